@@ -1,0 +1,74 @@
+# Each target builds what it needs: `make tune STUDY=mnist_mlp` works right after a clone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+STUDY ?=
+TRIALS ?=
+MINUTES ?=
+TARGET ?=
+PORT ?= 8080
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install tune best dashboard studies doctor test check lint bench clean
+
+help:
+	@echo "make tune STUDY=mnist_mlp    tune a study of studies/ (or a path to a .toml file)"
+	@echo "                             TRIALS=100 MINUTES=20 TARGET=0.985 replace its budget"
+	@echo "                             ARGS=--new begins anew and puts the earlier trials aside"
+	@echo "make best STUDY=mnist_mlp    print the best config found so far"
+	@echo "make dashboard [PORT=8080]   look at every study in optuna-dashboard"
+	@echo "make studies                 list the studies"
+	@echo "make doctor                  say what would trip you on this machine"
+	@echo "make test                    run the tests"
+	@echo "make check                   format, lint, types, layers and tests"
+	@echo "make bench                   time a stock script and tuner side by side, on MNIST"
+	@echo "make clean                   remove .venv and caches (runs/ is kept)"
+
+# The environment of users, and on top of it that of developers.
+$(BIN)/.user: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "tuner needs Python 3.11 or later; choose one with PYTHON=python3.12"; exit 2; }
+	@echo "building $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(BIN)/.developer: $(BIN)/.user
+	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+install: $(BIN)/.user
+
+# exec hands signals straight to tuner, so that Ctrl-C ends it and nothing else.
+tune best: $(BIN)/.user
+	@test -n "$(STUDY)" || { echo "which study? make $@ STUDY=mnist_mlp"; exit 2; }
+	@exec $(BIN)/tuner $@ "$(STUDY)" $(if $(filter tune,$@), \
+		$(if $(TRIALS),--trials "$(TRIALS)") $(if $(MINUTES),--minutes "$(MINUTES)") \
+		$(if $(TARGET),--target "$(TARGET)")) $(ARGS)
+
+dashboard: $(BIN)/.user
+	@exec $(BIN)/tuner dashboard --port "$(PORT)" $(ARGS)
+
+studies doctor: $(BIN)/.user
+	@exec $(BIN)/tuner $@ $(ARGS)
+
+test: $(BIN)/.developer
+	@$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+
+lint: $(BIN)/.developer
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+check: lint
+	@$(MAKE) --no-print-directory test
+
+bench: $(BIN)/.developer
+	@$(BIN)/python -m benchmarks.against_stock $(ARGS)
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,47 @@
+"""Finds the best settings of a neural network, fast, with answers one can trust."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import heuristics as heuristics
+    from .config import DataFacts as DataFacts
+    from .config import MLPConfig as MLPConfig
+    from .errors import TunerError as TunerError
+    from .results import Best as Best
+    from .results import best as best
+    from .results import best_config as best_config
+    from .results import leaderboard as leaderboard
+    from .results import load_model as load_model
+    from .search import TuneResult as TuneResult
+    from .search import tune as tune
+
+#: Public names and where they live. Each is loaded when it is first used, torch with it.
+_HOMES = {
+    "Best": "results",
+    "DataFacts": "config",
+    "MLPConfig": "config",
+    "TuneResult": "search",
+    "TunerError": "errors",
+    "best": "results",
+    "best_config": "results",
+    "heuristics": "heuristics",
+    "leaderboard": "results",
+    "load_model": "results",
+    "tune": "search",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tuner' has no attribute {name!r}")
+    module = import_module(f".{_HOMES[name]}", __name__)
+    value = module if name == _HOMES[name] else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

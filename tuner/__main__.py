@@ -1,0 +1,6 @@
+"""`python -m tuner` is the command `tuner`."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    main()

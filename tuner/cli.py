@@ -1,0 +1,210 @@
+"""The command line: each command is a thin call of a public function."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from .errors import InputError, InterruptedStudyError, TunerError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Finds the best settings of a neural network.",
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+Study = Annotated[str, typer.Argument(help="A name in studies/, or the path of a study file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def tune(
+    study: Study,
+    trials: Annotated[
+        Optional[int], typer.Option(help="Finished trials in all, earlier runs included.")
+    ] = None,
+    minutes: Annotated[
+        Optional[float], typer.Option(help="Minutes in all, earlier runs included.")
+    ] = None,
+    target: Annotated[Optional[float], typer.Option(help="Score that is good enough.")] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Put an earlier study of this name aside, begin anew.")
+    ] = False,
+) -> None:
+    """Tune a study until its budget is used; go on where an earlier run ended.
+
+    --trials, --minutes and --target replace the budget of the study file.
+    """
+    with err.status("loading"):
+        import optuna
+
+        from .display import Display, show_result
+        from .search import tune as run
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with Display(out) as display:
+        result = run(
+            study, trials=trials, minutes=minutes, target=target, new=new, observer=display
+        )
+    show_result(out, result, study)
+
+
+@app.command()
+def best(study: Study, as_json: AsJson = False) -> None:
+    """Print the best config of a study."""
+    from . import results
+
+    found = results.best(study)
+    if as_json:
+        print(found.model_dump_json(indent=2))
+        return
+    from .display import config_table, number
+
+    out.print(
+        f"[bold green]{found.metric} {number(found.value)}[/] "
+        f"(study {found.study}, trial {found.trial}, {found.n_parameters:,} parameters)"
+    )
+    out.print(config_table(found.config))
+
+
+@app.command()
+def studies(as_json: AsJson = False) -> None:
+    """List the studies with their progress and best score."""
+    from pathlib import Path
+
+    from .display import clock, number
+    from .storage import summaries
+
+    tuned = {summary.name: summary for summary in summaries()}
+    written = sorted(file.stem for file in Path("studies").glob("*.toml"))
+    names = sorted({*tuned, *written})
+    if as_json:
+        rows = [
+            {
+                "study": name,
+                "finished": tuned[name].counts.finished if name in tuned else 0,
+                "budget": tuned[name].budget if name in tuned else None,
+                "metric": tuned[name].metric if name in tuned else None,
+                "best": tuned[name].best if name in tuned else None,
+            }
+            for name in names
+        ]
+        print(json.dumps(rows, indent=2))
+        return
+    if not names:
+        out.print("There is no study here: no studies/*.toml, and nothing was tuned.")
+        return
+    table = Table("study", "trials", "complete", "pruned", "failed", "metric", "best", "time")
+    for name in names:
+        if name not in tuned:
+            table.add_row(name, "0", "", "", "", "", "-", "")
+            continue
+        summary = tuned[name]
+        counts = summary.counts
+        of = f" of {summary.budget}" if summary.budget else ""
+        table.add_row(
+            name,
+            f"{counts.finished}{of}",
+            str(counts.complete),
+            str(counts.pruned),
+            str(counts.failed),
+            summary.metric,
+            number(summary.best),
+            clock(summary.seconds),
+        )
+    out.print(table)
+
+
+@app.command()
+def recommend(
+    inputs: Annotated[int, typer.Option(min=1, help="Features of one row.")],
+    outputs: Annotated[int, typer.Option(min=1, help="Classes, or targets of a regression.")],
+    rows: Annotated[int, typer.Option(min=1, help="Training rows.")],
+    task: Annotated[str, typer.Option(help="classification or regression.")] = "classification",
+    epochs: Annotated[int, typer.Option(min=1, help="Length of one training.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Print a config from the rules of thumb, with the reason and source of each value."""
+    from . import heuristics
+
+    if task not in ("classification", "regression"):
+        raise InputError(f"--task must be classification or regression, got {task!r}")
+    config = heuristics.recommend(
+        n_inputs=inputs,
+        n_outputs=outputs,
+        n_rows=rows,
+        task="regression" if task == "regression" else "classification",
+        epochs=epochs,
+    )
+    if as_json:
+        print(config.to_json())
+        return
+    table = Table("parameter", "value", "rule", "reason", "source")
+    values = config.model_dump()
+    for reason in config.reasons:
+        value = values[reason.parameter]
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        table.add_row(reason.parameter, shown, reason.rule_id, reason.text, reason.source)
+    out.print(table)
+    for contradiction in config.contradictions:
+        out.print(f"[yellow]The rules disagree:[/] {contradiction.text}.")
+    out.print("These are rules of thumb, and where a search starts: tuner tune checks them.")
+
+
+@app.command()
+def dashboard(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1.")] = 8080,
+) -> None:
+    """Serve every study in optuna-dashboard, to this machine only."""
+    with err.status("loading"):
+        import optuna
+
+        from .dashboard import serve
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+    def ready(url: str) -> None:
+        out.print(f"optuna-dashboard: {url}  (Ctrl-C ends it)", highlight=False)
+
+    serve(port, ready)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what would trip you on this machine; exit with 1 if something would."""
+    from .doctor import examine
+
+    checks = examine()
+    table = Table("check", "", "found")
+    for check in checks:
+        table.add_row(check.name, "[green]ok[/]" if check.ok else "[red]no[/]", check.found)
+    out.print(table)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Runs the command line and ends the process with the exit code of `tuner.errors`."""
+    try:
+        app()
+    except InterruptedStudyError as error:
+        err.print(f"[yellow]{error}[/]", highlight=False)
+        _leave(error.exit_code)
+    except TunerError as error:
+        err.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+
+
+def _leave(code: int) -> None:
+    """Ends the process at once, without waiting for a training step to end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,54 @@
+"""The sources by name: which reader takes what a study file says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..config import Task
+from ..errors import DataError
+from .arrays import read_arrays
+from .base import Dataset, Table, split
+from .bundled import BUNDLED, read_bundled
+from .mnist import read_mnist
+from .openml import read_openml
+
+
+def read(source: str, folder: Path) -> Table:
+    """Reads the rows of a source.
+
+    Args:
+        source: `mnist`, a set that scikit-learn ships, `openml:<name>`, or an `.npz` file.
+        folder: what a relative file resolves against.
+
+    Raises:
+        DataError: the source is unknown, missing or out of reach.
+    """
+    if source == "mnist":
+        return read_mnist()
+    if source in BUNDLED:
+        return read_bundled(source)
+    if source.startswith("openml:"):
+        return read_openml(source.removeprefix("openml:"))
+    if source.endswith(".npz"):
+        return read_arrays(folder / source)
+    known = ", ".join(("mnist", *BUNDLED))
+    raise DataError(
+        f"unknown source {source!r}: expected one of {known}, openml:<name>, or a file.npz"
+    )
+
+
+def load(
+    source: str,
+    folder: Path,
+    *,
+    validation: float = 0.2,
+    test: float = 0.2,
+    task: Task | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Reads a source, checks its rows and splits them; see `read` and `split`.
+
+    Raises:
+        DataError: the source is unknown or its rows cannot be learned from.
+    """
+    return split(read(source, folder), validation=validation, test=test, task=task, seed=seed)

@@ -1,0 +1,229 @@
+"""What a study found: the best config, the leaderboard, the trained winner, and their files."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from . import paths
+from .config import DataFacts, MLPConfig
+from .errors import InputError, StoreLostError
+
+if TYPE_CHECKING:
+    import optuna
+    import pandas as pd
+
+    from .model import MLP
+
+
+class Best(BaseModel):
+    """The best complete trial of a study, as `best.json` holds it.
+
+    Attributes:
+        study: name of the study.
+        trial: number of the trial.
+        metric: what was optimized.
+        value: of the metric after the last epoch, on the validation rows.
+        config: the network and its training.
+        facts: sizes of the data.
+        classes: names of the classes in the order of the outputs; () in a regression.
+        n_parameters: trainable numbers of the network.
+        seed: of the initial weights.
+        finished: when the trial ended.
+        tuner: version of this package.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    study: str
+    trial: int
+    metric: str
+    value: float
+    config: MLPConfig
+    facts: DataFacts
+    classes: tuple[str, ...]
+    n_parameters: int
+    seed: int
+    finished: datetime
+    tuner: str
+
+
+def study_name(study: str | Path) -> str:
+    """Returns the name of a study that is given by name or by file."""
+    return Path(study).stem if str(study).endswith(".toml") else str(study)
+
+
+def best(study: str | Path) -> Best:
+    """Reads the best trial of a study; needs neither torch nor the data.
+
+    Args:
+        study: its name or its file.
+
+    Raises:
+        InputError: no trial of it is complete yet, or its file cannot be read.
+    """
+    name = study_name(study)
+    path = paths.study_folder(name) / "best.json"
+    try:
+        return Best.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path}: study {name!r} has no complete trial yet (tuner tune {study})"
+        ) from error
+    except (OSError, ValidationError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+
+
+def best_config(study: str | Path) -> MLPConfig:
+    """Returns the config of the best trial of a study; needs neither torch nor the data.
+
+    Raises:
+        InputError: no trial of it is complete yet.
+    """
+    return best(study).config
+
+
+def load_model(study: str | Path) -> MLP:
+    """Returns the best trial's network with its weights, ready to predict from raw inputs.
+
+    Raises:
+        InputError: no trial of it is complete yet, or its checkpoint is missing.
+    """
+    import torch
+
+    name = study_name(study)
+    path = paths.study_folder(name) / "best.ckpt"
+    if not path.exists():
+        raise InputError(f"{path}: study {name!r} has no trained network (tuner tune {study})")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises whatever its reader met
+        raise InputError(f"{path}: not a checkpoint ({error})") from error
+    parameters = checkpoint["hyper_parameters"]
+    config = MLPConfig.model_validate(parameters["config"])
+    model = config.build(parameters["n_inputs"], parameters["n_outputs"], parameters["task"])
+    model.load_state_dict(checkpoint["state_dict"])
+    return model.eval()
+
+
+def leaderboard(study: str | Path) -> pd.DataFrame:
+    """Returns all trials of a study, the best first and the unfinished last.
+
+    Columns: trial, state, value, epochs (done), seconds, source (rules, or sampler), reason (of
+    an early end), every field of the config, n_parameters, seed, and the other metrics.
+
+    Raises:
+        InputError: there is no such study.
+        StoreUnreadableError: the store cannot be read.
+    """
+    from .storage import read_study
+
+    return leaderboard_of(read_study(study_name(study)))
+
+
+def leaderboard_of(study: optuna.Study) -> pd.DataFrame:
+    """As `leaderboard`, of a study that is open."""
+    import pandas as pd
+    from optuna.study import StudyDirection
+
+    rows: list[dict[str, Any]] = []
+    for trial in study.get_trials(deepcopy=False):
+        attributes = dict(trial.user_attrs)
+        config = json.loads(attributes.pop("config", "{}"))
+        config.pop("epochs", None)
+        seconds = trial.duration.total_seconds() if trial.duration else None
+        first = {name: attributes.pop(name, None) for name in ("source", "reason")}
+        attributes.pop("traceback", None)
+        rows.append(
+            {
+                "trial": trial.number,
+                "state": trial.state.name.lower(),
+                "value": trial.value,
+                "epochs": trial.last_step or 0,
+                "seconds": seconds,
+                **first,
+                **config,
+                **{name: value for name, value in attributes.items() if name not in config},
+            }
+        )
+    columns = ["trial", "state", "value", "epochs", "seconds", "source", "reason"]
+    frame = pd.DataFrame(rows, columns=None if rows else columns)
+    order = {"complete": 0, "pruned": 1, "fail": 2, "running": 3, "waiting": 4}
+    better_first = study.direction == StudyDirection.MINIMIZE
+    return (
+        frame.assign(_order=frame["state"].map(order))
+        .sort_values(["_order", "value", "trial"], ascending=[True, better_first, True])
+        .drop(columns="_order")
+        .reset_index(drop=True)
+    )
+
+
+class ResultFiles:
+    """The files of one study: `best.json`, `best.ckpt`, `trials.csv` and the study file as run.
+
+    A checkpoint is first put beside (`stage`), then the trial is told, then it becomes the
+    best (`promote`). Whatever moment a crash picks, `repair` finds the files of the trial that
+    the store calls the best.
+
+    Args:
+        study: name of the study.
+    """
+
+    def __init__(self, study: str) -> None:
+        self.study = study
+        self.folder = paths.study_folder(study)
+
+    def stage(self, trial: int, checkpoint: bytes) -> None:
+        """Puts the checkpoint of a trial that is about to be the best beside.
+
+        Raises:
+            StoreLostError: the disk is full or gone.
+        """
+        self._write(self._staged(trial).name, checkpoint)
+
+    def promote(self, best: Best) -> None:
+        """Makes the staged checkpoint of a trial the best one.
+
+        Raises:
+            StoreLostError: the disk is full or gone.
+        """
+        staged = self._staged(best.trial)
+        if staged.exists():
+            staged.replace(self.folder / "best.ckpt")
+        self._write("best.json", best.model_dump_json(indent=2).encode())
+
+    def repair(self, best: Best | None) -> None:
+        """Brings the files to what the store says, and clears what no trial owns any more."""
+        if best is not None and self._current() != best:
+            self.promote(best)
+        for file in self.folder.glob(".*"):
+            file.unlink(missing_ok=True)
+
+    def write_study(self, text: str) -> None:
+        """Keeps the study file as it is run."""
+        self._write(f"{self.study}.toml", text.encode())
+
+    def write_trials(self, study: optuna.Study) -> None:
+        """Writes the leaderboard as `trials.csv`."""
+        self._write("trials.csv", leaderboard_of(study).to_csv(index=False).encode())
+
+    def _staged(self, trial: int) -> Path:
+        return self.folder / f".trial-{trial}.ckpt"
+
+    def _current(self) -> Best | None:
+        try:
+            return best(self.study)
+        except InputError:
+            return None
+
+    def _write(self, name: str, content: bytes) -> None:
+        path = self.folder / name
+        try:
+            with paths.replacing(path) as beside:
+                beside.write_bytes(content)
+        except OSError as error:
+            raise StoreLostError(f"{path}: cannot be written ({error.strerror})") from error

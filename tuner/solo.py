@@ -1,0 +1,173 @@
+"""Trains one LightningModule with Lightning's Trainer, epoch by epoch in sight of the caller."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from torch import Tensor
+
+from .config import MLPConfig
+from .data import Dataset, RowsDataModule
+from .model import MLP
+
+#: Steps between two looks at the loss: often enough to end a diverged training early.
+_LOOK_EVERY = 32
+
+Metrics = Mapping[str, float]
+
+
+class CancelledError(Exception):
+    """The caller asked for the end of this training."""
+
+
+class DivergedError(Exception):
+    """The loss became NaN or infinite.
+
+    Attributes:
+        epoch: the one in which it was seen, from 1.
+        reason: which number it was.
+    """
+
+    def __init__(self, epoch: int, reason: str) -> None:
+        super().__init__(reason)
+        self.epoch = epoch
+        self.reason = reason
+
+
+def train_mlp(
+    config: MLPConfig,
+    dataset: Dataset,
+    *,
+    seed: int,
+    shuffle_seed: int,
+    on_epoch: Callable[[int, Metrics], None],
+    cancelled: Callable[[], bool],
+) -> MLP:
+    """Trains one MLP on the training rows and scores it on the validation rows each epoch.
+
+    Args:
+        config: the network and its training.
+        dataset: rows in three parts; the test part is not touched.
+        seed: of the initial weights and the dropout.
+        shuffle_seed: of the order of the rows, together with the number of the epoch.
+        on_epoch: called with the epoch, from 1, and its metrics, all finite.
+        cancelled: asked before each step.
+
+    Returns:
+        The trained network, standardized as the training rows are.
+
+    Raises:
+        CancelledError: `cancelled` said so.
+        DivergedError: a loss or a metric was NaN or infinite.
+    """
+    torch.manual_seed(seed)
+    facts, standardization = dataset.facts, dataset.standardization
+    model = config.build(facts.n_inputs, facts.n_outputs, facts.task)
+    model.standardize(
+        torch.from_numpy(standardization.input_mean),
+        torch.from_numpy(standardization.input_scale),
+        torch.from_numpy(standardization.target_mean),
+        torch.from_numpy(standardization.target_scale),
+    )
+    rows = RowsDataModule(dataset, config.batch_size, shuffle_seed)
+    train(model, rows, epochs=config.epochs, on_epoch=on_epoch, cancelled=cancelled)
+    return model
+
+
+def train(
+    model: lightning.LightningModule,
+    data: lightning.LightningDataModule,
+    *,
+    epochs: int,
+    on_epoch: Callable[[int, Metrics], None],
+    cancelled: Callable[[], bool],
+) -> None:
+    """Trains any LightningModule in place; see `train_mlp` for the arguments."""
+    with _quiet():
+        trainer = lightning.Trainer(
+            max_epochs=epochs,
+            devices=1,
+            logger=False,
+            callbacks=[_Watch(on_epoch, cancelled)],
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+        trainer.fit(model, datamodule=data)
+
+
+class _Watch(lightning.Callback):
+    """Reports each epoch, and ends the training when told to or when it diverged."""
+
+    def __init__(
+        self, on_epoch: Callable[[int, Metrics], None], cancelled: Callable[[], bool]
+    ) -> None:
+        self._on_epoch = on_epoch
+        self._cancelled = cancelled
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Tensor | Mapping[str, Any] | None,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Looks whether to go on."""
+        if self._cancelled():
+            raise CancelledError
+        if batch_idx % _LOOK_EVERY == 0:
+            loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
+            if loss is not None and not math.isfinite(value := float(loss)):
+                raise DivergedError(trainer.current_epoch + 1, f"training loss is {value}")
+
+    def on_validation_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Tensor | Mapping[str, Any] | None,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Looks whether to go on."""
+        if self._cancelled():
+            raise CancelledError
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Reports the metrics that the module logged."""
+        epoch = trainer.current_epoch + 1
+        # Seven digits are what float32 holds: 0.985, not 0.9850000143.
+        metrics = {
+            name: float(f"{float(value):.7g}") for name, value in trainer.callback_metrics.items()
+        }
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise DivergedError(epoch, f"{name} is {value} after epoch {epoch}")
+        self._on_epoch(epoch, metrics)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps Lightning's banners and hints for people who write a Trainer out of the output."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,195 @@
+"""The search space: one flat, static set of Optuna parameters, and where the search starts.
+
+Every trial has every parameter, so that TPE samples them jointly. Two are told as ratios,
+so that studies of different data can be compared:
+
+- `width_ratio`: width over the 2/3 rule (or the rule that the study names), on a log scale.
+- `base_learning_rate`: AdamW's rate at batch 128. The rate of a trial is
+  `base * sqrt(batch / 128)` (S12), and ten times that for SGD, whose usual rates are larger
+  by about that much.
+
+A value that the study file fixes is no parameter.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from . import heuristics
+from .config import DataFacts, MLPConfig, Optimizer
+from .domains import Around, Choices, Domain, Fixed, Range, Scalar
+from .study import StudySpec
+
+#: How much larger SGD's rates are than AdamW's, for one range to serve both.
+SGD_RATE = 10.0
+
+_WIDTH_RATIO = "width_ratio"
+_BASE_RATE = "base_learning_rate"
+_WHOLE = ("depth", "normalization_batch_size", "batch_size", "drops")
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """The parameters of one study.
+
+    Attributes:
+        domains: what the study file says of each field of `MLPConfig`.
+        facts: sizes of the data.
+        epochs: of one full trial.
+        width_rule: hidden units that a width ratio of 1 means.
+        distributions: Optuna's parameters, by name.
+    """
+
+    domains: dict[str, Domain]
+    facts: DataFacts
+    epochs: int
+    width_rule: int
+    distributions: dict[str, BaseDistribution]
+
+    @classmethod
+    def of(cls, spec: StudySpec, facts: DataFacts) -> SearchSpace:
+        """Makes the space of a study for data of these sizes.
+
+        Raises:
+            StudyFileError: the widths around the rule leave no room, or label smoothing is
+                searched in a regression.
+        """
+        domains = spec.domains
+        if facts.task == "regression" and domains["label_smoothing"] != Fixed(value=0.0):
+            raise spec.error("search.label_smoothing", "must be 0 in a regression")
+        width = domains["width"]
+        name = width.around if isinstance(width, Around) else "two_thirds"
+        rule = {"two_thirds": heuristics.two_thirds, "mean": heuristics.mean}[name](
+            facts.n_inputs, facts.n_outputs
+        )
+        if isinstance(width, Around):
+            low, high = max(width.low, rule / width.factor), min(width.high, rule * width.factor)
+            if low > high:
+                raise spec.error(
+                    "search.width",
+                    f"leaves no width: {name} says {rule}, factor {width.factor:g} allows "
+                    f"{rule / width.factor:g} to {rule * width.factor:g}, "
+                    f"low and high allow {width.low} to {width.high}",
+                )
+            domains["width"] = Range(low=low, high=high, log=True)
+        distributions = {}
+        for field, domain in domains.items():
+            if distribution := _distribution(field, domain, rule):
+                distributions[_parameter(field, domain)] = distribution
+        return cls(domains, facts, spec.objective.epochs, rule, distributions)
+
+    def suggest(self, trial: optuna.Trial) -> MLPConfig:
+        """Draws every parameter of a trial and returns the config that they mean."""
+        params: dict[str, Any] = {}
+        for name, distribution in self.distributions.items():
+            match distribution:
+                case CategoricalDistribution(choices=choices):
+                    params[name] = trial.suggest_categorical(name, choices)
+                case IntDistribution(low=low, high=high, log=log):
+                    params[name] = trial.suggest_int(name, low, high, log=log)
+                case FloatDistribution(low=low, high=high, log=log):
+                    params[name] = trial.suggest_float(name, low, high, log=log)
+        return self.config(params)
+
+    def config(self, params: dict[str, Any]) -> MLPConfig:
+        """Returns the config that a trial's parameters mean."""
+        values: dict[str, Any] = {"epochs": self.epochs}
+        for field, domain in self.domains.items():
+            values[field] = (
+                domain.value if isinstance(domain, Fixed) else params[_parameter(field, domain)]
+            )
+        width = self.domains["width"]
+        if isinstance(width, Range):
+            units = round(values["width"] * self.width_rule)
+            values["width"] = min(max(units, math.ceil(width.low)), math.floor(width.high))
+        if isinstance(self.domains["learning_rate"], Range):
+            values["learning_rate"] *= _rate_factor(values["optimizer"], values["batch_size"])
+        return MLPConfig(**values)
+
+    def params(self, config: MLPConfig) -> dict[str, Any]:
+        """Returns the parameters that come nearest to a config, each inside its range."""
+        values = config.model_dump()
+        if isinstance(self.domains["width"], Range):
+            values["width"] = config.width / self.width_rule
+        nearest: dict[str, Any] = {}
+        for field, domain in self.domains.items():
+            if not isinstance(domain, Fixed) and field != "learning_rate":
+                name = _parameter(field, domain)
+                nearest[field] = _nearest(self.distributions[name], values[field])
+        rate = self.domains["learning_rate"]
+        if not isinstance(rate, Fixed):
+            value = config.learning_rate
+            if isinstance(rate, Range):
+                batch_size = self._value("batch_size", nearest)
+                value /= _rate_factor(self._value("optimizer", nearest), batch_size)
+            name = _parameter("learning_rate", rate)
+            nearest["learning_rate"] = _nearest(self.distributions[name], value)
+        return {_parameter(field, self.domains[field]): value for field, value in nearest.items()}
+
+    def _value(self, field: str, nearest: dict[str, Any]) -> Any:
+        domain = self.domains[field]
+        return domain.value if isinstance(domain, Fixed) else nearest[field]
+
+    def starting_points(self) -> dict[heuristics.Preset, dict[str, Any]]:
+        """Returns the parameters of the first trials, by the name of where they come from."""
+        presets = heuristics.starting_points(self.facts, self.epochs)
+        return {name: self.params(config) for name, config in presets.items()}
+
+
+def _parameter(field: str, domain: Domain) -> str:
+    """Names the parameter of a field: ratios and base rates have names of their own."""
+    if isinstance(domain, Range):
+        return {"width": _WIDTH_RATIO, "learning_rate": _BASE_RATE}.get(field, field)
+    return field
+
+
+def _distribution(field: str, domain: Domain, width_rule: int) -> BaseDistribution | None:
+    match domain:
+        case Choices(values=values):
+            return CategoricalDistribution(values)
+        case Range(low=low, high=high) if field == "width":
+            return FloatDistribution(low / width_rule, high / width_rule, log=True)
+        case Range(low=low, high=high, log=log) if field in _WHOLE:
+            return IntDistribution(int(low), int(high), log=log)
+        case Range(low=low, high=high, log=log):
+            return FloatDistribution(low, high, log=log)
+    return None
+
+
+def _rate_factor(optimizer: Optimizer, batch_size: int) -> float:
+    """The rate of a trial over its base rate."""
+    scale = heuristics.scale_square_root(1.0, batch_size)
+    return scale * SGD_RATE if optimizer == "sgd" else scale
+
+
+def _nearest(distribution: BaseDistribution, value: Any) -> Scalar:
+    """Returns the value of a parameter that comes nearest to a wish."""
+    match distribution:
+        case CategoricalDistribution(choices=choices):
+            choice: Scalar = _nearest_choice(choices, value)
+            return choice
+        case IntDistribution(low=low, high=high):
+            return min(max(round(value), low), high) if value is not None else high
+        case FloatDistribution(low=low, high=high):
+            return float(min(max(value, low), high)) if value is not None else high
+    raise AssertionError(f"unknown distribution {distribution}")
+
+
+def _nearest_choice(choices: tuple[Any, ...], value: Any) -> Any:
+    """The same value, else the nearest number, else the same curve, else the first."""
+    if value in choices:
+        return value
+    if not isinstance(value, bool | str | None):
+        return min(choices, key=lambda choice: abs(choice - value))
+    twin = {"lambda": "exponential", "exponential": "lambda"}.get(str(value))
+    return twin if twin in choices else choices[0]

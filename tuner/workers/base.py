@@ -1,0 +1,115 @@
+"""The protocol between the one coordinator and its workers: commands down, events up.
+
+A worker knows configs and data, and nothing of Optuna. The coordinator submits at most
+`capacity` jobs at a time. Of each job it hears any number of `Progress`, one for each epoch
+in order, and then exactly one `Finished` or `Failed`; or, after `cancel`, nothing more, and
+the place is free at once. A training whose numbers become NaN or infinite ends with a
+`Failed` that says `diverged`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+from ..config import MLPConfig
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training to be done.
+
+    Attributes:
+        id: unique among the jobs of a worker.
+        config: the network and its training.
+        seed: of the initial weights and the dropout.
+        shuffle_seed: of the order of the rows, together with the number of the epoch.
+    """
+
+    id: int
+    config: MLPConfig
+    seed: int
+    shuffle_seed: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """An epoch of a job is done.
+
+    Attributes:
+        job: id of the job.
+        epoch: number of the epoch, from 1.
+        metrics: what was measured after it, all finite, by name.
+    """
+
+    job: int
+    epoch: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A job has run through all its epochs.
+
+    Attributes:
+        job: id of the job.
+        metrics: those of the last epoch.
+        checkpoint: the trained network, as the bytes of a checkpoint file.
+    """
+
+    job: int
+    metrics: Mapping[str, float]
+    checkpoint: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A job ended before its last epoch.
+
+    Attributes:
+        job: id of the job.
+        reason: type and text of the error, or what diverged, in one line.
+        traceback: where it was raised, as Python prints it; "" if it diverged.
+        diverged: a number became NaN or infinite; the config is at fault.
+    """
+
+    job: int
+    reason: str
+    traceback: str = field(default="", repr=False)
+    diverged: bool = False
+
+
+Event = Progress | Finished | Failed
+
+
+class Worker(Protocol):
+    """Runs jobs somewhere; a context manager that leaves nothing running."""
+
+    @property
+    def capacity(self) -> int:
+        """How many jobs may be under way at once."""
+
+    def submit(self, job: Job) -> None:
+        """Starts a job; returns at once."""
+
+    def cancel(self, job: int) -> None:
+        """Ends a job; no event of it comes from now on. Unknown ids are fine."""
+
+    def events(self, timeout: float) -> list[Event]:
+        """Returns what happened since the last call, after waiting at most so many seconds."""
+
+    def close(self) -> None:
+        """Ends all jobs and gives back what the worker holds; returns within seconds."""
+
+    def __enter__(self) -> Self:
+        """Returns the worker."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Closes the worker."""
