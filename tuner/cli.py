@@ -148,12 +148,15 @@ def recommend(
     if as_json:
         print(config.to_json())
         return
-    table = Table("parameter", "value", "rule", "reason", "source")
+    table = Table("parameter", "value", "rule", "reason and source", box=None, padding=(0, 2, 0, 0))
+    for column in table.columns[:3]:
+        column.no_wrap = True
     values = config.model_dump()
     for reason in config.reasons:
         value = values[reason.parameter]
         shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-        table.add_row(reason.parameter, shown, reason.rule_id, reason.text, reason.source)
+        why = f"{reason.text} [dim]{escape(reason.source)}[/]"
+        table.add_row(reason.parameter, shown, reason.rule_id, why)
     out.print(table)
     for contradiction in config.contradictions:
         out.print(f"[yellow]The rules disagree:[/] {contradiction.text}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,6 +16,14 @@ Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal[
     "constant", "lambda", "step", "multistep", "exponential", "plateau", "cosine", "onecycle"
 ]
+
+
+def decay_ratio(per_epoch: float, epochs: int) -> float:
+    """Returns final over initial rate after so many epochs of `rate * per_epoch ** epoch`.
+
+    Never 0, which so many epochs can round it to: a `final_ratio` is greater.
+    """
+    return max(float(per_epoch**epochs), sys.float_info.min)
 
 
 class DataFacts(BaseModel):

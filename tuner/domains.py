@@ -14,6 +14,8 @@ from pydantic import (
     model_validator,
 )
 
+from .config import decay_ratio
+
 Scalar = bool | int | float | str
 
 
@@ -125,11 +127,12 @@ SearchedRatio = Annotated[
 def worked_out(value: object, epochs: int) -> Domain:
     """Returns the domain that a searched value means for trials of so many epochs."""
     if isinstance(value, PerEpoch):
-        return Fixed(value=value.per_epoch**epochs)
+        return Fixed(value=decay_ratio(value.per_epoch, epochs))
     if isinstance(value, tuple):
         return Choices(
             values=tuple(
-                item.per_epoch**epochs if isinstance(item, PerEpoch) else item for item in value
+                decay_ratio(item.per_epoch, epochs) if isinstance(item, PerEpoch) else item
+                for item in value
             )
         )
     assert isinstance(value, Fixed | Choices | Range | Around)

@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .config import DataFacts, MLPConfig, Task
+from .config import DataFacts, MLPConfig, Task, decay_ratio
 
 #: The batch size that base learning rates are stated for.
 REFERENCE_BATCH_SIZE = 128
@@ -59,11 +59,6 @@ def scale_square_root(
 ) -> float:
     """S12: the rate grows like sqrt(batch) (Krizhevsky 2014, arXiv:1404.5997, section 5)."""
     return learning_rate * math.sqrt(batch_size / reference)
-
-
-def decay_ratio(per_epoch: float, epochs: int) -> float:
-    """S17, S18: final over initial rate after `epochs` epochs of `rate * per_epoch ** epoch`."""
-    return float(per_epoch**epochs)
 
 
 @dataclass(frozen=True)

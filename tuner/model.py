@@ -38,9 +38,9 @@ ACTIVATIONS: dict[Activation, type[nn.Module]] = {
 class GhostBatchNorm1d(nn.BatchNorm1d):
     """Batch normalization over groups of a batch while training (Hoffer et al. 2017, alg. 1).
 
-    A batch of `B` rows falls into `k = max(1, round(B / g))` groups of nearly equal size, each
-    with its own mean and variance. The running statistics take `k` updates a step, so each
-    weighs `1 - (1 - m) ** (1 / k)`, which makes a step weigh `m`.
+    A batch of `B` rows falls into `k = max(1, round(B / g))` groups of nearly equal size (and of
+    two rows at least), each with its own mean and variance. The running statistics take `k`
+    updates a step, so each weighs `1 - (1 - m) ** (1 / k)`, which makes a step weigh `m`.
 
     Args:
         num_features: columns of the input.
@@ -53,7 +53,7 @@ class GhostBatchNorm1d(nn.BatchNorm1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalizes `(batch, num_features)`."""
-        groups = max(1, round(len(input) / self.group_size))
+        groups = max(1, min(round(len(input) / self.group_size), len(input) // 2))
         if not self.training or groups == 1:
             return super().forward(input)
         assert self.momentum is not None and self.num_batches_tracked is not None

@@ -96,6 +96,12 @@ class RowsDataModule(lightning.LightningDataModule):
         """Returns the test rows."""
         return TensorBatches(*self._tensors(self.dataset.test), EVALUATION_ROWS)
 
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        """Returns the batch as it is: its rows are on the device already."""
+        return batch
+
     def _tensors(self, part: Part) -> Batch:
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         return torch.from_numpy(part.x).to(device), torch.from_numpy(part.y).to(device)

@@ -1,0 +1,51 @@
+"""What several tests need: a project folder of their own, and small studies in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Two test processes share the cores; torch's own threads would only get in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+SMALL = """
+[data]
+source = "wine"
+
+[objective]
+metric = "val_loss"
+epochs = 3
+
+[budget]
+trials = 4
+
+[search]
+depth = { low = 1, high = 2 }
+width = { around = "two_thirds", factor = 4, low = 4, high = 64 }
+"""
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project that is the current folder, with its results in `runs/`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TUNER_HOME", raising=False)
+    (tmp_path / "studies").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def write_study(project: Path) -> Write:
+    """Writes a study file into the project and returns its path."""
+
+    def write(text: str = SMALL, name: str = "small") -> Path:
+        path = project / "studies" / f"{name}.toml"
+        path.write_text(text)
+        return path
+
+    return write

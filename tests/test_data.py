@@ -1,0 +1,325 @@
+"""Sources and splits: what is learned from, what is refused, and what never leaks."""
+
+import functools
+import gzip
+import hashlib
+import json
+import operator
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn import datasets
+
+from tuner import data, paths
+from tuner.data import Table, TensorBatches, load, split
+from tuner.data.loading import RowsDataModule, shuffled
+from tuner.data.mnist import CHECKSUMS, _ArrayUnpickler, as_idx
+from tuner.errors import DataError
+
+HERE = Path()
+
+
+def table(n: int = 100, **changes: Any) -> Table:
+    random = np.random.default_rng(0)
+    parts = {"x": random.normal(size=(n, 3)), "y": np.arange(n) % 2, **changes}
+    return Table("rows.npz", **parts)
+
+
+class TestSplit:
+    @pytest.mark.parametrize("source", ["digits", "iris", "wine", "breast_cancer", "diabetes"])
+    def test_every_row_is_in_one_part(self, source: str) -> None:
+        dataset = load(source, HERE, seed=3)
+        parts = [dataset.train, dataset.validation, dataset.test]
+        rows = np.concatenate([np.c_[part.x, part.y.reshape(len(part), -1)] for part in parts])
+        whole = getattr(datasets, f"load_{source}")()
+        assert len(rows) == len(whole.target)
+        expected = whole.data.astype(np.float32).sum(dtype=np.float64)
+        assert rows[:, : dataset.facts.n_inputs].sum() == pytest.approx(
+            expected, rel=1e-6, abs=1e-5
+        )
+
+    def test_is_stratified(self) -> None:
+        rare = table(200, y=np.r_[np.zeros(180, int), np.ones(20, int)])
+        dataset = split(rare, validation=0.25, test=0.2, seed=1)
+        assert [
+            int(part.y.sum()) for part in (dataset.train, dataset.validation, dataset.test)
+        ] == [
+            12,
+            4,
+            4,
+        ]
+
+    def test_follows_from_the_seed(self) -> None:
+        first, same, other = (split(table(), seed=seed) for seed in (1, 1, 2))
+        assert np.array_equal(first.train.x, same.train.x)
+        assert not np.array_equal(first.train.x, other.train.x)
+        assert first.fingerprint == same.fingerprint == other.fingerprint
+
+    def test_the_test_part_can_stay_while_validation_changes(self) -> None:
+        first, other = (split(table(), seed=seed, test_seed=9) for seed in (1, 2))
+        assert np.array_equal(first.test.x, other.test.x)
+        assert not np.array_equal(first.validation.x, other.validation.x)
+
+    def test_statistics_are_of_training_rows_only(self) -> None:
+        dataset = split(table(), seed=0)
+        assert dataset.standardization.input_mean == pytest.approx(
+            dataset.train.x.mean(0), abs=1e-6
+        )
+        assert dataset.standardization.input_scale == pytest.approx(
+            dataset.train.x.std(0), rel=1e-5
+        )
+
+    def test_a_constant_column_keeps_its_scale(self) -> None:
+        rows = table()
+        rows.x[:, 1] = 7.1
+        assert split(rows).standardization.input_scale[1] == 1
+
+    def test_pixels_share_one_scale_and_stay_bytes(self) -> None:
+        images = np.random.default_rng(0).integers(0, 256, (50, 4, 4), dtype=np.uint8)
+        dataset = split(table(50, x=images))
+        assert dataset.train.x.dtype == np.uint8
+        assert dataset.train.x.shape == (32, 16)
+        assert len(set(dataset.standardization.input_scale)) == 1
+
+    def test_targets_of_a_regression_are_standardized(self) -> None:
+        dataset = split(table(y=np.linspace(0, 500, 100)))
+        assert dataset.task == "regression"
+        assert dataset.classes == ()
+        assert dataset.standardization.target_scale == pytest.approx(dataset.train.y.std(0))
+
+    def test_own_test_part_is_kept(self) -> None:
+        own = table(x_test=np.ones((7, 3)), y_test=np.zeros(7, int))
+        dataset = split(own)
+        assert len(dataset.test) == 7
+        assert len(dataset.train) + len(dataset.validation) == 100
+
+    def test_classes_by_name(self) -> None:
+        dataset = split(table(y=np.array(["dog", "cat"] * 50)))
+        assert dataset.classes == ("cat", "dog")
+        assert set(dataset.train.y) == {0, 1}
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"y": np.zeros(100, int)}, "y has one class only, 0"),
+            ({"y": np.r_[np.zeros(98, int), 1, 1]}, r"class 1 of y has 2 row\(s\)"),
+            ({"y": np.arange(99)}, "x has 100 rows, y has 99"),
+            ({"x": np.zeros(100)}, "x must have rows and columns"),
+            ({"x": np.full((100, 3), "a")}, "x must hold numbers"),
+            ({"x": np.zeros((100, 0))}, "x is empty"),
+            ({"y": np.array([None, "a"] * 50, object)}, "y has no value in row 0"),
+            ({"y": np.r_[np.linspace(0, 1, 99), np.inf]}, "y has inf in row 99"),
+            (
+                {"x_test": np.zeros((5, 2)), "y_test": np.zeros(5, int)},
+                r"rows of x_test have the shape \(2,\), expected \(3,\)",
+            ),
+            (
+                {"x_test": np.zeros((5, 3)), "y_test": np.full(5, 7)},
+                "y_test has class 7 in row 0, y has not",
+            ),
+        ],
+    )
+    def test_refuses(self, changes: dict[str, Any], message: str) -> None:
+        with pytest.raises(DataError, match=message):
+            split(table(**changes))
+
+    def test_names_row_and_column_of_a_missing_input(self) -> None:
+        rows = table(columns=("a", "b", "c"))
+        rows.x[4, 2] = np.nan
+        rows.x[9, 0] = np.inf
+        with pytest.raises(DataError, match=r"x has nan in row 4, column 'c' \(2 such values"):
+            split(rows)
+
+
+class TestArrays:
+    def write(self, folder: Path, **arrays: Any) -> Path:
+        np.savez(folder / "rows.npz", **arrays)
+        return folder
+
+    def test_x_and_y(self, tmp_path: Path) -> None:
+        folder = self.write(tmp_path, x=np.eye(40, 5), y=np.arange(40) % 4)
+        assert load("rows.npz", folder).facts.n_outputs == 4
+
+    def test_named_parts(self, tmp_path: Path) -> None:
+        names = ("x_train", "y_train", "x_test", "y_test")
+        arrays = dict(zip(names, (np.eye(40, 5), np.arange(40) % 4) * 2, strict=True))
+        assert len(load("rows.npz", self.write(tmp_path, **arrays)).test) == 40
+
+    @pytest.mark.parametrize(
+        ("arrays", "message"),
+        [
+            ({"x": np.eye(3)}, r"array 'y' is missing \(there are: x\)"),
+            ({"x_train": np.eye(3), "y": np.eye(3)}, "array 'y_train' is missing"),
+            ({"x": np.eye(3), "y": np.arange(3), "x_test": np.eye(3)}, "array 'y_test' is missing"),
+            ({"x": np.eye(3), "y": np.array([{}] * 3)}, "array 'y' holds Python objects"),
+        ],
+    )
+    def test_refuses(self, tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
+        with pytest.raises(DataError, match=message):
+            load("rows.npz", self.write(tmp_path, **arrays))
+
+    def test_not_a_file_of_arrays(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="no such file"):
+            load("rows.npz", tmp_path)
+        (tmp_path / "rows.npz").write_bytes(b"not a zip file")
+        with pytest.raises(DataError, match="not an .npz file"):
+            load("rows.npz", tmp_path)
+        (tmp_path / "rows.npz").write_bytes(pickle.dumps([1]))
+        with pytest.raises(DataError, match="not an .npz file"):
+            load("rows.npz", tmp_path)
+
+
+def test_unknown_source() -> None:
+    with pytest.raises(DataError, match="unknown source 'digit': expected one of mnist, digits"):
+        load("digit", HERE)
+
+
+class TestMNIST:
+    def test_is_byte_for_byte_the_original(self) -> None:
+        rows = data.read("mnist", HERE)
+        assert rows.x.shape == (60_000, 28, 28)
+        for name, array in (("x_train", rows.x), ("y_test", rows.y_test)):
+            assert array is not None
+            assert hashlib.md5(as_idx(array)).hexdigest() == CHECKSUMS[name]
+
+    def test_a_damaged_cache_is_replaced(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        good = paths.cache() / "mnist.npz"
+        data.read("mnist", HERE)
+        assert good.exists()
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        (tmp_path / "tuner").mkdir()
+        with np.load(good) as arrays:
+            changed = {name: arrays[name].copy() for name in arrays.files}
+        changed["x_train"][0, 0, 0] += 1
+        np.savez(tmp_path / "tuner" / "mnist.npz", **changed)
+        data.read("mnist", HERE)
+        with np.load(tmp_path / "tuner" / "mnist.npz") as arrays:
+            assert arrays["x_train"][0, 0, 0] == changed["x_train"][0, 0, 0] - 1
+
+    def test_out_of_reach(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
+        monkeypatch.setenv("PIP_FIND_LINKS", "")
+        for proxy in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(proxy, "http://127.0.0.1:9")
+        with pytest.raises(DataError, match="mnist cannot be had: .*openml.*pip cannot download"):
+            data.read("mnist", HERE)
+
+    def test_a_pickle_that_calls_something_is_refused(self) -> None:
+        class Evil:
+            def __reduce__(self) -> Any:
+                return print, ("called",)
+
+        import io
+
+        with pytest.raises(pickle.UnpicklingError, match=r"builtins.print is not allowed"):
+            _ArrayUnpickler(io.BytesIO(pickle.dumps(Evil()))).load()
+
+
+class TestOpenML:
+    """The real reader, on the cache that it keeps: the answers of the server as files."""
+
+    @pytest.fixture
+    def cached(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+        def keep(arff: str, target: str | None) -> None:
+            api = tmp_path / "tuner" / "openml" / "openml.org" / "api" / "v1" / "json" / "data"
+            lines = [line.split() for line in arff.splitlines() if line.startswith("@attribute")]
+            features = [
+                {
+                    "index": str(index),
+                    "name": name,
+                    "data_type": "nominal" if kind.startswith("{") else "numeric",
+                    "is_target": str(name == target).lower(),
+                    "is_ignore": "false",
+                    "is_row_identifier": "false",
+                    "number_of_missing_values": "0",
+                }
+                for index, (_, name, kind) in enumerate(lines)
+            ]
+            found = {"dataset": [{"did": 1, "name": "toy", "version": 1, "status": "active"}]}
+            described = {
+                "id": "1", "name": "toy", "version": "1", "status": "active", "format": "ARFF",
+                "description": "a toy",
+                "url": "https://www.openml.org/data/v1/download/1/toy.arff", "file_id": "1",
+                "md5_checksum": hashlib.md5(arff.encode()).hexdigest(),
+            }  # fmt: skip
+            if target:
+                described["default_target_attribute"] = target
+            answers = {
+                "list/data_name/toy/limit/2/status/active/": {"data": found},
+                "1": {"data_set_description": described},
+                "features/1": {"data_features": {"feature": features}},
+                "qualities/1": {"data_qualities": {"quality": []}},
+            }
+            for name, answer in answers.items():
+                path = api / f"{name}.gz"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(gzip.compress(json.dumps(answer).encode()))
+            raw = api.parents[3] / "data" / "v1" / "download" / "1" / "toy.arff.gz"
+            raw.parent.mkdir(parents=True)
+            raw.write_bytes(gzip.compress(arff.encode()))
+
+        return keep
+
+    def test_categories_become_columns(self, cached: Any) -> None:
+        rows = "".join(f"{i},{'ab'[i % 2]},{'yes' if i % 3 else 'no'}\n" for i in range(30))
+        cached(
+            "@relation toy\n@attribute size numeric\n@attribute kind {a,b}\n"
+            f"@attribute good {{yes,no}}\n@data\n{rows}",
+            "good",
+        )
+        dataset = load("openml:toy", HERE)
+        assert dataset.task == "classification"
+        assert dataset.classes == ("no", "yes")
+        assert dataset.facts.n_inputs == 3
+
+    def test_numbers_are_a_regression(self, cached: Any) -> None:
+        rows = "".join(f"{i},{i / 2}\n" for i in range(30))
+        cached(f"@relation toy\n@attribute a numeric\n@attribute b numeric\n@data\n{rows}", "b")
+        assert load("openml:toy", HERE).task == "regression"
+
+    def test_out_of_reach(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        for proxy in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(proxy, "http://127.0.0.1:9")
+        with pytest.raises(DataError, match="openml:toy: cannot be fetched"):
+            load("openml:toy", HERE)
+
+
+class TestBatches:
+    def test_an_epoch_has_every_row_once(self) -> None:
+        x = torch.arange(10)[:, None]
+        batches = TensorBatches(x, x, 4, seed=0)
+        seen = [batch[0].flatten().tolist() for batch in batches]
+        assert [len(batch) for batch in seen] == [4, 4, 2] == [4] * (len(batches) - 1) + [2]
+        assert sorted(functools.reduce(operator.iadd, seen, [])) == list(range(10))
+
+    def test_order_follows_from_seed_and_epoch(self) -> None:
+        x = torch.arange(50)[:, None]
+        first, again = TensorBatches(x, x, 50, seed=3), TensorBatches(x, x, 50, seed=3)
+        epochs = [next(iter(first))[0] for _ in range(2)]
+        assert not torch.equal(*epochs)
+        assert torch.equal(epochs[0], next(iter(again))[0])
+        later = TensorBatches(x, x, 50, seed=3, first_epoch=1)
+        assert torch.equal(epochs[1], next(iter(later))[0])
+        assert torch.equal(epochs[0].flatten(), shuffled(50, 3, 0))
+
+    def test_a_last_training_batch_of_one_row_is_left_out(self) -> None:
+        x = torch.arange(9)[:, None]
+        assert [len(b[0]) for b in TensorBatches(x, x, 4, seed=0)] == [4, 4]
+        assert [len(b[0]) for b in TensorBatches(x, x, 4)] == [4, 4, 1]
+        assert [len(b[0]) for b in TensorBatches(x[:1], x[:1], 4, seed=0)] == [1]
+
+    def test_module_without_a_trainer(self) -> None:
+        dataset = load("wine", HERE)
+        rows = RowsDataModule(dataset, 16, seed=0)
+        assert sum(len(y) for _, y in rows.val_dataloader()) == len(dataset.validation)
+        assert sum(len(y) for _, y in rows.test_dataloader()) == len(dataset.test)

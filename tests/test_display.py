@@ -1,0 +1,50 @@
+"""What people read: numbers, lines, and the live panel."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from tuner.config import MLPConfig
+from tuner.display import Display, clock, describe, number
+from tuner.progress import Ended, Running, Snapshot
+from tuner.storage import Counts
+
+
+def test_words() -> None:
+    assert (number(0.98625), number(None), number(77.185)) == ("0.98625", "-", "77.185")
+    assert (clock(None), clock(61), clock(3599.6), clock(3723)) == (
+        "-",
+        "1:01",
+        "1:00:00",
+        "1:02:03",
+    )
+    config = MLPConfig(depth=2, width=64, dropout=0.1, batch_size=32, learning_rate=0.001)
+    assert describe(config) == "2 x 64 relu, bn, dropout 0.10, batch 32, adamw 0.001, cosine"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_search(terminal: bool) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=terminal, width=120)
+    view = Running(3, "note", MLPConfig(), epoch=4, score=0.9625)
+    snapshot = Snapshot(
+        study="digits_mlp", metric="val_accuracy", counts=Counts(complete=2, pruned=1),
+        budget_trials=40, running=(view,), best=None, seconds=12.0, seconds_left=48.0, eta=30.0,
+    )  # fmt: skip
+    with Display(console) as display:
+        display.update(snapshot)
+        display.ended(Ended(view, "failed", "ValueError: a [bad] value"))
+    text = stream.getvalue()
+    assert "trial   3" in text
+    assert "ValueError: a [bad] value" in text
+    for words in (
+        "digits_mlp",
+        "of 40",
+        "1 pruned",
+        "epoch 4/10",
+        "0.9625",
+        "left 0:48",
+        "ETA 0:30",
+    ):
+        assert (words in text) == terminal

@@ -1,0 +1,150 @@
+"""Real signals to a real process at random moments: nothing finished is lost, the budget is exact."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+import tuner
+from tuner import storage
+from tuner.storage import count
+
+from .conftest import SMALL, Write
+from .test_cli import TUNER, run
+
+#: A study whose trials take about a second, so that signals find them at work.
+STUDY = SMALL.replace("wine", "digits").replace("epochs = 3", "epochs = 12")
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*TUNER, "tune", "small", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+
+
+def until_a_trial_runs(process: subprocess.Popen[str], finished: int = 0) -> None:
+    """Waits until the process trains, with so many trials finished before."""
+    while process.poll() is None:
+        if storage.store_path().exists():
+            try:
+                counts = count(trials())
+            except tuner.TunerError:
+                continue
+            if counts.running and counts.finished >= finished:
+                return
+    raise AssertionError(f"ended early: {process.communicate()}")
+
+
+def trials() -> list[optuna.trial.FrozenTrial]:
+    return storage.read_study("small").trials
+
+
+def values() -> dict[int, tuple[str, float | None]]:
+    """State and value of each trial that ended by itself."""
+    return {
+        trial.number: (trial.state.name, trial.value)
+        for trial in trials()
+        if trial.state.is_finished() and "interrupted" not in trial.user_attrs
+    }
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "times"),
+    [(signal.SIGINT, 130, 1), (signal.SIGINT, 130, 2), (signal.SIGTERM, 143, 1)],
+)
+def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
+    write_study: Write, number: signal.Signals, code: int, times: int
+) -> None:
+    write_study(STUDY)
+    process = start("--trials", "3")
+    until_a_trial_runs(process, finished=1)
+    kept = values()
+    begin = time.monotonic()
+    for _ in range(times):
+        process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert time.monotonic() - begin < 3
+    assert process.returncode == code, told
+    assert "the same command goes on" in told
+    assert count(trials()).running == 0
+    run("tune", "small", "--trials", "3")
+    counts = count(trials())
+    assert (counts.finished, counts.running, counts.waiting) == (3, 0, 0)
+    assert kept.items() <= values().items()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_loads(write_study: Write, number: signal.Signals) -> None:
+    write_study(STUDY)
+    for moment in (0.2, 0.8):
+        process = start()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(moment)
+        process.send_signal(number)
+        process.communicate(timeout=60)
+        # A process without a handler yet dies by the signal itself, which a shell tells as 128 + n.
+        assert process.returncode in (128 + number, -number)
+    if storage.store_path().exists():
+        assert count(trials()).running == 0
+
+
+def test_kill_and_resume(write_study: Write) -> None:
+    write_study(STUDY)
+    process = start("--trials", "4")
+    until_a_trial_runs(process, finished=1)
+    kept = values()
+    process.kill()
+    process.communicate()
+    cut = [trial for trial in trials() if trial.state == TrialState.RUNNING]
+    assert len(cut) == 1
+    run("tune", "small", "--trials", "4")
+    counts = count(trials())
+    assert (counts.finished, counts.running, counts.interrupted) == (4, 0, 1)
+    assert kept.items() <= values().items()
+    (again,) = [t for t in trials() if t.user_attrs.get("retry_of") == cut[0].number]
+    assert trials()[cut[0].number].state == TrialState.FAIL
+    assert again.params == cut[0].params
+    assert again.user_attrs["seed"] == cut[0].user_attrs["seed"]
+
+
+@pytest.mark.slow
+def test_twenty_blows_at_random(write_study: Write) -> None:
+    """`kill -9` and Ctrl-C, twenty in all, at random moments of a study of twelve trials."""
+    write_study(STUDY)
+    moments = random.Random(1)
+    blows = 0
+    seen: dict[int, tuple[str, float | None]] = {}
+    while blows < 20:
+        # The budget grows with the blows, so that there is always work to be cut.
+        process = start("--trials", str(2 + blows // 2))
+        number = moments.choice([signal.SIGKILL, signal.SIGINT])
+        try:
+            process.wait(moments.uniform(2.0, 9.0))
+        except subprocess.TimeoutExpired:
+            process.send_signal(number)
+        process.communicate(timeout=60)
+        assert process.returncode in (0, 130, -signal.SIGINT, -signal.SIGKILL)
+        blows += 1
+        if storage.store_path().exists() and storage.summaries():
+            found = values()
+            assert seen.items() <= found.items(), "a finished trial changed or went"
+            seen = found
+    run("tune", "small", "--trials", "12")
+    counts = count(trials())
+    assert counts.finished == 12
+    assert (counts.running, counts.waiting) == (0, 0)
+    assert seen.items() <= values().items()
+    best = tuner.best("small")
+    assert trials()[best.trial].value == best.value
+    assert tuner.load_model("small").config == best.config
+    assert not [path for path in Path("runs/small").iterdir() if path.name.startswith(".")]

@@ -1,0 +1,93 @@
+"""Who may import whom: the table of docs/architecture.md, read from the code itself."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import tuner
+
+PACKAGE = Path(tuner.__file__).parent
+
+#: Modules (or folders) and what of ours each may import; `errors` and `paths` are for all.
+MAY_IMPORT = {
+    "errors": set(),
+    "paths": set(),
+    "config": set(),
+    "domains": {"config"},
+    "heuristics": {"config"},
+    "study": {"config", "domains"},
+    "data": {"config"},
+    "schedules": {"config"},
+    "model": {"config", "schedules"},
+    "solo": {"config", "schedules", "model", "data"},
+    "space": {"config", "domains", "heuristics", "study"},
+    "workers": {"config", "solo", "model", "data"},
+    "storage": {"config", "study"},
+    "results": {"config", "storage", "study"},
+    "progress": {"config", "results", "storage"},
+    "search": {"config", "study", "data", "space", "workers", "storage", "results", "progress"},
+    "dashboard": {"storage"},
+    "doctor": {"storage"},
+    "display": {"config", "progress", "results", "search"},
+}
+#: The public names and the command line may import all.
+TOP = {"__init__", "__main__", "cli"}
+
+#: Imports that point up, each with its reason.
+EXCEPTIONS = {
+    ("config", "model"),  # MLPConfig.build makes the module that the config means
+    ("results", "model"),  # the type of what load_model returns
+}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """The rooms that a file imports from, anywhere in it."""
+    found = set()
+    depth = len(path.relative_to(PACKAGE).parts)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == depth:
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            found |= {name.split(".")[0] for name in names if name}
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            assert node.module.split(".")[0] != "tuner", f"{path}: import relatively"
+        if isinstance(node, ast.Import):
+            assert all(alias.name.split(".")[0] != "tuner" for alias in node.names), path
+    return found
+
+
+FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if room(path) not in TOP]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_only_what_lies_below(path: Path) -> None:
+    here = room(path)
+    allowed = MAY_IMPORT[here] | {here, "errors", "paths"}
+    allowed |= {there for above, there in EXCEPTIONS if above == here}
+    assert imports(path) <= allowed
+
+
+def test_the_table_has_no_cycle() -> None:
+    placed: set[str] = set()
+    rest = dict(MAY_IMPORT)
+    while rest:
+        free = {name for name, below in rest.items() if below <= placed}
+        assert free, f"a cycle among {sorted(rest)}"
+        placed |= free
+        rest = {name: below for name, below in rest.items() if name not in free}
+
+
+def test_the_rules_need_neither_torch_nor_optuna() -> None:
+    for name in ("config", "heuristics", "errors", "paths", "domains", "study"):
+        for node in ast.walk(ast.parse((PACKAGE / f"{name}.py").read_text())):
+            if isinstance(node, ast.Import):
+                modules = {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                modules = {(node.module or "").split(".")[0]}
+            else:
+                continue
+            assert not modules & {"torch", "optuna", "lightning", "numpy", "pandas"}

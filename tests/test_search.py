@@ -1,0 +1,247 @@
+"""The coordinator, on real data and a real store: budgets, pruning, failures, resuming."""
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+import tuner
+from tuner import storage
+from tuner.config import DataFacts
+from tuner.errors import (
+    ChangedStudyError,
+    DataError,
+    InputError,
+    StudyFailedError,
+    StudyFileError,
+    TunerError,
+)
+from tuner.progress import Ended, Observer, Snapshot
+from tuner.search import trial_seed
+from tuner.storage import make_pruner
+
+from .conftest import SMALL, Write
+
+SEARCHED = "[search]\ndepth = { low = 1, high = 2 }\n"
+
+
+class Recorder(Observer):
+    def __init__(self) -> None:
+        self.snapshots: list[Snapshot] = []
+        self.ends: list[Ended] = []
+
+    def update(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot)
+
+    def ended(self, trial: Ended) -> None:
+        self.ends.append(trial)
+
+
+def trials() -> list[optuna.trial.FrozenTrial]:
+    return storage.read_study("small").trials
+
+
+def test_a_whole_study(write_study: Write) -> None:
+    write_study()
+    recorder = Recorder()
+    result = tuner.tune("small", observer=recorder)
+    assert result.stopped == "4 of 4 trials are finished"
+    assert (result.counts.finished, result.ran, len(recorder.ends)) == (4, 4, 4)
+    assert result.best is not None
+    assert result.best.value == min(t.value for t in trials() if t.state == TrialState.COMPLETE)
+    assert result.best.facts == DataFacts(n_inputs=13, n_outputs=3, n_rows=113)
+    assert result.best.classes == ("class_0", "class_1", "class_2")
+    sources = [trial.user_attrs["source"] for trial in trials()]
+    assert sources == ["note", "modern default", "recommendation", "sampler"]
+    for trial in trials():
+        config = tuner.MLPConfig.from_json(trial.user_attrs["config"])
+        assert trial.user_attrs["width"] == config.width
+        assert trial.user_attrs["learning_rate"] == config.learning_rate
+        assert trial.user_attrs["seed"] == trial_seed(0, trial.number)
+        assert trial.user_attrs["n_parameters"] == config.n_parameters(13, 3)
+        if trial.state == TrialState.COMPLETE:
+            assert list(trial.intermediate_values) == [1, 2, 3]
+            assert trial.value == trial.intermediate_values[3]
+            assert trial.user_attrs["val_accuracy"] <= 1
+
+
+def test_goes_on_to_a_raised_budget_and_does_nothing_when_done(write_study: Write) -> None:
+    write_study()
+    tuner.tune("small", trials=2)
+    before = trials()
+    result = tuner.tune("small", trials=5)
+    assert (result.ran, result.counts.finished) == (3, 5)
+    assert [t.value for t in trials()[:2]] == [t.value for t in before[:2]]
+    again = tuner.tune("small", trials=5)
+    assert again.ran == 0
+    assert again.best == result.best
+    assert tuner.tune("small", trials=3).ran == 0
+
+
+def test_is_reproducible(write_study: Write) -> None:
+    write_study(name="small")
+    write_study(name="other")
+    scores = []
+    for name in ("small", "other"):
+        # Hyperband's brackets follow from the name of a study, so nothing is pruned here.
+        write_study(SMALL + "[study]\npruner = 'none'\n", name)
+        tuner.tune(name, trials=12)
+        found = storage.read_study(name).trials
+        scores.append([(trial.params, trial.value) for trial in found])
+    assert scores[0] == scores[1]
+    assert len({str(params) for params, _ in scores[0]}) == 12
+
+
+def test_target_ends_it(write_study: Write) -> None:
+    write_study()
+    result = tuner.tune("small", target=100.0)
+    assert result.stopped == "the target 100 is reached"
+    assert result.counts.complete == 1
+
+
+def test_the_time_ends_it_and_the_cut_trial_runs_again(write_study: Write) -> None:
+    write_study(SMALL.replace("epochs = 3", "epochs = 100000"))
+    result = tuner.tune("small", minutes=0.02)
+    assert result.stopped == "the 0.02 minutes are over"
+    assert result.counts.finished == 0
+    assert (result.counts.interrupted, result.counts.waiting) == (1, 3)
+    assert 1.2 <= result.seconds < 10
+    assert result.best is None
+    more = tuner.tune("small", minutes=0.02)
+    assert more.ran == 0
+    assert more.seconds >= result.seconds
+
+
+def test_pruned_trials_never_win(write_study: Write) -> None:
+    write_study(SMALL.replace("epochs = 3", "epochs = 9") + "batch_size = [16, 32]\n")
+    result = tuner.tune("small", trials=15)
+    assert result.counts.pruned > 0
+    assert result.best is not None
+    winner = trials()[result.best.trial]
+    assert winner.state == TrialState.COMPLETE
+    for trial in trials():
+        if trial.state == TrialState.PRUNED:
+            assert trial.user_attrs["reason"] == f"pruned after epoch {trial.last_step}"
+            assert trial.last_step is not None
+            assert trial.last_step < 9
+
+
+def test_diverged_trials_are_pruned_with_the_reason(write_study: Write) -> None:
+    wild = SMALL + (
+        "optimizer = 'sgd'\nlearning_rate = 1e30\nbatch_normalization = false\n"
+        "schedule = 'constant'\n"
+    )
+    write_study(wild)
+    result = tuner.tune("small", trials=3)
+    assert (result.counts.pruned, result.counts.complete, result.counts.failed) == (3, 0, 0)
+    assert result.best is None
+    assert all(trial.user_attrs["reason"].startswith("diverged: ") for trial in trials())
+
+
+def test_failed_trials_keep_their_reason_and_the_study_goes_on(write_study: Write) -> None:
+    # A batch of one row fails with batch normalization, and works without.
+    write_study(SMALL + "batch_size = 1\nbatch_normalization = [true, false]\n")
+    result = tuner.tune("small", trials=12)
+    assert result.counts.finished == 12
+    assert result.counts.failed > 0
+    assert result.counts.complete > 0
+    failed = [trial for trial in trials() if trial.state == TrialState.FAIL]
+    assert len(failed) == result.counts.failed
+    for trial in failed:
+        assert trial.params["batch_normalization"] is True
+        assert trial.user_attrs["reason"].startswith("ValueError: Expected more than 1 value")
+        assert "Traceback" in trial.user_attrs["traceback"]
+
+
+def test_too_many_failures_in_a_row_stop_it(write_study: Write) -> None:
+    text = SMALL + "batch_size = 1\nbatch_normalization = true\n[study]\nmax_failures = 2\n"
+    write_study(text)
+    with pytest.raises(StudyFailedError, match="2 trials failed in a row, the first with: Value"):
+        tuner.tune("small", trials=9)
+    assert [trial.state for trial in trials()[:2]] == [TrialState.FAIL] * 2
+    assert StudyFailedError("").exit_code == 1
+
+
+def test_importances_once_there_are_enough(write_study: Write) -> None:
+    write_study(SMALL.replace("epochs = 3", "epochs = 1") + "[study]\npruner = 'none'\n")
+    assert tuner.tune("small", trials=19).importances == {}
+    importances = tuner.tune("small", trials=20).importances
+    assert sum(importances.values()) == pytest.approx(1)
+    assert "base_learning_rate" in importances
+    assert list(importances.values()) == sorted(importances.values(), reverse=True)
+
+
+def test_snapshots(write_study: Write) -> None:
+    write_study()
+    recorder = Recorder()
+    tuner.tune("small", trials=3, minutes=5, observer=recorder)
+    last = recorder.snapshots[-1]
+    assert (last.budget_trials, last.metric) == (3, "val_loss")
+    assert last.seconds_left is not None
+    assert 200 < last.seconds_left < 300
+    running = [view for snapshot in recorder.snapshots for view in snapshot.running]
+    assert {view.source for view in running} <= {"note", "modern default", "recommendation"}
+    assert [end.trial.number for end in recorder.ends] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message"),
+    [
+        (SMALL.replace("wine", "wines"), DataError, "data.source: unknown source 'wines'"),
+        (SMALL.replace("wine", "rows.npz"), DataError, "rows.npz: no such file"),
+        (SMALL.replace("val_loss", "val_r2"), StudyFileError, "objective.metric must be one of"),
+        (
+            SMALL.replace("wine", "diabetes").replace("val_loss", "val_accuracy"),
+            StudyFileError,
+            "objective.metric must be one of",
+        ),
+        (
+            SMALL.replace("wine", "diabetes") + "label_smoothing = 0.1",
+            StudyFileError,
+            "search.label_smoothing must be 0",
+        ),
+        (
+            SMALL.replace("factor = 4, low = 4", "factor = 1.1, low = 60"),
+            StudyFileError,
+            "search.width leaves no width",
+        ),
+    ],
+)
+def test_wrong_input_creates_nothing(
+    write_study: Write, text: str, kind: type[TunerError], message: str
+) -> None:
+    path = write_study(text)
+    with pytest.raises(kind, match=message) as caught:
+        tuner.tune("small")
+    assert str(caught.value).startswith(str(path.relative_to(path.parent.parent)))
+    assert not (path.parent.parent / "runs").exists()
+
+
+@pytest.mark.parametrize("budget", [{"trials": 0}, {"minutes": 0.0}, {"trials": -3}])
+def test_wrong_budgets(write_study: Write, budget: dict[str, int]) -> None:
+    write_study()
+    with pytest.raises(InputError, match=f"{next(iter(budget))} must be > 0"):
+        tuner.tune("small", **budget)  # type: ignore[arg-type]
+
+
+def test_a_changed_file_needs_new(write_study: Write) -> None:
+    write_study()
+    tuner.tune("small", trials=1)
+    write_study(SMALL.replace("epochs = 3", "epochs = 2"))
+    with pytest.raises(ChangedStudyError, match="objective.epochs: 3 -> 2"):
+        tuner.tune("small", trials=1)
+    result = tuner.tune("small", trials=1, new=True)
+    assert result.ran == 1
+    assert {summary.name for summary in storage.summaries()} == {"small", "small.1"}
+
+
+def test_pruners() -> None:
+    kinds = {"hyperband": "HyperbandPruner", "median": "MedianPruner", "none": "NopPruner"}
+    for name, kind in kinds.items():
+        assert type(make_pruner(name, 10)).__name__ == kind  # type: ignore[arg-type]
+
+
+def test_one_epoch_and_every_pruner(write_study: Write) -> None:
+    for pruner in ("hyperband", "median", "none"):
+        text = SMALL.replace("epochs = 3", "epochs = 1") + f"[study]\npruner = '{pruner}'\n"
+        write_study(text, name=pruner)
+        assert tuner.tune(pruner, trials=3).counts.complete == 3

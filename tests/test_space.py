@@ -1,0 +1,129 @@
+"""The space: flat, static, and every starting point names every parameter inside its range."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from tuner.config import DataFacts, MLPConfig
+from tuner.errors import StudyFileError
+from tuner.space import SearchSpace
+from tuner.study import load_study
+
+from .conftest import Write
+from .test_study import HEAD, SHIPPED
+
+MNIST = DataFacts(n_inputs=784, n_outputs=10, n_rows=50_000)
+TINY = DataFacts(n_inputs=3, n_outputs=2, n_rows=50)
+
+
+def space_of(write_study: Write, search: str, facts: DataFacts = MNIST) -> SearchSpace:
+    return SearchSpace.of(load_study(write_study(f"{HEAD}[search]\n{search}")), facts)
+
+
+@pytest.mark.parametrize("facts", [MNIST, TINY])
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_starting_points_name_every_parameter_inside_its_range(
+    path: Path, facts: DataFacts
+) -> None:
+    space = SearchSpace.of(load_study(path), facts) if path.stem != "diabetes_mlp" else None
+    if space is None:
+        regression = facts.model_copy(update={"task": "regression"})
+        space = SearchSpace.of(load_study(path), regression)
+    for params in space.starting_points().values():
+        assert params.keys() == space.distributions.keys()
+        for name, distribution in space.distributions.items():
+            assert distribution._contains(distribution.to_internal_repr(params[name]))
+        space.config(params)
+
+
+def test_the_notes_point_is_the_note(write_study: Write) -> None:
+    space = space_of(write_study, "weight_decay = 0.0")
+    note = space.config(space.starting_points()["note"])
+    assert (note.depth, note.width, note.batch_size, note.dropout) == (1, 533, 32, 0)
+    assert (note.optimizer, note.schedule) == ("sgd", "lambda")
+    assert note.learning_rate == pytest.approx(0.001)
+    assert note.final_ratio == pytest.approx(0.95**10)
+
+
+def test_every_trial_has_the_same_parameters(write_study: Write) -> None:
+    space = space_of(write_study, "")
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(30):
+        trial = study.ask()
+        config = space.suggest(trial)
+        assert trial.params.keys() == space.distributions.keys()
+        assert 17 <= config.width <= 1024
+        assert 1 <= config.depth <= 4
+        study.tell(trial, 0.0)
+    assert len({tuple(trial.distributions.items()) for trial in study.trials}) == 1
+
+
+def test_width_is_a_log_ratio_to_the_rule(write_study: Write) -> None:
+    space = space_of(write_study, "width = { around = 'two_thirds', factor = 2 }")
+    assert space.distributions["width_ratio"] == FloatDistribution(0.5, 1024 / 533, log=True)
+    space = space_of(write_study, "width = { around = 'mean', factor = 2, high = 9999 }")
+    assert space.distributions["width_ratio"] == FloatDistribution(0.5, 2.0, log=True)
+    assert space.width_rule == 397
+    space = space_of(write_study, "width = { low = 10, high = 100 }")
+    assert space.distributions["width_ratio"] == FloatDistribution(10 / 533, 100 / 533, log=True)
+
+
+def test_rates_scale_with_the_root_of_the_batch(write_study: Write) -> None:
+    space = space_of(write_study, "")
+    params = space.starting_points()["modern default"]
+    rates = {
+        (optimizer, batch): space.config(
+            {**params, "optimizer": optimizer, "batch_size": batch, "base_learning_rate": 0.001}
+        ).learning_rate
+        for optimizer in ("adamw", "sgd")
+        for batch in (32, 128)
+    }
+    assert rates["adamw", 128] == pytest.approx(0.001)
+    assert rates["adamw", 32] == pytest.approx(0.0005)
+    assert rates["sgd", 128] == pytest.approx(0.01)
+
+
+def test_a_fixed_value_is_no_parameter_and_is_taken_as_it_stands(write_study: Write) -> None:
+    space = space_of(write_study, "learning_rate = 0.001\nwidth = 100\noptimizer = 'sgd'")
+    assert not {"learning_rate", "base_learning_rate", "width_ratio"} & space.distributions.keys()
+    config = space.config(space.starting_points()["note"])
+    assert (config.learning_rate, config.width) == (0.001, 100)
+
+
+def test_lists_of_numbers_are_taken_as_they_stand(write_study: Write) -> None:
+    space = space_of(
+        write_study, "learning_rate = [0.001, 0.1]\nwidth = [100, 500]\ndepth = [1, 8]"
+    )
+    assert space.distributions["learning_rate"] == CategoricalDistribution((0.001, 0.1))
+    config = space.config(space.starting_points()["note"])
+    assert (config.learning_rate, config.width, config.depth) == (0.001, 500, 1)
+
+
+def test_kinds(write_study: Write) -> None:
+    space = space_of(write_study, "batch_size = { low = 8, high = 256, log = true }")
+    assert space.distributions["batch_size"] == IntDistribution(8, 256, log=True)
+    assert space.distributions["depth"] == IntDistribution(1, 4)
+
+
+def test_a_twin_schedule_stands_in(write_study: Write) -> None:
+    space = space_of(write_study, "schedule = ['cosine', 'exponential']")
+    assert space.starting_points()["note"]["schedule"] == "exponential"
+
+
+def test_config_and_params_are_inverse(write_study: Write) -> None:
+    space = space_of(write_study, "")
+    config = MLPConfig(width=77, learning_rate=0.003, dropout=0.25, optimizer="sgd", batch_size=32)
+    assert space.config(space.params(config)) == config
+
+
+def test_refuses_widths_that_leave_no_room(write_study: Write) -> None:
+    with pytest.raises(StudyFileError, match="search.width leaves no width: two_thirds says 4"):
+        space_of(write_study, "width = { around = 'two_thirds', factor = 2, low = 16 }", TINY)
+
+
+def test_refuses_label_smoothing_in_a_regression(write_study: Write) -> None:
+    facts = TINY.model_copy(update={"task": "regression"})
+    with pytest.raises(StudyFileError, match="search.label_smoothing must be 0 in a regression"):
+        space_of(write_study, "label_smoothing = { low = 0.0, high = 0.1 }", facts)

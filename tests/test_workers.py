@@ -1,0 +1,111 @@
+"""One contract for every kind of worker."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tuner.config import MLPConfig
+from tuner.data import Dataset, load
+from tuner.model import MLP
+from tuner.workers import Event, Failed, Finished, InlineWorker, Job, Progress, Worker
+
+KINDS: list[Callable[[Dataset], Worker]] = [InlineWorker]
+SHORT = MLPConfig(depth=1, width=4, batch_size=16, epochs=2)
+LONG = SHORT.model_copy(update={"epochs": 10_000})
+
+
+@pytest.fixture(scope="module")
+def wine() -> Dataset:
+    return load("wine", Path())
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
+def worker(request: pytest.FixtureRequest, wine: Dataset) -> Iterator[Worker]:
+    with request.param(wine) as worker:
+        yield worker
+
+
+def until(
+    worker: Worker, enough: Callable[[list[Event]], bool], seconds: float = 60
+) -> list[Event]:
+    """Collects events until they are enough."""
+    found: list[Event] = []
+    end = time.monotonic() + seconds
+    while not enough(found):
+        assert time.monotonic() < end, f"only {found}"
+        found += worker.events(0.05)
+    return found
+
+
+def ended(found: list[Event]) -> bool:
+    return bool(found) and not isinstance(found[-1], Progress)
+
+
+def test_a_job_runs_through_its_epochs(worker: Worker, tmp_path: Path) -> None:
+    worker.submit(Job(7, SHORT, seed=1, shuffle_seed=0))
+    *progress, finished = until(worker, ended)
+    assert [event.epoch for event in progress if isinstance(event, Progress)] == [1, 2]
+    assert isinstance(finished, Finished)
+    assert {event.job for event in (*progress, finished)} == {7}
+    assert finished.metrics == progress[-1].metrics  # type: ignore[union-attr]
+    path = tmp_path / "model.ckpt"
+    path.write_bytes(finished.checkpoint)
+    assert MLP.load_from_checkpoint(path, weights_only=True).config == SHORT
+
+
+def test_the_same_job_gives_the_same_numbers(worker: Worker) -> None:
+    scores = []
+    for number in (1, 2):
+        worker.submit(Job(number, SHORT, seed=5, shuffle_seed=0))
+        scores.append(
+            [event.metrics for event in until(worker, ended) if not isinstance(event, Failed)]
+        )
+    assert scores[0] == scores[1]
+
+
+def test_nothing_is_heard_of_a_cancelled_job(worker: Worker) -> None:
+    worker.submit(Job(1, LONG, seed=1, shuffle_seed=0))
+    until(worker, bool)
+    worker.cancel(1)
+    worker.submit(Job(2, SHORT, seed=1, shuffle_seed=0))
+    assert {event.job for event in until(worker, ended)} == {2}
+    worker.cancel(99)
+
+
+def test_an_error_comes_with_its_traceback(worker: Worker) -> None:
+    # A batch of one row, which batch normalization refuses.
+    worker.submit(Job(3, SHORT.model_copy(update={"batch_size": 1}), seed=1, shuffle_seed=0))
+    (failed,) = until(worker, ended)
+    assert isinstance(failed, Failed)
+    assert not failed.diverged
+    assert failed.reason.startswith("ValueError: Expected more than 1 value per channel")
+    assert "Traceback" in failed.traceback
+    assert "batch_norm" in failed.traceback
+    worker.submit(Job(4, SHORT, seed=1, shuffle_seed=0))
+    assert isinstance(until(worker, ended)[-1], Finished)
+
+
+def test_divergence_is_told(worker: Worker) -> None:
+    update = {"optimizer": "sgd", "learning_rate": 1e30, "batch_normalization": False, "depth": 2}
+    worker.submit(Job(5, SHORT.model_copy(update=update), seed=1, shuffle_seed=0))
+    last = until(worker, ended)[-1]
+    assert isinstance(last, Failed)
+    assert last.diverged
+
+
+def test_waits_no_longer_than_asked(worker: Worker) -> None:
+    assert worker.capacity >= 1
+    begin = time.monotonic()
+    assert worker.events(0.05) == []
+    assert time.monotonic() - begin < 2
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_close_ends_what_runs(kind: Callable[[Dataset], Worker], wine: Dataset) -> None:
+    with kind(wine) as worker:
+        worker.submit(Job(1, LONG, seed=1, shuffle_seed=0))
+        until(worker, bool)
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 5
