@@ -62,25 +62,12 @@ def write_arrays(dataset: Dataset, path: Path) -> Path:
 
 def stock(arrays: Path, logs: list[Path], threads: int, *options: str) -> None:
     """Runs one stock process for each log, all at once."""
-    processes = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "benchmarks.stock",
-                str(arrays),
-                str(log),
-                "--threads",
-                str(threads),
-                "--share",
-                str(index),
-                str(len(logs)),
-                *options,
-            ],
-            cwd=HERE.parent,
-        )
-        for index, log in enumerate(logs)
-    ]
+    command = [sys.executable, "-m", "benchmarks.stock", str(arrays)]
+    processes = []
+    for index, log in enumerate(logs):
+        share = ["--threads", str(threads), "--share", str(index), str(len(logs))]
+        words = [*command, str(log), *share, *options]
+        processes.append(subprocess.Popen(words, cwd=HERE.parent))
     for process in processes:
         if process.wait() != 0:
             raise SystemExit("the stock script failed")

@@ -73,7 +73,7 @@ def test_home_moves(write_study: Write, tmp_path: Path) -> None:
     [
         (("tune", "smal"), r"studies/smal.toml: no such study file; did you mean small?"),
         (("tune", "small", "--trials", "0"), "trials must be > 0, got 0"),
-        (("tune", "small", "--trials", "x"), "'x' is not a valid int"),
+        (("tune", "small", "--trials", "x"), "Invalid value for '--trials'"),
         (("tune",), "Missing argument"),
         (("tnue", "small"), "No such command"),
         (("best", "small"), "study 'small' has no complete trial yet"),

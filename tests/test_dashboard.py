@@ -45,12 +45,12 @@ def test_shows_the_study(address: str) -> None:
     (summary,) = json.loads(get(f"{address}/api/studies"))["study_summaries"]
     assert summary["study_name"] == "small"
     study = json.loads(get(f"{address}/api/studies/{summary['study_id']}"))
-    assert study["metric_names"] == ["val_loss"]
+    assert study["objective_names"] == ["val_loss"]
     assert SMALL in study["note"]["body"]
     assert len(study["trials"]) == 4
     for trial in study["trials"]:
         attributes = {attr["key"]: attr["value"] for attr in trial["user_attrs"]}
-        config = tuner.MLPConfig.from_json(json.loads(attributes["config"]))
+        config = tuner.MLPConfig.from_json(attributes["config"])
         assert int(attributes["width"]) == config.width
         assert float(attributes["learning_rate"]) == config.learning_rate
         assert len(trial["intermediate_values"]) >= 1

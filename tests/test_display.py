@@ -13,12 +13,8 @@ from tuner.storage import Counts
 
 def test_words() -> None:
     assert (number(0.98625), number(None), number(77.185)) == ("0.98625", "-", "77.185")
-    assert (clock(None), clock(61), clock(3599.6), clock(3723)) == (
-        "-",
-        "1:01",
-        "1:00:00",
-        "1:02:03",
-    )
+    assert [clock(seconds) for seconds in (61, 3599.6, 3723)] == ["1:01", "1:00:00", "1:02:03"]
+    assert clock(None) == "-"
     config = MLPConfig(depth=2, width=64, dropout=0.1, batch_size=32, learning_rate=0.001)
     assert describe(config) == "2 x 64 relu, bn, dropout 0.10, batch 32, adamw 0.001, cosine"
 
@@ -43,7 +39,6 @@ def test_a_search(terminal: bool) -> None:
         "of 40",
         "1 pruned",
         "epoch 4/10",
-        "0.9625",
         "left 0:48",
         "ETA 0:30",
     ):

@@ -20,9 +20,8 @@ def test_this_machine_is_fine(project: Path) -> None:
 @pytest.mark.parametrize("package", ["lightning", "pytorch-lightning"])
 def test_malicious_lightning(monkeypatch: pytest.MonkeyPatch, package: str, version: str) -> None:
     real = metadata.version
-    monkeypatch.setattr(
-        metadata, "version", lambda name: version if name == package else real(name)
-    )
+    found_here = {package: version}
+    monkeypatch.setattr(metadata, "version", lambda name: found_here.get(name) or real(name))
     ok, words = found("lightning is safe")
     assert not ok
     assert f"{package} {version} is malicious (GHSA-w37p-236h-pfx3)" in words

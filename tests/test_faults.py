@@ -1,4 +1,4 @@
-"""Real signals to a real process at random moments: nothing finished is lost, the budget is exact."""
+"""Real signals to a real process: nothing finished is lost, and the budget is exact."""
 
 import os
 import random

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -97,9 +98,8 @@ def _line(ended: Ended) -> str:
     score = number(view.score)
     star = " [bold green]best[/]" if ended.is_best else ""
     source = "" if view.source == "sampler" else f" [cyan]({view.source})[/]"
-    reason = f" [dim]{ended.reason}[/]" if ended.reason and view.epoch == 0 else ""
-    if ended.state == "failed" or ended.reason.startswith("diverged"):
-        reason = f" [dim]{ended.reason}[/]"
+    is_plain = ended.state == "complete" or ended.reason.startswith("pruned")
+    reason = "" if is_plain else f" [dim]{escape(ended.reason)}[/]"
     epochs = f"{view.epoch}/{view.config.epochs} epochs"
     return (
         f"[dim]trial {view.number:>3}[/] {_MARKS[ended.state]} {score} after {epochs}: "

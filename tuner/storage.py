@@ -88,8 +88,7 @@ def open_storage() -> optuna.storages.RDBStorage:
 
 
 def _connect(path: Path) -> optuna.storages.RDBStorage:
-    with _translated(StoreUnreadableError, "opening the store"):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _translated(StoreUnreadableError, "opening the store"), _one_at_a_time(path):
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -102,6 +101,15 @@ def _connect(path: Path) -> optuna.storages.RDBStorage:
             )
         except RuntimeError as error:  # the schema is one of another Optuna
             raise StoreUnreadableError(f"{path}: {error}") from error
+
+
+@contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Keeps processes from opening the store at once, while one of them may be making it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def read_study(name: str) -> optuna.Study:
