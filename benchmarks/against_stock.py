@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from tuner import progress, search
+from tuner import search, storage
 from tuner.config import MLPConfig
 from tuner.data import Dataset
 from tuner.solo import train_mlp
@@ -153,25 +153,6 @@ def speed(dataset: Dataset, arrays: Path, n_configs: int, rounds: int, seed: int
     console.print(table)
 
 
-class Curve(progress.Observer):
-    """Notes the best score over time, and counts epochs."""
-
-    def __init__(self) -> None:
-        self.began = 0.0
-        self.points: list[tuple[float, float]] = []
-        self.epochs = 0
-
-    def update(self, snapshot: progress.Snapshot) -> None:
-        """Begins the clock."""
-        self.began = self.began or time.monotonic() - snapshot.seconds
-
-    def ended(self, trial: progress.Ended) -> None:
-        """Takes a trial."""
-        self.epochs += trial.trial.epoch
-        if trial.is_best and trial.trial.score is not None:
-            self.points.append((time.monotonic() - self.began, trial.trial.score))
-
-
 def anytime(arrays: Path, seconds: float, seed: int) -> None:
     """Searches with both, for the same time, one after the other."""
     folder = arrays.parent
@@ -186,16 +167,14 @@ def anytime(arrays: Path, seconds: float, seed: int) -> None:
         if entry["last"] and entry["score"] > best:
             best = entry["score"]
             points.append((entry["time"] - found[0]["time"], best))
-    os.environ["TUNER_HOME"] = str(folder / "runs")
-    curve = Curve()
-    search.tune(write_study(folder, seed), minutes=seconds / 60, observer=curve)
+    ours, our_epochs = tuner_search(folder, seconds, seed)
     table = Table(
         "search", "epochs/s", *[f"best at {share:.0f} s" for share in moments(seconds)],
         "0.985 after", title=f"MNIST, {seconds:.0f} s of search each, seed {seed}",
     )  # fmt: skip
     for name, epochs, its in (
         ("stock, 2 processes", len(scored), points),
-        ("tuner tune", curve.epochs, curve.points),
+        ("tuner tune", our_epochs, ours),
     ):
         reached = next((f"{at:.0f} s" for at, score in its if score >= 0.985), "-")
         scores = [
@@ -205,6 +184,23 @@ def anytime(arrays: Path, seconds: float, seed: int) -> None:
         cells = ["-" if score is None else f"{score:.4f}" for score in scores]
         table.add_row(name, f"{epochs / seconds:.2f}", *cells, reached)
     console.print(table)
+
+
+def tuner_search(folder: Path, seconds: float, seed: int) -> tuple[list[tuple[float, float]], int]:
+    """Runs the command line; returns its best scores over time, and the epochs it trained."""
+    os.environ["TUNER_HOME"] = str(folder / "runs")
+    command = [sys.executable, "-m", "tuner", "tune", str(write_study(folder, seed))]
+    subprocess.run(
+        [*command, "--minutes", str(seconds / 60)], check=True, stdout=subprocess.DEVNULL
+    )
+    trials = storage.read_study("mnist_mlp").trials
+    begin = min(trial.datetime_start for trial in trials if trial.datetime_start)
+    points: list[tuple[float, float]] = []
+    complete = (trial for trial in trials if trial.state.name == "COMPLETE")
+    for trial in sorted(complete, key=lambda trial: trial.datetime_complete):
+        if not points or trial.value > points[-1][1]:
+            points.append(((trial.datetime_complete - begin).total_seconds(), trial.value))
+    return points, sum(len(trial.intermediate_values) for trial in trials)
 
 
 def moments(seconds: float) -> list[float]:

@@ -1,6 +1,7 @@
 """Rules against the note's own words and numbers worked out by hand."""
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +98,25 @@ def test_starting_points(facts: DataFacts, epochs: int) -> None:
     points = heuristics.starting_points(facts, epochs)
     assert list(points) == ["note", "modern default", "recommendation"]
     assert all(config.epochs == epochs for config in points.values())
+
+
+def row(rule: heuristics.Rule) -> str:
+    """The rule's line in docs/rules.md."""
+    said = []
+    if rule.value:
+        said.append(str(rule.value(MNIST)))
+    if rule.bounds:
+        said.append("{:g} to {:g}".format(*rule.bounds(MNIST)))
+    if rule.choices:
+        said.append(", ".join(str(choice) for choice in rule.choices))
+    cells = (rule.id, rule.name, rule.parameter, "; ".join(said), rule.claim, rule.source)
+    return f"| {' | '.join(cells)} |"
+
+
+def test_the_page_of_rules_is_what_the_code_says() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "rules.md").read_text().splitlines()
+    assert [line for line in page if line in {row(rule) for rule in heuristics.RULES}] == [
+        row(rule) for rule in heuristics.RULES
+    ]
+    scaling = [(rule.id, rule.name, rule.claim, rule.source) for rule in heuristics.SCALING_RULES]
+    assert all(f"| {' | '.join(cells)} |" in page for cells in scaling)

@@ -7,6 +7,7 @@ from optuna.trial import TrialState
 import tuner
 from tuner import storage
 from tuner.config import DataFacts
+from tuner.coordinator import trial_seed
 from tuner.errors import (
     ChangedStudyError,
     DataError,
@@ -16,8 +17,7 @@ from tuner.errors import (
     TunerError,
 )
 from tuner.progress import Ended, Observer, Snapshot
-from tuner.search import trial_seed
-from tuner.storage import make_pruner
+from tuner.study_store import make_pruner
 
 from .conftest import SMALL, Write
 

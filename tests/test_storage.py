@@ -19,8 +19,9 @@ from tuner.errors import (
     StoreUnreadableError,
     StudyOwnedError,
 )
-from tuner.storage import StudyStore, best_trial, count
+from tuner.storage import best_trial, count
 from tuner.study import StudySpec, load_study
+from tuner.study_store import StudyStore
 
 from .conftest import SMALL, Write
 
@@ -77,7 +78,7 @@ def test_the_file_is_in_wal_mode(store: StudyStore) -> None:
 def test_an_interrupted_trial_runs_again_once(spec: StudySpec) -> None:
     with open_store(spec) as store:
         cut = begin(store)
-        store.annotate(cut, seed=42, source="note")
+        store.annotate(cut, seed=42, source="note", config="{}")
         store.interrupt(cut, "a signal")
         counts = count(store.trials())
         assert (counts.finished, counts.interrupted, counts.waiting) == (0, 1, 1)
@@ -88,7 +89,7 @@ def test_an_interrupted_trial_runs_again_once(spec: StudySpec) -> None:
 
 def test_recovers_what_a_dead_process_left(spec: StudySpec) -> None:
     with open_store(spec) as store:
-        begin(store)
+        store.annotate(begin(store), config="{}")
     with open_store(spec) as store:
         assert store.recover() == 1
         assert store.recover() == 0
@@ -100,10 +101,25 @@ def test_recovery_cut_between_its_steps_neither_loses_nor_doubles(spec: StudySpe
     """A crash after the copy is enqueued, before the cut trial is told."""
     with open_store(spec) as store:
         cut = begin(store)
+        store.annotate(cut, config="{}")
         store.study.enqueue_trial(cut.params, user_attrs={"retry_of": cut.number})
     with open_store(spec) as store:
         store.recover()
         assert count(store.trials()).waiting == 1
+
+
+def test_a_trial_that_was_cut_while_it_was_drawn(spec: StudySpec) -> None:
+    """One of the sampler's is dropped; an enqueued one, which names all its values, runs again."""
+    with open_store(spec) as store:
+        store.enqueue({"x": 0.5, "y": 0.25}, "note")
+        for _ in range(2):
+            begin(store)
+    with open_store(spec) as store:
+        assert store.recover() == 2
+        counts = count(store.trials())
+        assert (counts.waiting, counts.running, counts.finished) == (1, 0, 0)
+        again = store.ask()
+        assert (again.suggest_float("x", 0, 1), again.suggest_float("y", 0, 1)) == (0.5, 0.25)
 
 
 def test_a_starting_point_is_enqueued_once(store: StudyStore) -> None:
@@ -223,3 +239,11 @@ def test_a_full_disk_loses_nothing_that_finished(spec: StudySpec) -> None:
         counts = count(store.trials())
         assert counts.complete > 0
         assert counts.running == 0
+
+
+def test_a_home_with_odd_characters(spec: StudySpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNER_HOME", "a b?c#d%20{x}")
+    with open_store(spec) as store:
+        store.complete(begin(store), 1.0)
+    assert Path("a b?c#d%20{x}", "optuna.db").exists()
+    assert [summary.best for summary in storage.summaries()] == [1.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -177,7 +178,9 @@ def dashboard(
     def ready(url: str) -> None:
         out.print(f"optuna-dashboard: {url}  (Ctrl-C ends it)", highlight=False)
 
-    serve(port, ready)
+    # Ctrl-C is how one ends a server, so it is no error.
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(port, ready)
 
 
 @app.command()

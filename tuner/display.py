@@ -13,7 +13,7 @@ from rich.text import Text
 from .config import MLPConfig
 from .progress import Ended, Observer, Running, Snapshot
 from .results import Best
-from .search import TuneResult
+from .search import ENOUGH_FOR_IMPORTANCES, TuneResult
 
 #: Trials that the live panel shows below each other.
 _SHOWN = 6
@@ -186,6 +186,10 @@ def show_result(console: Console, result: TuneResult, study: str) -> None:
         for name, share in list(result.importances.items())[:8]:
             table.add_row(f"  {name}", f"{share:.0%}", "▇" * round(30 * share))
         console.print(table)
+    else:
+        console.print(
+            f"\n[dim]What mattered is told from {ENOUGH_FOR_IMPORTANCES} complete trials on.[/]"
+        )
     console.print(f"\nFiles:  {result.folder}/  (best.json, best.ckpt, trials.csv)")
     console.print(f"Next:   make best STUDY={study}    make dashboard", highlight=False)
     console.print(f'        tuner.best_config("{result.study}")  in Python', highlight=False)

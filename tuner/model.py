@@ -185,7 +185,9 @@ class MLP(lightning.LightningModule):
         return self._outputs(x) * self.target_scale + self.target_mean
 
     def _outputs(self, x: Tensor) -> Tensor:
-        rows = (x.flatten(1).to(self.input_mean.dtype) - self.input_mean) / self.input_scale
+        # (x - mean) / scale, in one pass over the rows.
+        shift, factor = -self.input_mean / self.input_scale, self.input_scale.reciprocal()
+        rows = torch.addcmul(shift, x.flatten(1).to(self.input_mean.dtype), factor)
         outputs: Tensor = self.output(self.hidden(rows))
         return outputs
 

@@ -1,44 +1,27 @@
-"""The coordinator: ask -> config -> worker -> report, prune -> tell, until the budget is used.
-
-It alone touches the study; the worker alone trains. Seen from above:
-
-    spec -> dataset -> space -> store and worker -> Coordinator.run -> TuneResult
-"""
+"""The way of a study: spec -> dataset -> space -> store and worker -> coordinator -> result."""
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from importlib import metadata
+from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
 import pandas as pd  # noqa: F401  loaded here, so that an interrupted search writes its table at once
 
-from . import data
-from .config import MLPConfig
+from . import data, paths
+from .coordinator import Coordinator
 from .data import Dataset
-from .errors import DataError, InputError, InterruptedStudyError, StudyFailedError
-from .progress import Ended, Observer, Running, Snapshot
-from .results import Best, ResultFiles
+from .errors import DataError, InputError
+from .progress import Observer
+from .results import Best
 from .space import SearchSpace
-from .storage import Counts, StudyStore, best_trial, count
-from .study import BudgetSpec, Metric, StudySpec, load_study
-from .workers import Event, Failed, Finished, InlineWorker, Job, Progress, Worker
-
-#: Seconds between two looks at the clock and at signals.
-_TICK = 0.1
+from .storage import Counts
+from .study import BudgetSpec, StudySpec, load_study
+from .study_store import StudyStore
+from .workers import InlineWorker
 
 #: Complete trials from which on importances are told.
-_ENOUGH_FOR_IMPORTANCES = 20
-
-#: Signals after which a search that cannot end gracefully ends all the same.
-_PATIENCE = 3
+ENOUGH_FOR_IMPORTANCES = 20
 
 
 @dataclass(frozen=True)
@@ -112,7 +95,19 @@ def tune(
         spec, metric=metric, facts=dataset.facts, fingerprint=dataset.fingerprint, new=new
     )
     with store, InlineWorker(dataset) as worker:
-        return _Coordinator(spec, budget, metric, dataset, space, store, worker, observer).run()
+        search = Coordinator(spec, budget, metric, dataset, space, store, worker, observer)
+        stopped = search.run()
+        return TuneResult(
+            study=spec.name,
+            metric=metric,
+            best=search.best,
+            counts=search.counts,
+            importances=importances(store.study, search.counts),
+            folder=paths.study_folder(spec.name),
+            stopped=stopped,
+            ran=search.ran,
+            seconds=search.seconds,
+        )
 
 
 def load_data(spec: StudySpec) -> Dataset:
@@ -145,291 +140,12 @@ def _budget(
     return budget if budget != BudgetSpec() else BudgetSpec(trials=100)
 
 
-@dataclass
-class _UnderWay:
-    """A trial that a worker has."""
+def importances(study: optuna.Study, counts: Counts) -> dict[str, float]:
+    """Returns each parameter's share in the spread of the scores (Hutter et al. 2014, fANOVA).
 
-    trial: optuna.Trial
-    view: Running
-
-
-class _Coordinator:
-    """Runs one study to the end of its budget."""
-
-    def __init__(
-        self,
-        spec: StudySpec,
-        budget: BudgetSpec,
-        metric: Metric,
-        dataset: Dataset,
-        space: SearchSpace,
-        store: StudyStore,
-        worker: Worker,
-        observer: Observer,
-    ) -> None:
-        self.spec = spec
-        self.budget = budget
-        self.metric = metric
-        self.dataset = dataset
-        self.space = space
-        self.store = store
-        self.worker = worker
-        self.observer = observer
-        self.files = ResultFiles(spec.name)
-        self.under_way: dict[int, _UnderWay] = {}
-        self.failures: list[str] = []
-        self.ran = 0
-        self.counts = Counts()
-        self.best: Best | None = None
-        self.earlier_seconds = 0.0
-        self.began = time.monotonic()
-        self.signal: signal.Signals | None = None
-
-    def run(self) -> TuneResult:
-        """Takes up what an earlier process left, and searches until something ends it."""
-        with self._signals():
-            self._take_up()
-            try:
-                while not (stopped := self._end()):
-                    self._fill()
-                    for event in self.worker.events(_TICK):
-                        self._handle(event)
-                    self.observer.update(self._snapshot())
-            finally:
-                self._let_go()
-        return TuneResult(
-            study=self.spec.name,
-            metric=self.metric,
-            best=self.best,
-            counts=self.counts,
-            importances=self._importances(),
-            folder=self.files.folder,
-            stopped=stopped,
-            ran=self.ran,
-            seconds=self.seconds,
-        )
-
-    @property
-    def seconds(self) -> float:
-        """Seconds spent on the study, by earlier processes too."""
-        return self.earlier_seconds + time.monotonic() - self.began
-
-    # Beginning and end
-
-    def _take_up(self) -> None:
-        self.store.recover()
-        for source, params in self.space.starting_points().items():
-            self.store.enqueue(params, source)
-        self.store.set_budget(self.budget.trials)
-        self.earlier_seconds = self.store.seconds
-        self.files.write_study(self.spec.text)
-        self._recount()
-        self.files.repair(self.best)
-
-    def _end(self) -> str:
-        """Says what ends the search, or "" to go on.
-
-        Raises:
-            InterruptedStudyError: a signal came.
-            StudyFailedError: too many trials failed in a row.
-        """
-        if self.signal is not None:
-            raise InterruptedStudyError(
-                self.signal,
-                f"interrupted; {self.counts.finished} finished trials are kept, "
-                "the same command goes on",
-            )
-        if len(self.failures) >= self.spec.study.max_failures:
-            raise StudyFailedError(
-                f"{len(self.failures)} trials failed in a row, the first with: {self.failures[0]}"
-            )
-        trials, minutes, target = self.budget.trials, self.budget.minutes, self.budget.target
-        if target is not None and self.best is not None and self._reaches(target):
-            return f"the target {target:g} is reached"
-        if trials is not None and self.counts.finished >= trials:
-            return f"{self.counts.finished} of {trials} trials are finished"
-        if minutes is not None and self.seconds >= 60 * minutes:
-            return f"the {minutes:g} minutes are over"
-        return ""
-
-    def _reaches(self, target: float) -> bool:
-        assert self.best is not None
-        is_maximized = self.store.study.direction == optuna.study.StudyDirection.MAXIMIZE
-        return self.best.value >= target if is_maximized else self.best.value <= target
-
-    def _let_go(self) -> None:
-        """Ends what is under way, to be run again, and keeps time and table."""
-        for number, way in list(self.under_way.items()):
-            self.worker.cancel(number)
-            self.store.interrupt(way.trial, "the search ended")
-            del self.under_way[number]
-        self.store.spend(self.seconds)
-        self._recount()
-        self.files.write_trials(self.store.study)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Notes SIGINT and SIGTERM, for the loop to see; the third one ends the process."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        came = 0
-
-        def note(number: int, frame: object) -> None:
-            nonlocal came
-            came += 1
-            self.signal = signal.Signals(number)
-            if came >= _PATIENCE:
-                os._exit(128 + number)
-
-        before = {kind: signal.signal(kind, note) for kind in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for kind, handler in before.items():
-                signal.signal(kind, handler)
-
-    # Trials
-
-    def _fill(self) -> None:
-        """Gives the worker as many trials as it takes and the budget has left."""
-        limit = self.budget.trials
-        while len(self.under_way) < self.worker.capacity and (
-            limit is None or self.counts.finished + len(self.under_way) < limit
-        ):
-            self._submit(self.store.ask())
-
-    def _submit(self, trial: optuna.Trial) -> None:
-        config = self.space.suggest(trial)
-        facts = self.dataset.facts
-        # A trial that runs again keeps the seed of its first try.
-        seed = trial.user_attrs.get("seed", trial_seed(self.spec.study.seed, trial.number))
-        source = trial.user_attrs.get("source", "sampler")
-        self.store.annotate(
-            trial,
-            width=config.width,
-            learning_rate=config.learning_rate,
-            n_parameters=config.n_parameters(facts.n_inputs, facts.n_outputs),
-            seed=seed,
-            shuffle_seed=self.spec.study.seed,
-            source=source,
-            config=config.to_json(),
-        )
-        self.under_way[trial.number] = _UnderWay(trial, Running(trial.number, source, config))
-        self.worker.submit(Job(trial.number, config, seed, self.spec.study.seed))
-
-    def _handle(self, event: Event) -> None:
-        way = self.under_way.get(event.job)
-        if way is None:
-            return
-        match event:
-            case Progress(epoch=epoch, metrics=metrics):
-                score = self._score(metrics)
-                way.view = replace(way.view, epoch=epoch, score=score)
-                # The last epoch ends in a Finished: there is nothing left to prune.
-                if self.store.report(way.trial, epoch, score) and epoch < way.view.config.epochs:
-                    self.worker.cancel(event.job)
-                    self._ended(way, "pruned", f"pruned after epoch {epoch}")
-            case Finished():
-                self._complete(way, event)
-            case Failed(diverged=True, reason=reason):
-                self._ended(way, "pruned", f"diverged: {reason}")
-            case Failed(reason=reason, traceback=traceback):
-                self.failures.append(reason)
-                self._ended(way, "failed", reason, traceback)
-
-    def _score(self, metrics: object) -> float:
-        assert isinstance(metrics, dict)
-        return float(metrics[self.metric])
-
-    def _complete(self, way: _UnderWay, event: Finished) -> None:
-        value = self._score(event.metrics)
-        number = way.trial.number
-        is_best = self.best is None or (
-            value > self.best.value
-            if self.store.study.direction == optuna.study.StudyDirection.MAXIMIZE
-            else value < self.best.value
-        )
-        others = {name: figure for name, figure in event.metrics.items() if name != self.metric}
-        self.store.annotate(way.trial, **others)
-        if is_best:
-            self.files.stage(number, event.checkpoint)
-        self.store.complete(way.trial, value)
-        self._ended(way, "complete", is_best=is_best)
-        if is_best and self.best is not None:
-            self.files.promote(self.best)
-
-    def _ended(
-        self,
-        way: _UnderWay,
-        state: str,
-        reason: str = "",
-        traceback: str = "",
-        is_best: bool = False,
-    ) -> None:
-        if state == "pruned":
-            self.store.prune(way.trial, reason)
-        elif state == "failed":
-            self.store.fail(way.trial, reason, traceback)
-        if state != "failed":
-            self.failures.clear()
-        del self.under_way[way.trial.number]
-        self.ran += 1
-        self.store.spend(self.seconds)
-        self._recount()
-        self.observer.ended(Ended(way.view, state, reason, is_best))
-
-    def _recount(self) -> None:
-        self.counts = count(self.store.trials())
-        frozen = best_trial(self.store.study)
-        self.best = None if frozen is None else self._best(frozen)
-
-    def _best(self, trial: optuna.trial.FrozenTrial) -> Best:
-        assert trial.value is not None and trial.datetime_complete is not None
-        return Best(
-            study=self.spec.name,
-            trial=trial.number,
-            metric=self.metric,
-            value=trial.value,
-            config=MLPConfig.from_json(trial.user_attrs["config"]),
-            facts=self.dataset.facts,
-            classes=self.dataset.classes,
-            n_parameters=trial.user_attrs["n_parameters"],
-            seed=trial.user_attrs["seed"],
-            finished=trial.datetime_complete,
-            tuner=metadata.version("tuner"),
-        )
-
-    # What others see
-
-    def _snapshot(self) -> Snapshot:
-        trials, minutes = self.budget.trials, self.budget.minutes
-        seconds = self.seconds
-        left = None if minutes is None else max(0.0, 60 * minutes - seconds)
-        eta = left
-        if trials is not None and self.ran:
-            each = (seconds - self.earlier_seconds) / self.ran
-            needed = each * max(0, trials - self.counts.finished)
-            eta = needed if left is None else min(needed, left)
-        return Snapshot(
-            study=self.spec.name,
-            metric=self.metric,
-            counts=self.counts,
-            budget_trials=trials,
-            running=tuple(way.view for way in self.under_way.values()),
-            best=self.best,
-            seconds=seconds,
-            seconds_left=left,
-            eta=eta,
-        )
-
-    def _importances(self) -> dict[str, float]:
-        if self.counts.complete < _ENOUGH_FOR_IMPORTANCES or not self.space.distributions:
-            return {}
-        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self.spec.study.seed)
-        return optuna.importance.get_param_importances(self.store.study, evaluator=evaluator)
-
-
-def trial_seed(study_seed: int, trial: int) -> int:
-    """Returns the seed of a trial's initial weights, in [0, 2 ** 31)."""
-    return (study_seed * 1_000_003 + trial * 7919 + 1) % 2**31
+    The largest comes first; {} while there are too few complete trials to tell.
+    """
+    if counts.complete < ENOUGH_FOR_IMPORTANCES or not study.get_trials(deepcopy=False)[0].params:
+        return {}
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    return optuna.importance.get_param_importances(study, evaluator=evaluator)

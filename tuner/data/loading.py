@@ -55,7 +55,7 @@ class TensorBatches:
         order = self._order()
         self.epoch += 1
         for index in torch.split(order, self.batch_size)[: len(self)]:
-            yield self.x[index], self.y[index]
+            yield self.x.index_select(0, index), self.y.index_select(0, index)
 
     def _order(self) -> Tensor:
         if self.seed is None:

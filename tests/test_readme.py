@@ -1,0 +1,61 @@
+"""What the README shows works: its Python runs, its study loads, its commands exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tuner
+from tuner.study import load_study
+
+from .conftest import Write
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.slow
+def test_python_blocks(project: Path) -> None:
+    shipped = (ROOT / "studies" / "digits_mlp.toml").read_text()
+    (project / "studies" / "digits_mlp.toml").write_text(shipped)
+    tuner.tune("digits_mlp", trials=3)
+    code = "\n".join(blocks("python"))
+    assert code.count("import tuner") >= 3
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert str(tuner.best("digits_mlp").value) in done.stdout
+
+
+def test_the_study_file(write_study: Write) -> None:
+    (text,) = blocks("toml")
+    spec = load_study(write_study(text))
+    # It names every key that there is.
+    for section in ("data", "objective", "budget", "study", "search"):
+        written = set(getattr(spec, section).model_fields_set)
+        assert set(type(getattr(spec, section)).model_fields) - written <= {"task", "patience"}
+
+
+def test_the_commands_exist() -> None:
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    makefile = (ROOT / "Makefile").read_text()
+    rules = re.findall(r"^([a-z ]+):", makefile, re.MULTILINE)
+    targets = {target for rule in rules for target in rule.split()}
+    told = {line.split()[1] for line in lines if line.startswith("make")}
+    assert told <= targets
+    help_text = subprocess.run(
+        [sys.executable, "-m", "tuner", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    for line in lines:
+        if line.startswith("tuner"):
+            assert line.split()[1] in help_text
+
+
+def test_links_and_pictures_are_there() -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / target).exists(), target

@@ -1,0 +1,62 @@
+"""Rules of thumb as objects: where a search starts, and what it may overrule.
+
+Each rule has the id of its item in the note that this project grew from (`docs/rules.md`
+tells them all), a claim, a source, and what it says for given `DataFacts`: one value, a
+range, or a choice. Nothing here needs torch or optuna:
+
+    >>> from tuner import heuristics
+    >>> heuristics.two_thirds(784, 10)
+    533
+    >>> heuristics.recommend(n_inputs=784, n_outputs=10, n_rows=60_000).width
+    533
+"""
+
+from .recommend import (
+    Preset,
+    Reason,
+    Recommendation,
+    modern_default,
+    note,
+    recommend,
+    starting_points,
+)
+from .rules import (
+    REFERENCE_BATCH_SIZE,
+    RULES,
+    SCALING_RULES,
+    Contradiction,
+    Rule,
+    ScalingRule,
+    below_twice,
+    between,
+    contradictions,
+    mean,
+    rule,
+    scale_linear,
+    scale_square_root,
+    two_thirds,
+)
+
+__all__ = [
+    "REFERENCE_BATCH_SIZE",
+    "RULES",
+    "SCALING_RULES",
+    "Contradiction",
+    "Preset",
+    "Reason",
+    "Recommendation",
+    "Rule",
+    "ScalingRule",
+    "below_twice",
+    "between",
+    "contradictions",
+    "mean",
+    "modern_default",
+    "note",
+    "recommend",
+    "rule",
+    "scale_linear",
+    "scale_square_root",
+    "starting_points",
+    "two_thirds",
+]

@@ -1,0 +1,312 @@
+"""One study, owned by one process: all that is written into the store is written here.
+
+`StudyStore` is what the coordinator holds. Errors of Optuna and SQLAlchemy come out of it as
+ours.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import warnings
+from types import TracebackType
+from typing import IO, Any, Self
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.trial import FrozenTrial, TrialState
+from optuna_dashboard import save_note
+
+from . import paths
+from .config import DataFacts
+from .errors import (
+    ChangedStudyError,
+    InputError,
+    StoreLostError,
+    StudyOwnedError,
+)
+from .storage import (
+    BUDGET_TRIALS,
+    CONFIG,
+    FACTS,
+    IDENTITY,
+    INTERRUPTED,
+    RETRY_OF,
+    SECONDS,
+    connect,
+    read_study,
+    store_path,
+    translated,
+)
+from .study import Metric, Pruner, StudySpec, direction
+
+
+class _Ownership:
+    """The exclusive right to tune one study, given back by the system when the process ends."""
+
+    def __init__(self, name: str) -> None:
+        path = paths.study_folder(name) / "owner"
+        with translated(StoreLostError, "taking the study"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: IO[str] = path.open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.seek(0)
+            owner = self._file.read().strip() or "another process"
+            self._file.close()
+            raise StudyOwnedError(f"study {name!r} is being tuned by {owner}") from error
+        self._file.truncate(0)
+        self._file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        self._file.flush()
+
+    def release(self) -> None:
+        self._file.truncate(0)
+        self._file.close()
+
+
+class StudyStore:
+    """One study, owned: the coordinator asks, reports and tells through it alone.
+
+    Args:
+        spec: the study file.
+        metric: what is optimized.
+        facts: sizes of the data.
+        fingerprint: of the data, so that other data are noticed.
+        new: put an earlier study of this name aside and begin anew.
+
+    Raises:
+        StudyOwnedError: another process is tuning the study.
+        ChangedStudyError: its stored trials were made with another file or other data.
+        StoreUnreadableError: the store cannot be read.
+    """
+
+    def __init__(
+        self,
+        spec: StudySpec,
+        *,
+        metric: Metric,
+        facts: DataFacts,
+        fingerprint: str,
+        new: bool = False,
+    ) -> None:
+        identity = _identity(spec, metric, fingerprint)
+        if store_path().exists() and not new:
+            _refuse_changes(spec, identity)
+        self._ownership = _Ownership(spec.name)
+        try:
+            self._storage = connect(store_path())
+            with translated(StoreLostError, "writing the study"):
+                if new:
+                    _put_aside(spec.name, self._storage)
+                self.study = optuna.create_study(
+                    study_name=spec.name,
+                    storage=self._storage,
+                    direction=direction(metric),
+                    load_if_exists=True,
+                    pruner=make_pruner(spec.study.pruner, spec.objective.epochs),
+                )
+                # A sampler that resumes must not draw again what it drew at the start.
+                n_trials = len(self.study.get_trials(deepcopy=False))
+                self.study.sampler = optuna.samplers.TPESampler(
+                    seed=(spec.study.seed + 1_000_003 * n_trials) % 2**32
+                )
+                if IDENTITY not in self.study.user_attrs:
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore", ExperimentalWarning)
+                        self.study.set_metric_names([metric])
+                    save_note(self.study, f"`{spec.path.name}`\n\n```toml\n{spec.text}\n```\n")
+                    self.study.set_user_attr(FACTS, facts.model_dump())
+                    self.study.set_user_attr(IDENTITY, json.dumps(identity))
+        except BaseException:
+            self._ownership.release()
+            raise
+
+    def close(self) -> None:
+        """Gives the study back."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+        self._ownership.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def trials(self) -> list[FrozenTrial]:
+        """Returns all trials, in their order; not to be changed."""
+        with translated(StoreLostError, "reading the trials"):
+            return self.study.get_trials(deepcopy=False)
+
+    def enqueue(self, params: dict[str, Any], source: str) -> None:
+        """Has these parameters tried next, unless they were tried or wait already."""
+        with translated(StoreLostError, "adding a trial"):
+            self.study.enqueue_trial(params, user_attrs={"source": source}, skip_if_exists=True)
+
+    def recover(self) -> int:
+        """Ends what a process that is gone left running, to be run again; returns how many."""
+        left = [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
+        for trial in left:
+            self.interrupt(trial, "the process was gone")
+        return len(left)
+
+    def ask(self) -> optuna.Trial:
+        """Begins the next trial: one that waits, else one that the sampler draws."""
+        with translated(StoreLostError, "beginning a trial"):
+            return self.study.ask()
+
+    def annotate(self, trial: optuna.Trial, **attributes: Any) -> None:
+        """Keeps attributes with a trial that is under way."""
+        with translated(StoreLostError, "annotating a trial"):
+            for name, value in attributes.items():
+                trial.set_user_attr(name, value)
+
+    def report(self, trial: optuna.Trial, epoch: int, value: float) -> bool:
+        """Keeps the value after an epoch, and says whether the trial is to be pruned."""
+        with translated(StoreLostError, "reporting a value"):
+            trial.report(value, epoch)
+            return trial.should_prune()
+
+    def complete(self, trial: optuna.Trial, value: float) -> None:
+        """Ends a trial with its value."""
+        with translated(StoreLostError, "ending a trial"):
+            self.study.tell(trial, value)
+
+    def prune(self, trial: optuna.Trial, reason: str) -> None:
+        """Ends a trial before its last epoch, and keeps why."""
+        self.annotate(trial, reason=reason)
+        with translated(StoreLostError, "ending a trial"):
+            self.study.tell(trial, state=TrialState.PRUNED)
+
+    def fail(self, trial: optuna.Trial, reason: str, traceback: str) -> None:
+        """Ends a trial that raised an error, and keeps which and where."""
+        self.annotate(trial, reason=reason, traceback=traceback)
+        with translated(StoreLostError, "ending a trial"):
+            self.study.tell(trial, state=TrialState.FAIL)
+
+    def interrupt(self, trial: optuna.Trial | FrozenTrial, reason: str) -> None:
+        """Ends a trial that was cut, and has the same one run again, with the same seeds.
+
+        The copy is enqueued before the trial is told, and once only, so that a crash in
+        between neither loses nor doubles it.
+        """
+        with translated(StoreLostError, "ending a trial"):
+            retries = {other.user_attrs.get(RETRY_OF) for other in self.trials()}
+            trial_id = trial._trial_id
+            cut = self._storage.get_trial(trial_id)
+            params = _params_to_repeat(cut)
+            if params and cut.number not in retries:
+                kept: dict[str, Any] = {RETRY_OF: cut.number}
+                for name in ("seed", "source"):
+                    if name in cut.user_attrs:
+                        kept[name] = cut.user_attrs[name]
+                self.study.enqueue_trial(params, user_attrs=kept)
+            self._storage.set_trial_user_attr(trial_id, "reason", reason)
+            self._storage.set_trial_user_attr(trial_id, INTERRUPTED, True)
+            self.study.tell(cut.number, state=TrialState.FAIL)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds spent on the study so far, by all processes that tuned it."""
+        with translated(StoreLostError, "reading the time"):
+            return float(self.study.user_attrs.get(SECONDS, 0.0))
+
+    def spend(self, seconds: float) -> None:
+        """Keeps how many seconds have been spent in all."""
+        with translated(StoreLostError, "keeping the time"):
+            self.study.set_user_attr(SECONDS, round(seconds, 3))
+
+    def set_budget(self, trials: int | None) -> None:
+        """Keeps the number of trials that the study was last asked for."""
+        with translated(StoreLostError, "keeping the budget"):
+            if self.study.user_attrs.get(BUDGET_TRIALS) != trials:
+                self.study.set_user_attr(BUDGET_TRIALS, trials)
+
+
+def _params_to_repeat(trial: FrozenTrial) -> dict[str, Any]:
+    """Returns all parameters of a trial that was cut; {} if it was cut while they were drawn.
+
+    A point that was enqueued has them from the start.
+    """
+    if CONFIG in trial.user_attrs:
+        return trial.params
+    enqueued: dict[str, Any] = trial.system_attrs.get("fixed_params", {})
+    return enqueued
+
+
+def make_pruner(name: Pruner, epochs: int) -> optuna.pruners.BasePruner:
+    """Makes the pruner of this name for trials of so many epochs."""
+    match name:
+        case "hyperband":
+            return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs)
+        case "median":
+            return optuna.pruners.MedianPruner()
+        case "none":
+            return optuna.pruners.NopPruner()
+
+
+def _identity(spec: StudySpec, metric: Metric, fingerprint: str) -> dict[str, Any]:
+    """All that makes scores comparable: the whole file but the budget, and the data."""
+    whole = spec.model_dump(mode="json", exclude={"budget"})
+    whole["objective"]["metric"] = metric
+    whole["data"]["fingerprint"] = fingerprint
+    return _flat(whole)
+
+
+def _flat(value: dict[str, Any]) -> dict[str, Any]:
+    """Names each value by section and key."""
+    return {
+        f"{section}.{key}": entry for section, keys in value.items() for key, entry in keys.items()
+    }
+
+
+def _refuse_changes(spec: StudySpec, identity: dict[str, Any]) -> None:
+    """Compares the study file with the stored one.
+
+    Raises:
+        ChangedStudyError: they differ; the message holds the differences.
+    """
+    try:
+        study = read_study(spec.name)
+    except InputError:
+        return
+    stored = json.loads(study.user_attrs.get(IDENTITY, "null"))
+    if stored is None or stored == identity:
+        return
+    lines = [
+        f"  {key}: {json.dumps(stored.get(key))} -> {json.dumps(identity.get(key))}"
+        for key in sorted(stored.keys() | identity.keys())
+        if stored.get(key) != identity.get(key)
+    ]
+    raise ChangedStudyError(
+        f"{spec.path}: differs from the study in {store_path()}, whose trials it cannot go on "
+        "with; --new puts them aside and begins anew\n" + "\n".join(lines)
+    )
+
+
+def _put_aside(name: str, storage: optuna.storages.RDBStorage) -> None:
+    """Renames a study and its files to `<name>.<n>`, the first n that is free."""
+    names = optuna.get_all_study_names(storage=storage)
+    if name not in names:
+        return
+    n = 1
+    while f"{name}.{n}" in names or paths.study_folder(f"{name}.{n}").exists():
+        n += 1
+    aside = f"{name}.{n}"
+    optuna.copy_study(
+        from_study_name=name, from_storage=storage, to_storage=storage, to_study_name=aside
+    )
+    optuna.delete_study(study_name=name, storage=storage)
+    folder, kept = paths.study_folder(name), paths.study_folder(aside)
+    kept.mkdir(parents=True)
+    for file in folder.iterdir():
+        if file.name != "owner":
+            file.rename(kept / file.name)
