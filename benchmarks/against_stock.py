@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 from rich.console import Console
 from rich.table import Table
 
@@ -36,7 +37,7 @@ console = Console()
 def main() -> None:
     """Runs both comparisons and prints their tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configs", type=int, default=8, help="configs of the speed table")
+    parser.add_argument("--configs", type=int, default=8, help="of the speed table; 0 for none")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each arm")
     parser.add_argument("--seconds", type=float, default=300, help="of each search; 0 for none")
     parser.add_argument("--seed", type=int, default=0)
@@ -44,7 +45,8 @@ def main() -> None:
     dataset = search.load_data(load_study("mnist_mlp"))
     with tempfile.TemporaryDirectory() as folder:
         arrays = write_arrays(dataset, Path(folder) / "mnist.npz")
-        speed(dataset, arrays, args.configs, args.rounds, args.seed)
+        if args.configs:
+            speed(dataset, arrays, args.configs, args.rounds, args.seed)
         if args.seconds:
             anytime(arrays, args.seconds, args.seed)
 
@@ -158,7 +160,10 @@ def anytime(arrays: Path, seconds: float, seed: int) -> None:
     folder = arrays.parent
     logs = [folder / "search0", folder / "search1"]
     options = ["--seconds", str(seconds), "--seed", str(seed)]
-    stock(arrays, logs, 1, *options, "--storage", f"sqlite:///{folder}/stock.db")
+    storage_url = f"sqlite:///{folder}/stock.db"
+    # Two processes that make the tables at once get in each other's way.
+    optuna.create_study(study_name="stock", storage=storage_url, direction="maximize")
+    stock(arrays, logs, 1, *options, "--storage", storage_url)
     found = entries(logs)
     scored = [entry for entry in found if "score" in entry]
     scored = [entry for entry in scored if entry["time"] - found[0]["time"] <= seconds]

@@ -31,7 +31,19 @@ _HOMES = {
     "tune": "search",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = [
+    "Best",
+    "DataFacts",
+    "MLPConfig",
+    "TuneResult",
+    "TunerError",
+    "best",
+    "best_config",
+    "heuristics",
+    "leaderboard",
+    "load_model",
+    "tune",
+]
 
 
 def __getattr__(name: str) -> Any:
