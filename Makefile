@@ -16,7 +16,7 @@ ARGS ?=
 
 help:
 	@echo "make tune STUDY=mnist_mlp    tune a study of studies/ (or a path to a .toml file)"
-	@echo "                             TRIALS=100 MINUTES=20 TARGET=0.985 replace its budget"
+	@echo "                             TRIALS=100 MINUTES=20 TARGET=0.985 set its budget"
 	@echo "                             ARGS=--new begins anew and puts the earlier trials aside"
 	@echo "make best STUDY=mnist_mlp    print the best config found so far"
 	@echo "make dashboard [PORT=8080]   look at every study in optuna-dashboard"

@@ -72,7 +72,7 @@ def test_home_moves(write_study: Write, tmp_path: Path) -> None:
     ("words", "message"),
     [
         (("tune", "smal"), r"studies/smal.toml: no such study file; did you mean small?"),
-        (("tune", "small", "--trials", "0"), "trials must be > 0, got 0"),
+        (("tune", "small", "--trials", "0"), "trials must be >= 1, got 0"),
         (("tune", "small", "--trials", "x"), "Invalid value for '--trials'"),
         (("tune",), "Missing argument"),
         (("tnue", "small"), "No such command"),

@@ -59,11 +59,6 @@ class TestSplit:
         assert not np.array_equal(first.train.x, other.train.x)
         assert first.fingerprint == same.fingerprint == other.fingerprint
 
-    def test_the_test_part_can_stay_while_validation_changes(self) -> None:
-        first, other = (split(table(), seed=seed, test_seed=9) for seed in (1, 2))
-        assert np.array_equal(first.test.x, other.test.x)
-        assert not np.array_equal(first.validation.x, other.validation.x)
-
     def test_statistics_are_of_training_rows_only(self) -> None:
         dataset = split(table(), seed=0)
         assert dataset.standardization.input_mean == pytest.approx(
@@ -308,8 +303,6 @@ class TestBatches:
         epochs = [next(iter(first))[0] for _ in range(2)]
         assert not torch.equal(*epochs)
         assert torch.equal(epochs[0], next(iter(again))[0])
-        later = TensorBatches(x, x, 50, seed=3, first_epoch=1)
-        assert torch.equal(epochs[1], next(iter(later))[0])
         assert torch.equal(epochs[0].flatten(), shuffled(50, 3, 0))
 
     def test_a_last_training_batch_of_one_row_is_left_out(self) -> None:

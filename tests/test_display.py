@@ -43,3 +43,6 @@ def test_a_search(terminal: bool) -> None:
         "ETA 0:30",
     ):
         assert (words in text) == terminal
+    bars = [line for line in text.splitlines() if "━" in line]
+    assert bool(bars) == terminal
+    assert not any("trial" in line for line in bars)

@@ -12,6 +12,7 @@ PACKAGE = Path(tuner.__file__).parent
 #: Modules (or folders) and what of ours each may import; `errors` and `paths` are for all.
 MAY_IMPORT = {
     "errors": set(),
+    "interruption": set(),
     "paths": set(),
     "config": set(),
     "domains": {"config"},
@@ -28,6 +29,7 @@ MAY_IMPORT = {
     "results": {"config", "storage", "study"},
     "progress": {"config", "results", "storage"},
     "coordinator": {
+        "interruption",
         "config",
         "study",
         "data",
@@ -39,6 +41,7 @@ MAY_IMPORT = {
         "progress",
     },
     "search": {
+        "interruption",
         "coordinator",
         "study",
         "data",

@@ -113,7 +113,7 @@ class TestCrashes:
         folder = paths.study_folder("small")
         good = (folder / "best.ckpt").read_bytes()
         ResultFiles("small").stage(77, b"of a trial that was never told")
-        (folder / ".best.json.123").write_text("half")
+        (folder / ".best.json.123.part").write_text("half")
         found, folder = self.resumed()
         assert found == best
         assert (folder / "best.ckpt").read_bytes() == good

@@ -44,7 +44,7 @@ def tune(
 ) -> None:
     """Tune a study until its budget is used; go on where an earlier run ended.
 
-    --trials, --minutes and --target replace the budget of the study file.
+    --trials and --minutes replace the budget of the study file; --target alone is added to it.
     """
     with err.status("loading"):
         import optuna

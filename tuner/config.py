@@ -79,7 +79,7 @@ class MLPConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     depth: Annotated[int, Field(ge=0, le=8)] = 2
-    width: Annotated[int, Field(ge=1, le=65536)] = 256
+    width: Annotated[int, Field(ge=1)] = 256
     activation: Activation = "relu"
     batch_normalization: bool = True
     normalization_batch_size: Annotated[int, Field(ge=2)] | None = None

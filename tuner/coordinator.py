@@ -5,12 +5,8 @@ It alone touches the study; the worker alone trains.
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 
@@ -19,19 +15,17 @@ import optuna
 from .config import MLPConfig
 from .data import Dataset
 from .errors import InterruptedStudyError, StudyFailedError
+from .interruption import Interruption
 from .progress import Ended, Observer, Running, Snapshot
 from .results import Best, ResultFiles
 from .space import SearchSpace
-from .storage import Counts, best_trial, count
-from .study import BudgetSpec, Metric, StudySpec
+from .storage import Counts, count
+from .study import BudgetSpec, Metric, StudySpec, direction
 from .study_store import StudyStore
 from .workers import Event, Failed, Finished, Job, Progress, Worker
 
 #: Seconds between two looks at the clock and at signals.
 _TICK = 0.1
-
-#: Signals after which a search that cannot end gracefully ends all the same.
-_PATIENCE = 3
 
 
 @dataclass
@@ -55,6 +49,7 @@ class Coordinator:
         store: StudyStore,
         worker: Worker,
         observer: Observer,
+        interruption: Interruption,
     ) -> None:
         self.spec = spec
         self.budget = budget
@@ -64,6 +59,8 @@ class Coordinator:
         self.store = store
         self.worker = worker
         self.observer = observer
+        self.interruption = interruption
+        self.is_maximized = direction(metric) == "maximize"
         self.files = ResultFiles(spec.name)
         self.under_way: dict[int, _UnderWay] = {}
         self.failures: list[str] = []
@@ -72,7 +69,6 @@ class Coordinator:
         self.best: Best | None = None
         self.earlier_seconds = 0.0
         self.began = time.monotonic()
-        self.signal: signal.Signals | None = None
 
     def run(self) -> str:
         """Takes up what an earlier process left, and searches; returns what ended the search.
@@ -82,16 +78,15 @@ class Coordinator:
             StudyFailedError: too many trials failed in a row.
             StoreLostError: the store cannot be written any more.
         """
-        with self._signals():
-            self._take_up()
-            try:
-                while not (stopped := self._end()):
-                    self._fill()
-                    self.observer.update(self._snapshot())
-                    for event in self.worker.events(_TICK):
-                        self._handle(event)
-            finally:
-                self._let_go()
+        self._take_up()
+        try:
+            while not (stopped := self._end()):
+                self._fill()
+                self.observer.update(self._snapshot())
+                for event in self.worker.events(_TICK):
+                    self._handle(event)
+        finally:
+            self._let_go()
         return stopped
 
     @property
@@ -118,9 +113,9 @@ class Coordinator:
             InterruptedStudyError: a signal came.
             StudyFailedError: too many trials failed in a row.
         """
-        if self.signal is not None:
+        if self.interruption.signal is not None:
             raise InterruptedStudyError(
-                self.signal,
+                self.interruption.signal,
                 f"interrupted; {self.counts.finished} finished trials are kept, "
                 "the same command goes on",
             )
@@ -139,8 +134,10 @@ class Coordinator:
 
     def _reaches(self, target: float) -> bool:
         assert self.best is not None
-        is_maximized = self.store.study.direction == optuna.study.StudyDirection.MAXIMIZE
-        return self.best.value >= target if is_maximized else self.best.value <= target
+        return self._is_as_good(self.best.value, target)
+
+    def _is_as_good(self, value: float, other: float) -> bool:
+        return value >= other if self.is_maximized else value <= other
 
     def _let_go(self) -> None:
         """Ends what is under way, to be run again, and keeps time and table."""
@@ -151,28 +148,6 @@ class Coordinator:
         self.store.spend(self.seconds)
         self._recount()
         self.files.write_trials(self.store.study)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Notes SIGINT and SIGTERM, for the loop to see; the third one ends the process."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        came = 0
-
-        def note(number: int, frame: object) -> None:
-            nonlocal came
-            came += 1
-            self.signal = signal.Signals(number)
-            if came >= _PATIENCE:
-                os._exit(128 + number)
-
-        before = {kind: signal.signal(kind, note) for kind in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for kind, handler in before.items():
-                signal.signal(kind, handler)
 
     # Trials
 
@@ -229,18 +204,13 @@ class Coordinator:
     def _complete(self, way: _UnderWay, event: Finished) -> None:
         value = self._score(event.metrics)
         number = way.trial.number
-        is_best = self.best is None or (
-            value > self.best.value
-            if self.store.study.direction == optuna.study.StudyDirection.MAXIMIZE
-            else value < self.best.value
-        )
         others = {name: figure for name, figure in event.metrics.items() if name != self.metric}
         self.store.annotate(way.trial, **others)
-        if is_best:
+        if self.best is None or self._is_as_good(value, self.best.value):
             self.files.stage(number, event.checkpoint)
         self.store.complete(way.trial, value)
-        self._ended(way, "complete", is_best=is_best)
-        if is_best and self.best is not None:
+        self._ended(way, "complete")
+        if self.best is not None and self.best.trial == number:
             self.files.promote(self.best)
 
     def _ended(
@@ -249,7 +219,6 @@ class Coordinator:
         state: str,
         reason: str = "",
         traceback: str = "",
-        is_best: bool = False,
     ) -> None:
         if state == "pruned":
             self.store.prune(way.trial, reason)
@@ -261,11 +230,12 @@ class Coordinator:
         self.ran += 1
         self.store.spend(self.seconds)
         self._recount()
+        is_best = self.best is not None and self.best.trial == way.trial.number
         self.observer.ended(Ended(way.view, state, reason, is_best))
 
     def _recount(self) -> None:
         self.counts = count(self.store.trials())
-        frozen = best_trial(self.store.study)
+        frozen = self.store.best()
         self.best = None if frozen is None else self._best(frozen)
 
     def _best(self, trial: optuna.trial.FrozenTrial) -> Best:

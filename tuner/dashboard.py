@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterable
+from socketserver import ThreadingMixIn
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from optuna_dashboard import wsgi
 
@@ -31,7 +31,7 @@ def serve(port: int = 8080, ready: Callable[[str], None] = lambda url: None) -> 
     """
     application = only_local(wsgi(open_storage()))
     try:
-        server = make_server(HOST, port, application, handler_class=_QuietHandler)
+        server = make_server(HOST, port, application, _Server, _QuietHandler)
     except (OSError, OverflowError) as error:
         raise InputError(f"port {port} on {HOST} cannot be used: {error}") from error
     with server:
@@ -58,10 +58,10 @@ def only_local(application: Application) -> Application:
     return guarded
 
 
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True  # a browser may keep a connection open and say nothing
+
+
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Logs nothing: a line for each request helps no one here."""
-
-    def address_string(self) -> str:
-        """Returns the caller's address without asking a name server."""
-        return str(self.client_address[0]) or socket.gethostname()

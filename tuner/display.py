@@ -122,7 +122,9 @@ def _panel(snapshot: Snapshot) -> Panel:
     )
     rows: list[object] = [head]
     if budget is not None:
-        rows.append(ProgressBar(total=budget, completed=counts.finished, width=60))
+        bar = Table.grid()  # a bar by itself ends no line
+        bar.add_row(ProgressBar(total=budget, completed=counts.finished, width=60))
+        rows.append(bar)
     trials = Table.grid(padding=(0, 2))
     for view in snapshot.running[:_SHOWN]:
         trials.add_row(*_cells(view))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from importlib import metadata
-from typing import Any
+from typing import Any, get_args
 
 import lightning.pytorch as lightning
 import torch
@@ -98,7 +98,7 @@ class MLP(lightning.LightningModule):
         task: decides the loss and the metrics.
 
     Raises:
-        ValueError: label smoothing in a regression.
+        ValueError: label smoothing in a regression, or an unknown task.
 
     >>> from tuner.config import MLPConfig
     >>> mlp = MLP(MLPConfig(depth=2, width=5), n_inputs=4, n_outputs=3)
@@ -120,6 +120,8 @@ class MLP(lightning.LightningModule):
     ) -> None:
         super().__init__()
         config = MLPConfig.model_validate(config)
+        if task not in get_args(Task):
+            raise ValueError(f"task must be one of {get_args(Task)}, got {task!r}")
         if task == "regression" and config.label_smoothing > 0:
             raise ValueError("label_smoothing must be 0 in a regression")
         sizes = {"n_inputs": n_inputs, "n_outputs": n_outputs, "task": task}
@@ -285,7 +287,10 @@ class MLP(lightning.LightningModule):
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clips the gradient's norm as the config says, else as the Trainer says."""
+        """Clips the gradient's norm as the config says, or as the Trainer says if it says nothing.
+
+        Lightning refuses a limit of the Trainer's beside one of the config's.
+        """
         if self.config.gradient_clipping is not None:
             self.clip_gradients(optimizer, self.config.gradient_clipping, "norm")
         else:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+#: Ending of files that are still being written.
+UNFINISHED = ".part"
+
 
 def home() -> Path:
     """Returns the folder of all results: `runs/` here, or what `TUNER_HOME` names."""
@@ -32,7 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
     raises, `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
     try:
         yield beside
         beside.replace(path)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from . import paths
 from .config import DataFacts, MLPConfig
-from .errors import InputError, StoreLostError
+from .errors import InputError, StoreLostError, StoreUnreadableError
 
 if TYPE_CHECKING:
     import optuna
@@ -101,12 +101,12 @@ def load_model(study: str | Path) -> MLP:
         raise InputError(f"{path}: study {name!r} has no trained network (tuner tune {study})")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever its reader met
-        raise InputError(f"{path}: not a checkpoint ({error})") from error
-    parameters = checkpoint["hyper_parameters"]
-    config = MLPConfig.model_validate(parameters["config"])
-    model = config.build(parameters["n_inputs"], parameters["n_outputs"], parameters["task"])
-    model.load_state_dict(checkpoint["state_dict"])
+        parameters = checkpoint["hyper_parameters"]
+        config = MLPConfig.model_validate(parameters["config"])
+        model = config.build(parameters["n_inputs"], parameters["n_outputs"], parameters["task"])
+        model.load_state_dict(checkpoint["state_dict"])
+    except Exception as error:  # whatever torch meets in a file that is none of ours
+        raise InputError(f"{path}: not a checkpoint of a study ({error})") from error
     return model.eval()
 
 
@@ -120,9 +120,11 @@ def leaderboard(study: str | Path) -> pd.DataFrame:
         InputError: there is no such study.
         StoreUnreadableError: the store cannot be read.
     """
-    from .storage import read_study
+    from .storage import read_study, translated
 
-    return leaderboard_of(read_study(study_name(study)))
+    found = read_study(study_name(study))
+    with translated(StoreUnreadableError, "reading the trials"):
+        return leaderboard_of(found)
 
 
 def leaderboard_of(study: optuna.Study) -> pd.DataFrame:
@@ -193,15 +195,23 @@ class ResultFiles:
         """
         staged = self._staged(best.trial)
         if staged.exists():
-            staged.replace(self.folder / "best.ckpt")
+            self._rename(staged, "best.ckpt")
         self._write("best.json", best.model_dump_json(indent=2).encode())
 
     def repair(self, best: Best | None) -> None:
-        """Brings the files to what the store says, and clears what no trial owns any more."""
-        if best is not None and self._current() != best:
+        """Brings the files to what the store says, and clears what no trial owns any more.
+
+        Where the store knows no complete trial, the files of an earlier store are put aside.
+        """
+        if best is None:
+            for name in ("best.json", "best.ckpt"):
+                if (self.folder / name).exists():
+                    self._rename(self.folder / name, f"earlier-{name}")
+        elif self._current() != best:
             self.promote(best)
-        for file in self.folder.glob(".*"):
-            file.unlink(missing_ok=True)
+        for pattern in (".trial-*.ckpt", f".*{paths.UNFINISHED}"):
+            for file in self.folder.glob(pattern):
+                file.unlink(missing_ok=True)
 
     def write_study(self, text: str) -> None:
         """Keeps the study file as it is run."""
@@ -219,6 +229,12 @@ class ResultFiles:
             return best(self.study)
         except InputError:
             return None
+
+    def _rename(self, path: Path, name: str) -> None:
+        try:
+            path.replace(self.folder / name)
+        except OSError as error:
+            raise StoreLostError(f"{path}: cannot be renamed ({error.strerror})") from error
 
     def _write(self, name: str, content: bytes) -> None:
         path = self.folder / name

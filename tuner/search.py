@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
-import pandas as pd  # noqa: F401  loaded here, so that an interrupted search writes its table at once
+import pandas as pd  # noqa: F401  here, so that an interrupted search writes its table at once
+from pydantic import ValidationError
 
 from . import data, paths
 from .coordinator import Coordinator
 from .data import Dataset
 from .errors import DataError, InputError
+from .interruption import Interruption
 from .progress import Observer
 from .results import Best
 from .space import SearchSpace
 from .storage import Counts
-from .study import BudgetSpec, StudySpec, load_study
+from .study import BudgetSpec, StudySpec, first_error, load_study
 from .study_store import StudyStore
 from .workers import InlineWorker
 
@@ -71,8 +73,8 @@ def tune(
         new: put an earlier study of this name aside and begin anew.
         observer: is told what happens.
 
-    If any of the three budgets is given, they replace the budget of the study file; if neither
-    has one, the study ends after 100 trials.
+    If `trials` or `minutes` is given, the arguments replace the budget of the study file; a
+    `target` alone is added to it. Where nothing limits a study, it ends after 100 trials.
 
     Raises:
         StudyFileError: the study file is wrong.
@@ -91,18 +93,23 @@ def tune(
     dataset = load_data(spec)
     space = SearchSpace.of(spec, dataset.facts)
     metric = spec.metric(dataset.task)
-    store = StudyStore(
-        spec, metric=metric, facts=dataset.facts, fingerprint=dataset.fingerprint, new=new
-    )
-    with store, InlineWorker(dataset) as worker:
-        search = Coordinator(spec, budget, metric, dataset, space, store, worker, observer)
+    with (
+        Interruption() as interruption,
+        StudyStore(
+            spec, metric=metric, facts=dataset.facts, fingerprint=dataset.fingerprint, new=new
+        ) as store,
+        InlineWorker(dataset) as worker,
+    ):
+        search = Coordinator(
+            spec, budget, metric, dataset, space, store, worker, observer, interruption
+        )
         stopped = search.run()
         return TuneResult(
             study=spec.name,
             metric=metric,
             best=search.best,
             counts=search.counts,
-            importances=importances(store.study, search.counts),
+            importances=importances(store.study),
             folder=paths.study_folder(spec.name),
             stopped=stopped,
             ran=search.ran,
@@ -132,20 +139,27 @@ def load_data(spec: StudySpec) -> Dataset:
 def _budget(
     spec: StudySpec, trials: int | None, minutes: float | None, target: float | None
 ) -> BudgetSpec:
-    for name, value in (("trials", trials), ("minutes", minutes)):
-        if value is not None and not value > 0:
-            raise InputError(f"{name} must be > 0, got {value:g}")
-    given = BudgetSpec(trials=trials, minutes=minutes, target=target)
-    budget = spec.budget if given == BudgetSpec() else given
-    return budget if budget != BudgetSpec() else BudgetSpec(trials=100)
+    try:
+        given = BudgetSpec(trials=trials, minutes=minutes, target=target)
+    except ValidationError as error:
+        raise InputError(first_error(error)) from error
+    if trials is None and minutes is None:
+        given = spec.budget if target is None else spec.budget.model_copy(update={"target": target})
+    if given.trials is None and given.minutes is None:
+        return given.model_copy(update={"trials": 100})
+    return given
 
 
-def importances(study: optuna.Study, counts: Counts) -> dict[str, float]:
+def importances(study: optuna.Study) -> dict[str, float]:
     """Returns each parameter's share in the spread of the scores (Hutter et al. 2014, fANOVA).
 
-    The largest comes first; {} while there are too few complete trials to tell.
+    The largest comes first; {} where there are too few complete trials, or all score the same.
     """
-    if counts.complete < ENOUGH_FOR_IMPORTANCES or not study.get_trials(deepcopy=False)[0].params:
+    complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    if len(complete) < ENOUGH_FOR_IMPORTANCES or not complete[0].params:
         return {}
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    return optuna.importance.get_param_importances(study, evaluator=evaluator)
+    try:
+        return optuna.importance.get_param_importances(study, evaluator=evaluator)
+    except RuntimeError:  # Optuna's word for scores that are all the same
+        return {}

@@ -28,17 +28,7 @@ class CancelledError(Exception):
 
 
 class DivergedError(Exception):
-    """The loss became NaN or infinite.
-
-    Attributes:
-        epoch: the one in which it was seen, from 1.
-        reason: which number it was.
-    """
-
-    def __init__(self, epoch: int, reason: str) -> None:
-        super().__init__(reason)
-        self.epoch = epoch
-        self.reason = reason
+    """The loss became NaN or infinite; the text says which number, and when."""
 
 
 def train_mlp(
@@ -58,7 +48,7 @@ def train_mlp(
         seed: of the initial weights and the dropout.
         shuffle_seed: of the order of the rows, together with the number of the epoch.
         on_epoch: called with the epoch, from 1, and its metrics, all finite.
-        cancelled: asked before each step.
+        cancelled: asked after each step.
 
     Returns:
         The trained network, standardized as the training rows are.
@@ -127,7 +117,9 @@ class _Watch(lightning.Callback):
         if batch_idx % _LOOK_EVERY == 0:
             loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
             if loss is not None and not math.isfinite(value := float(loss)):
-                raise DivergedError(trainer.current_epoch + 1, f"training loss is {value}")
+                raise DivergedError(
+                    f"training loss is {value} in epoch {trainer.current_epoch + 1}"
+                )
 
     def on_validation_batch_end(
         self,
@@ -153,7 +145,7 @@ class _Watch(lightning.Callback):
         }
         for name, value in metrics.items():
             if not math.isfinite(value):
-                raise DivergedError(epoch, f"{name} is {value} after epoch {epoch}")
+                raise DivergedError(f"{name} is {value} after epoch {epoch}")
         self._on_epoch(epoch, metrics)
 
 

@@ -38,6 +38,7 @@ _STORE_ERRORS = (
     optuna.exceptions.StorageInternalError,
     sqlalchemy.exc.SQLAlchemyError,
     sqlite3.Error,
+    KeyError,  # Optuna's word for a study or trial that someone deleted
 )
 
 

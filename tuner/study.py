@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -224,17 +226,25 @@ def load_study(study: str | Path) -> StudySpec:
     try:
         spec = StudySpec.model_validate({**raw, "name": path.stem, "path": path, "text": text})
     except ValidationError as error:
-        raise StudyFileError(f"{path}: {_first_error(error, raw)}") from error
+        raise StudyFileError(f"{path}: {first_error(error, raw)}") from error
     _check_values(spec)
     return spec
 
 
-def _first_error(error: ValidationError, raw: dict[str, Any]) -> str:
-    """Says the first error as `key must ..., got ...`."""
+def first_error(error: ValidationError, raw: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """Says the first error of what a user gave as `key must ..., got ...`.
+
+    Args:
+        error: what pydantic found.
+        raw: the study file it found it in, to name the keys that it could have.
+    """
     errors = error.errors()
     unknown = [details for details in errors if details["type"] == "extra_forbidden"]
     details = (unknown or errors)[0]
-    loc = [part for part in details["loc"] if _is_key(part)]
+    *above, last = details["loc"]
+    loc = [part for part in above if _is_key(part)]
+    if details["type"] == "extra_forbidden" or _is_key(last):
+        loc.append(last)
     key = ".".join(str(part) for part in loc)
     if details["type"] == "extra_forbidden":
         return _unknown(key, _model_at(loc[:-1], raw))
@@ -245,10 +255,12 @@ def _first_error(error: ValidationError, raw: dict[str, Any]) -> str:
 
 def _is_key(part: int | str) -> bool:
     """Leaves out the names of union members that pydantic puts into a location."""
-    return isinstance(part, int) or not re.match(r"[A-Z]|function-|tuple\[|float$|values$", part)
+    return isinstance(part, int) or not re.fullmatch(
+        r"Fixed|Choices|Range|Around|PerEpoch|float|values|(function-|tuple\[|union\[).*", part
+    )
 
 
-def _model_at(loc: list[int | str], raw: dict[str, Any]) -> type[BaseModel]:
+def _model_at(loc: list[int | str], raw: Mapping[str, Any]) -> type[BaseModel]:
     """Returns the section at a location, to know the names that it takes."""
     if not loc:
         return StudySpec
@@ -257,6 +269,8 @@ def _model_at(loc: list[int | str], raw: dict[str, Any]) -> type[BaseModel]:
         assert isinstance(field.annotation, type)
         return field.annotation
     written = raw[str(loc[0])][str(loc[1])]
+    if isinstance(written, list):
+        return PerEpoch
     if loc[1] == "width" and {"around", "factor"} & set(written):
         return Around
     return PerEpoch if "per_epoch" in written else Range
@@ -303,7 +317,11 @@ def _check_values(spec: StudySpec) -> None:
     Raises:
         StudyFileError: a value, or an end of a range, is none that the field takes.
     """
-    for name, domain in spec.domains.items():
+    try:
+        domains = spec.domains
+    except ValidationError as error:  # values that were told per epoch can come out the same
+        raise spec.error("search.final_ratio", _requirement(error.errors()[0])) from error
+    for name, domain in domains.items():
         key = f"search.{name}"
         match domain:
             case Fixed(value=value):
@@ -312,12 +330,14 @@ def _check_values(spec: StudySpec) -> None:
                 for index, value in enumerate(values):
                     _check_value(spec, f"{key}[{index}]", name, value)
             case Range(low=low, high=high):
+                if name == "width" and "log" in domain.model_fields_set and not domain.log:
+                    raise spec.error(f"{key}.log", "must be true: widths are searched as ratios")
                 if name in _NAMED:
                     raise spec.error(key, f"takes a value or a list, got the range {low} to {high}")
                 for end, number in (("low", low), ("high", high)):
                     whole = int(number) if name in _WHOLE and number == int(number) else number
                     _check_value(spec, f"{key}.{end}", name, whole)
-    schedules, warmup = spec.domains["schedule"], spec.domains["warmup"]
+    schedules, warmup = domains["schedule"], domains["warmup"]
     if "plateau" in named_values(schedules) and any(
         _is_positive(value) for value in named_values(warmup)
     ):

@@ -35,6 +35,7 @@ from .storage import (
     INTERRUPTED,
     RETRY_OF,
     SECONDS,
+    best_trial,
     connect,
     read_study,
     store_path,
@@ -93,10 +94,10 @@ class StudyStore:
         new: bool = False,
     ) -> None:
         identity = _identity(spec, metric, fingerprint)
-        if store_path().exists() and not new:
-            _refuse_changes(spec, identity)
         self._ownership = _Ownership(spec.name)
         try:
+            if store_path().exists() and not new:
+                _refuse_changes(spec, identity)
             self._storage = connect(store_path())
             with translated(StoreLostError, "writing the study"):
                 if new:
@@ -145,6 +146,11 @@ class StudyStore:
         """Returns all trials, in their order; not to be changed."""
         with translated(StoreLostError, "reading the trials"):
             return self.study.get_trials(deepcopy=False)
+
+    def best(self) -> FrozenTrial | None:
+        """Returns the best complete trial, the first of equals."""
+        with translated(StoreLostError, "reading the trials"):
+            return best_trial(self.study)
 
     def enqueue(self, params: dict[str, Any], source: str) -> None:
         """Has these parameters tried next, unless they were tried or wait already."""
@@ -203,7 +209,7 @@ class StudyStore:
             trial_id = trial._trial_id
             cut = self._storage.get_trial(trial_id)
             params = _params_to_repeat(cut)
-            if params and cut.number not in retries:
+            if params is not None and cut.number not in retries:
                 kept: dict[str, Any] = {RETRY_OF: cut.number}
                 for name in ("seed", "source"):
                     if name in cut.user_attrs:
@@ -231,14 +237,14 @@ class StudyStore:
                 self.study.set_user_attr(BUDGET_TRIALS, trials)
 
 
-def _params_to_repeat(trial: FrozenTrial) -> dict[str, Any]:
-    """Returns all parameters of a trial that was cut; {} if it was cut while they were drawn.
+def _params_to_repeat(trial: FrozenTrial) -> dict[str, Any] | None:
+    """Returns all parameters of a trial that was cut; None if it was cut while they were drawn.
 
     A point that was enqueued has them from the start.
     """
     if CONFIG in trial.user_attrs:
         return trial.params
-    enqueued: dict[str, Any] = trial.system_attrs.get("fixed_params", {})
+    enqueued: dict[str, Any] | None = trial.system_attrs.get("fixed_params")
     return enqueued
 
 
@@ -254,8 +260,8 @@ def make_pruner(name: Pruner, epochs: int) -> optuna.pruners.BasePruner:
 
 
 def _identity(spec: StudySpec, metric: Metric, fingerprint: str) -> dict[str, Any]:
-    """All that makes scores comparable: the whole file but the budget, and the data."""
-    whole = spec.model_dump(mode="json", exclude={"budget"})
+    """All that decides the scores: the file but the budgets, and the data."""
+    whole = spec.model_dump(mode="json", exclude={"budget": True, "study": {"max_failures"}})
     whole["objective"]["metric"] = metric
     whole["data"]["fingerprint"] = fingerprint
     return _flat(whole)
@@ -293,20 +299,27 @@ def _refuse_changes(spec: StudySpec, identity: dict[str, Any]) -> None:
 
 
 def _put_aside(name: str, storage: optuna.storages.RDBStorage) -> None:
-    """Renames a study and its files to `<name>.<n>`, the first n that is free."""
+    """Renames a study and its files to `<name>.<n>`, the first n that is free.
+
+    The files go first: a crash on the way can double the study, and loses nothing.
+    """
     names = optuna.get_all_study_names(storage=storage)
     if name not in names:
         return
     n = 1
-    while f"{name}.{n}" in names or paths.study_folder(f"{name}.{n}").exists():
+    while f"{name}.{n}" in names:
         n += 1
     aside = f"{name}.{n}"
+    folder, kept = paths.study_folder(name), paths.study_folder(aside)
+    kept.mkdir(parents=True, exist_ok=True)
+    for file in folder.iterdir():
+        if file.name != "owner":
+            file.rename(kept / file.name)
+    study = optuna.load_study(study_name=name, storage=storage)
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
+        study.tell(trial.number, state=TrialState.FAIL)
     optuna.copy_study(
         from_study_name=name, from_storage=storage, to_storage=storage, to_study_name=aside
     )
     optuna.delete_study(study_name=name, storage=storage)
-    folder, kept = paths.study_folder(name), paths.study_folder(aside)
-    kept.mkdir(parents=True)
-    for file in folder.iterdir():
-        if file.name != "owner":
-            file.rename(kept / file.name)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError
 from .base import Array, Table
+
+#: What numpy raises for a file that is damaged.
+UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def read_arrays(path: Path) -> Table:
@@ -28,7 +32,7 @@ def read_arrays(path: Path) -> Table:
             return Table(str(path), x, y, x_test, y_test)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except (OSError, zipfile.BadZipFile, EOFError, AttributeError, ValueError) as error:
+    except (*UNREADABLE, AttributeError, TypeError) as error:
         raise DataError(f"{path}: not an .npz file of arrays ({error})") from error
 
 

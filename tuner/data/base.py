@@ -139,7 +139,6 @@ def split(
     test: float = 0.2,
     task: Task | None = None,
     seed: int = 0,
-    test_seed: int | None = None,
 ) -> Dataset:
     """Checks a table and splits it, stratified by class in a classification.
 
@@ -148,8 +147,7 @@ def split(
         validation: share of the rows that are not test rows, in (0, 1).
         test: share of all rows, where the table has no test part, in (0, 1).
         task: overrules the kind of the targets.
-        seed: decides which rows are validation rows.
-        test_seed: decides which rows are test rows; `seed` if None.
+        seed: decides which rows are validation rows, and which are test rows.
 
     Raises:
         DataError: the rows cannot be learned from; the message names row and column.
@@ -168,8 +166,10 @@ def split(
         fingerprint = _fingerprint(kept, (fingerprint,))
         rest = whole
     else:
-        kept, rest = _cut(table, whole, test, seed if test_seed is None else test_seed)
+        kept, rest = _cut(table, whole, test, seed)
     scores, train = _cut(table, rest, validation, seed)
+    if len(scores) < 2:
+        raise DataError(f"{table.name}: {len(scores)} validation row, expected at least 2")
     return Dataset(table.name, task, train, scores, kept, classes, pixels, fingerprint)
 
 
@@ -205,6 +205,8 @@ def _check_shapes(table: Table) -> None:
     for x_name, x, y_name, y in parts:
         if x.ndim < 2:
             raise DataError(f"{table.name}: {x_name} must have rows and columns, got {x.shape}")
+        if y.ndim < 1:
+            raise DataError(f"{table.name}: {y_name} must have rows, got a single value")
         if len(x) != len(y):
             raise DataError(f"{table.name}: {x_name} has {len(x)} rows, {y_name} has {len(y)}")
         if len(x) == 0 or x[0].size == 0:
@@ -228,13 +230,13 @@ def _check_finite(table: Table, name: str, values: Array) -> None:
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         row, column = int(bad[0][0]), int(bad[0][-1])
-        where = f"column {column}"
+        where = f", column {column}" if values.ndim > 1 else ""
         if name.startswith("x") and table.columns:
-            where = f"column {table.columns[column]!r}"
+            where = f", column {table.columns[column]!r}"
         more = f" ({len(bad)} such values in all)" if len(bad) > 1 else ""
         value = values[tuple(bad[0])]
         raise DataError(
-            f"{table.name}: {name} has {value} in row {row}, {where}{more}; "
+            f"{table.name}: {name} has {value} in row {row}{where}{more}; "
             "expected finite numbers (fill missing values first)"
         )
 
@@ -249,6 +251,7 @@ def _targets(table: Table, task: Task) -> tuple[Array, tuple[str, ...]]:
         raise DataError(f"{table.name}: y of a classification must be one column, got {y.shape}")
     if y.dtype.kind == "f":
         _check_finite(table, "y", y)
+        y = _whole(y)
     elif y.dtype.kind == "O":
         missing = [row for row, value in enumerate(y) if value is None or value != value]
         if missing:
@@ -271,7 +274,7 @@ def _encode(table: Table, name: str, y: Array, classes: tuple[str, ...]) -> Arra
     """Returns class numbers `(rows,)`, or targets `(rows, n_outputs)` where classes is ()."""
     if classes:
         number = {label: index for index, label in enumerate(classes)}
-        flat = y.reshape(-1)
+        flat = _whole(y.reshape(-1))
         unknown = [row for row, label in enumerate(flat) if str(label) not in number]
         if unknown:
             label = flat[unknown[0]]
@@ -284,6 +287,13 @@ def _encode(table: Table, name: str, y: Array, classes: tuple[str, ...]) -> Arra
     numbers = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float32)
     _check_finite(table, name, numbers)
     return numbers
+
+
+def _whole(labels: Array) -> Array:
+    """Returns class labels such as 1.0 as whole numbers, so that they are class 1."""
+    if labels.dtype.kind == "f" and np.all(labels == np.round(labels)):
+        return labels.astype(np.int64)
+    return labels
 
 
 def _fingerprint(part: Part, words: tuple[str, ...]) -> str:

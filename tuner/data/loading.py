@@ -28,23 +28,14 @@ class TensorBatches:
         batch_size: rows of a batch; the last one of an epoch may be shorter, and is left out
             when it would be a single row, which batch normalization cannot work with.
         seed: of the shuffles; None keeps the order.
-        first_epoch: number of the first pass.
     """
 
-    def __init__(
-        self,
-        x: Tensor,
-        y: Tensor,
-        batch_size: int,
-        *,
-        seed: int | None = None,
-        first_epoch: int = 0,
-    ) -> None:
+    def __init__(self, x: Tensor, y: Tensor, batch_size: int, *, seed: int | None = None) -> None:
         self.x = x
         self.y = y
         self.batch_size = batch_size
         self.seed = seed
-        self.epoch = first_epoch
+        self.epoch = 0
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.x), self.batch_size)

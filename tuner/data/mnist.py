@@ -19,6 +19,7 @@ import numpy as np
 
 from .. import paths
 from ..errors import DataError
+from .arrays import UNREADABLE
 from .base import Array, Table
 from .openml import fetch
 
@@ -102,7 +103,7 @@ def _from_cache() -> Arrays:
             return {name: arrays[name] for name in CHECKSUMS}
     except FileNotFoundError as error:
         raise DataError(f"{path} is not there yet") from error
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (*UNREADABLE, KeyError) as error:
         raise DataError(f"{path} cannot be read ({error})") from error
 
 

@@ -6,6 +6,7 @@ import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def fetch(name: str, **options: Any) -> Any:
             return fetch_openml(
                 name, data_home=str(paths.cache()), parser="liac-arff", n_retries=1, **options
             )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         raise DataError(f"openml:{name}: cannot be fetched ({error})") from error
 
 

@@ -143,6 +143,10 @@ def recommend(
         Reason(parameter, rule(name).id, rule(name).claim, rule(name).source)
         for parameter, name in by_rule.items()
     ]
+    if batch_size > 32:
+        small = rule("batch at most 32")
+        text = f"{small.id} ({small.name}) would take 32; larger steps pass over the rows faster."
+        reasons.append(Reason("batch_size", small.id, text, small.source))
     scaling = SCALING_RULES[1]
     reasons += [
         Reason(

@@ -81,8 +81,8 @@ class InlineWorker:
             except solo.CancelledError:
                 continue
             except solo.DivergedError as error:
-                self._events.put(Failed(job.id, error.reason, diverged=True))
-            except Exception as error:
+                self._events.put(Failed(job.id, str(error), diverged=True))
+            except BaseException as error:  # sys.exit in a training must not end the worker
                 reason = "".join(traceback.format_exception_only(error)).strip()
                 self._events.put(Failed(job.id, reason, traceback.format_exc()))
 
