@@ -32,17 +32,31 @@ def start(*words: str) -> subprocess.Popen[str]:
     )
 
 
-def until_a_trial_runs(process: subprocess.Popen[str], finished: int = 0) -> None:
-    """Waits until the process trains, with so many trials finished before."""
+def until_a_trial_runs(
+    process: subprocess.Popen[str], finished: int = 0, stale: frozenset[int] = frozenset()
+) -> None:
+    """Waits until the process trains, with so many trials finished before.
+
+    `stale` are trials that an earlier process left running.
+    """
     while process.poll() is None:
         if storage.store_path().exists():
             try:
-                counts = count(trials())
+                at_work = running() - stale
             except tuner.TunerError:
                 continue
-            if counts.running and counts.finished >= finished:
+            if at_work and count(trials()).finished >= finished:
                 return
     raise AssertionError(f"ended early: {process.communicate()}")
+
+
+def running() -> frozenset[int]:
+    """Numbers of the trials that were given to a worker and have not ended."""
+    return frozenset(
+        trial.number
+        for trial in trials()
+        if trial.state == TrialState.RUNNING and "config" in trial.user_attrs
+    )
 
 
 def trials() -> list[optuna.trial.FrozenTrial]:
@@ -124,9 +138,10 @@ def test_twenty_blows_at_random(write_study: Write) -> None:
     moments = random.Random(1)
     seen: dict[int, tuple[str, float | None]] = {}
     for blow in range(20):
+        stale = running() if storage.store_path().exists() and storage.summaries() else frozenset()
         process = start("--trials", "1000")
         if blow % 4:
-            until_a_trial_runs(process)
+            until_a_trial_runs(process, stale=stale)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(moments.uniform(0.0, 1.5))
         number = moments.choice([signal.SIGKILL, signal.SIGINT])
