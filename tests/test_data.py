@@ -107,7 +107,8 @@ class TestSplit:
             ({"x": np.full((100, 3), "a")}, "x must hold numbers"),
             ({"x": np.zeros((100, 0))}, "x is empty"),
             ({"y": np.array([None, "a"] * 50, object)}, "y has no value in row 0"),
-            ({"y": np.r_[np.linspace(0, 1, 99), np.inf]}, "y has inf in row 99"),
+            ({"y": np.r_[np.linspace(0, 1, 99), np.inf]}, "y has inf in row 99, column 0;"),
+            ({"y": np.array(3)}, "y must have rows, got a single value"),
             (
                 {"x_test": np.zeros((5, 2)), "y_test": np.zeros(5, int)},
                 r"rows of x_test have the shape \(2,\), expected \(3,\)",
@@ -156,6 +157,24 @@ class TestArrays:
     def test_refuses(self, tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
         with pytest.raises(DataError, match=message):
             load("rows.npz", self.write(tmp_path, **arrays))
+
+    def test_float_labels_that_are_whole_are_those_classes(self) -> None:
+        whole = table(y=np.arange(100) % 2.0, x_test=np.ones((2, 3)), y_test=np.array([0, 1]))
+        assert split(whole, task="classification").classes == ("0", "1")
+
+    def test_a_damaged_member(self, tmp_path: Path) -> None:
+        np.savez_compressed(
+            tmp_path / "rows.npz", x=np.arange(4000).reshape(40, 100), y=np.arange(40)
+        )
+        raw = bytearray((tmp_path / "rows.npz").read_bytes())
+        raw[200:300] = bytes(100)
+        (tmp_path / "rows.npz").write_bytes(raw)
+        with pytest.raises(DataError, match="not an .npz file"):
+            load("rows.npz", tmp_path)
+        np.save(tmp_path / "rows.npy", np.eye(3))
+        (tmp_path / "rows.npy").rename(tmp_path / "rows.npz")
+        with pytest.raises(DataError, match="not an .npz file"):
+            load("rows.npz", tmp_path)
 
     def test_not_a_file_of_arrays(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="no such file"):

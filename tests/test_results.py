@@ -120,6 +120,17 @@ class TestCrashes:
         assert not list(folder.glob(".*"))
 
 
+def test_files_of_a_store_that_is_gone_are_put_aside(tuned: tuner.TuneResult) -> None:
+    storage.store_path().unlink()
+    for rest in paths.home().glob("optuna.db-*"):
+        rest.unlink()
+    ResultFiles("small").repair(None)
+    folder = paths.study_folder("small")
+    assert not (folder / "best.json").exists()
+    assert (folder / "earlier-best.json").exists()
+    assert (folder / "earlier-best.ckpt").exists()
+
+
 def test_a_folder_that_cannot_be_written(project: Path) -> None:
     (project / "runs").write_text("a file where the folder should be")
     with pytest.raises(StoreLostError, match="cannot be written"):

@@ -14,11 +14,13 @@ from tuner.errors import (
     ChangedStudyError,
     DataError,
     InputError,
+    StoreLostError,
     StudyFailedError,
     StudyFileError,
     TunerError,
 )
 from tuner.progress import Ended, Observer, Snapshot
+from tuner.search import importances
 from tuner.study_store import make_pruner
 
 from .conftest import SMALL, Write
@@ -256,3 +258,40 @@ def test_one_epoch_and_every_pruner(write_study: Write) -> None:
         text = SMALL.replace("epochs = 3", "epochs = 1") + f"[study]\npruner = '{pruner}'\n"
         write_study(text, name=pruner)
         assert tuner.tune(pruner, trials=3).counts.complete == 3
+
+
+def test_a_target_alone_is_added_to_the_budget(write_study: Write) -> None:
+    write_study(SMALL.replace("trials = 4", "trials = 2"))
+    result = tuner.tune("small", target=0.0)
+    assert result.stopped == "2 of 2 trials are finished"
+
+
+def test_scores_that_are_all_the_same_have_no_importances() -> None:
+    study = optuna.create_study(direction="maximize")
+    space = {"x": optuna.distributions.FloatDistribution(0, 25)}
+    for x in range(25):
+        study.add_trial(
+            optuna.trial.create_trial(params={"x": float(x)}, distributions=space, value=1.0)
+        )
+    assert importances(study) == {}
+
+
+def test_max_failures_may_be_raised(write_study: Write) -> None:
+    broken = SMALL + "batch_size = 1\nbatch_normalization = true\n[study]\nmax_failures = "
+    for limit in (1, 2):
+        write_study(f"{broken}{limit}\n")
+        with pytest.raises(StudyFailedError, match=f"{limit} trials failed in a row"):
+            tuner.tune("small", trials=9)
+    assert len(trials()) >= 3
+
+
+def test_a_study_that_was_deleted_meanwhile(write_study: Write) -> None:
+    """As someone can in the dashboard: what finished before is gone, and that is said."""
+    write_study(SMALL.replace("epochs = 3", "epochs = 50"))
+
+    class Deleter(Observer):
+        def ended(self, trial: Ended) -> None:
+            optuna.delete_study(study_name="small", storage=storage.open_storage())
+
+    with pytest.raises(StoreLostError):
+        tuner.tune("small", trials=3, observer=Deleter())

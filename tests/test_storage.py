@@ -193,6 +193,13 @@ def test_new_puts_the_old_one_aside(spec: StudySpec) -> None:
     assert (paths.study_folder("small.2") / "best.json").read_text() == "0.25"
 
 
+def test_new_leaves_no_trial_running(spec: StudySpec) -> None:
+    with open_store(spec) as store:
+        store.annotate(begin(store), config="{}")
+    open_store(spec, new=True).close()
+    assert [summary.counts.running for summary in storage.summaries()] == [0, 0]
+
+
 def test_no_store_yet(project: Path) -> None:
     assert storage.summaries() == []
     with pytest.raises(InputError, match="no study has been tuned here yet"):

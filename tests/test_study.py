@@ -142,3 +142,28 @@ def test_metric_must_fit_the_task(write_study: Write) -> None:
 def test_directions() -> None:
     assert direction("val_accuracy") == direction("val_r2") == "maximize"
     assert direction("val_loss") == direction("val_rmse") == "minimize"
+
+
+@pytest.mark.parametrize(
+    ("search", "message"),
+    [
+        ("Depth = 3", r"search.Depth is an unknown key; did you mean depth\?"),
+        ("width = { low = 9, high = 99, log = false }", "search.width.log must be true"),
+        (
+            "final_ratio = [{ per_epoch = 1.0 }, 1.0]",
+            "search.final_ratio must not name a value twice",
+        ),
+        (
+            "final_ratio = [{ per_epoc = 1.0 }]",
+            r"search.final_ratio.per_epoc is an unknown key; did you mean per_epoch\?",
+        ),
+    ],
+)
+def test_wrong_searches(write_study: Write, search: str, message: str) -> None:
+    with pytest.raises(StudyFileError, match=message):
+        load_study(write_study(f"{HEAD}[search]\n{search}\n"))
+
+
+def test_an_unknown_table_with_a_capital(write_study: Write) -> None:
+    with pytest.raises(StudyFileError, match=r"Data is an unknown key; did you mean data\?"):
+        load_study(write_study(HEAD.replace("data", "Data")))
