@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from tuner.config import Activation, MLPConfig
-from tuner.model import ACTIVATIONS, MLP, GhostBatchNorm1d, to_checkpoint
+from tuner.model import ACTIVATIONS, MLP, to_checkpoint
+from tuner.normalization import GhostBatchNorm1d
 
 from .test_schedules import ALL
 

@@ -22,6 +22,7 @@ from torchmetrics import MeanSquaredError, Metric, R2Score
 from torchmetrics.classification import MulticlassAccuracy
 
 from .config import Activation, MLPConfig, Task
+from .normalization import GhostBatchNorm1d
 from .schedules import PLATEAU_METRIC, plan
 
 ACTIVATIONS: dict[Activation, type[nn.Module]] = {
@@ -33,51 +34,6 @@ ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
 }
-
-
-class GhostBatchNorm1d(nn.BatchNorm1d):
-    """Batch normalization over groups of a batch while training (Hoffer et al. 2017, alg. 1).
-
-    A batch of `B` rows falls into `k = max(1, round(B / g))` groups of nearly equal size (and of
-    two rows at least), each with its own mean and variance. The running statistics take `k`
-    updates a step, so each weighs `1 - (1 - m) ** (1 / k)`, which makes a step weigh `m`.
-
-    Args:
-        num_features: columns of the input.
-        group_size: `g`, the normalization batch size (S10), at least 2.
-    """
-
-    def __init__(self, num_features: int, group_size: int) -> None:
-        super().__init__(num_features)
-        self.group_size = group_size
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Normalizes `(batch, num_features)`."""
-        groups = max(1, min(round(len(input) / self.group_size), len(input) // 2))
-        if not self.training or groups == 1:
-            return super().forward(input)
-        assert self.momentum is not None and self.num_batches_tracked is not None
-        self.num_batches_tracked.add_(1)
-        momentum = 1 - (1 - self.momentum) ** (1 / groups)
-        return torch.cat(
-            [
-                functional.batch_norm(
-                    group,
-                    self.running_mean,
-                    self.running_var,
-                    self.weight,
-                    self.bias,
-                    training=True,
-                    momentum=momentum,
-                    eps=self.eps,
-                )
-                for group in input.tensor_split(groups)
-            ]
-        )
-
-    def extra_repr(self) -> str:
-        """Tells the columns and the group size."""
-        return f"{self.num_features}, group_size={self.group_size}"
 
 
 class MLP(lightning.LightningModule):

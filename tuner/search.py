@@ -10,6 +10,7 @@ import pandas as pd  # noqa: F401  here, so that an interrupted search writes it
 from pydantic import ValidationError
 
 from . import data, paths
+from .complaints import first_error
 from .coordinator import Coordinator
 from .data import Dataset
 from .errors import DataError, InputError
@@ -18,7 +19,7 @@ from .progress import Observer
 from .results import Best
 from .space import SearchSpace
 from .storage import Counts
-from .study import BudgetSpec, StudySpec, first_error, load_study
+from .study import BudgetSpec, StudySpec, load_study
 from .study_store import StudyStore
 from .workers import InlineWorker
 
@@ -142,7 +143,7 @@ def _budget(
     try:
         given = BudgetSpec(trials=trials, minutes=minutes, target=target)
     except ValidationError as error:
-        raise InputError(first_error(error)) from error
+        raise InputError(first_error(error, BudgetSpec)) from error
     if trials is None and minutes is None:
         given = spec.budget if target is None else spec.budget.model_copy(update={"target": target})
     if given.trials is None and given.minutes is None:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field, TypeAdapter, ValidationError
 
+from .complaints import first_error, requirement, unknown_key
 from .config import MLPConfig, Task
 from .domains import (
     Around,
     Choices,
     Domain,
     Fixed,
-    PerEpoch,
     Range,
     Scalar,
     SearchedRatio,
@@ -222,93 +219,13 @@ def load_study(study: str | Path) -> StudySpec:
         raise StudyFileError(f"{path}: not valid TOML: {error}") from error
     for key in ("name", "path", "text"):
         if key in raw:
-            raise StudyFileError(f"{path}: {_unknown(key, StudySpec)}")
+            raise StudyFileError(f"{path}: {unknown_key(key, StudySpec)}")
     try:
         spec = StudySpec.model_validate({**raw, "name": path.stem, "path": path, "text": text})
     except ValidationError as error:
-        raise StudyFileError(f"{path}: {first_error(error, raw)}") from error
+        raise StudyFileError(f"{path}: {first_error(error, StudySpec, raw)}") from error
     _check_values(spec)
     return spec
-
-
-def first_error(error: ValidationError, raw: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """Says the first error of what a user gave as `key must ..., got ...`.
-
-    Args:
-        error: what pydantic found.
-        raw: the study file it found it in, to name the keys that it could have.
-    """
-    errors = error.errors()
-    unknown = [details for details in errors if details["type"] == "extra_forbidden"]
-    details = (unknown or errors)[0]
-    *above, last = details["loc"]
-    loc = [part for part in above if _is_key(part)]
-    if details["type"] == "extra_forbidden" or _is_key(last):
-        loc.append(last)
-    key = ".".join(str(part) for part in loc)
-    if details["type"] == "extra_forbidden":
-        return _unknown(key, _model_at(loc[:-1], raw))
-    if details["type"] == "missing":
-        return f"{key} is missing"
-    return f"{key} {_requirement(details)}"
-
-
-def _is_key(part: int | str) -> bool:
-    """Leaves out the names of union members that pydantic puts into a location."""
-    return isinstance(part, int) or not re.fullmatch(
-        r"Fixed|Choices|Range|Around|PerEpoch|float|values|(function-|tuple\[|union\[).*", part
-    )
-
-
-def _model_at(loc: list[int | str], raw: Mapping[str, Any]) -> type[BaseModel]:
-    """Returns the section at a location, to know the names that it takes."""
-    if not loc:
-        return StudySpec
-    if len(loc) == 1:
-        field = StudySpec.model_fields[str(loc[0])]
-        assert isinstance(field.annotation, type)
-        return field.annotation
-    written = raw[str(loc[0])][str(loc[1])]
-    if isinstance(written, list):
-        return PerEpoch
-    if loc[1] == "width" and {"around", "factor"} & set(written):
-        return Around
-    return PerEpoch if "per_epoch" in written else Range
-
-
-def _unknown(key: str, model: type[BaseModel]) -> str:
-    last = key.rsplit(".", 1)[-1]
-    names = [name for name in model.model_fields if name not in ("name", "path", "text")]
-    near = difflib.get_close_matches(last, names, 1)
-    known = f"did you mean {near[0]}?" if near else f"known here: {', '.join(names)}"
-    return f"{key} is an unknown key; {known}"
-
-
-_REQUIREMENTS = {
-    "greater_than": "must be > {gt}",
-    "greater_than_equal": "must be >= {ge}",
-    "less_than": "must be < {lt}",
-    "less_than_equal": "must be <= {le}",
-    "literal_error": "must be {expected}",
-    "finite_number": "must be a finite number",
-    "too_short": "must name at least one value",
-    "string_too_short": "must not be empty",
-    "model_type": "must be a table",
-}
-
-
-def _requirement(details: ErrorDetails) -> str:
-    got = details["input"]
-    if details["type"] == "value_error":
-        return details["msg"].removeprefix("Value error, ")
-    wanted = _REQUIREMENTS.get(details["type"])
-    if wanted is not None:
-        limits = {
-            name: f"{limit:g}" if isinstance(limit, float) else limit
-            for name, limit in details.get("ctx", {}).items()
-        }
-        return f"{wanted.format(**limits)}, got {got!r}"
-    return f"{details['msg'].replace('Input should', 'must')}, got {got!r}"
 
 
 def _check_values(spec: StudySpec) -> None:
@@ -320,7 +237,7 @@ def _check_values(spec: StudySpec) -> None:
     try:
         domains = spec.domains
     except ValidationError as error:  # values that were told per epoch can come out the same
-        raise spec.error("search.final_ratio", _requirement(error.errors()[0])) from error
+        raise spec.error("search.final_ratio", requirement(error.errors()[0])) from error
     for name, domain in domains.items():
         key = f"search.{name}"
         match domain:
@@ -364,4 +281,4 @@ def _check_value(spec: StudySpec, key: str, name: str, value: Scalar | None) -> 
     try:
         TypeAdapter(annotation).validate_python(value, strict=True)
     except ValidationError as error:
-        raise spec.error(key, _requirement(error.errors()[0])) from error
+        raise spec.error(key, requirement(error.errors()[0])) from error

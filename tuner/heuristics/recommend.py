@@ -130,6 +130,15 @@ def recommend(
         final_ratio=decay_ratio(0.95, epochs),
         epochs=epochs,
     )
+    return Recommendation(
+        **config.model_dump(),
+        reasons=_reasons(batch_size, epochs),
+        contradictions=contradictions(facts),
+    )
+
+
+def _reasons(batch_size: int, epochs: int) -> tuple[Reason, ...]:
+    """Says where each value of a recommendation comes from."""
     by_rule: dict[str, str] = {
         "depth": "one hidden layer",
         "width": "two thirds",
@@ -164,9 +173,7 @@ def recommend(
         ),
         Reason("weight_decay", "", "torch's default for AdamW.", _ADAMW),
     ]
-    return Recommendation(
-        **config.model_dump(), reasons=tuple(reasons), contradictions=contradictions(facts)
-    )
+    return tuple(reasons)
 
 
 Preset = Literal["note", "modern default", "recommendation"]
