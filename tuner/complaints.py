@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in one line that names the key: `search.depth must be >= 0, got -1`."""
+"""What pydantic finds wrong, in one line: `budget.trials must be >= 1, got 0`."""
 
 from __future__ import annotations
 
