@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Optional
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from .errors import InputError, InterruptedStudyError, TunerError
 
@@ -46,7 +48,7 @@ def tune(
 
     --trials and --minutes replace the budget of the study file; --target alone is added to it.
     """
-    with err.status("loading"):
+    with _loading():
         import optuna
 
         from .display import Display, show_result
@@ -104,7 +106,8 @@ def studies(as_json: AsJson = False) -> None:
     if not names:
         out.print("There is no study here: no studies/*.toml, and nothing was tuned.")
         return
-    table = Table("study", "trials", "complete", "pruned", "failed", "metric", "best", "time")
+    names_of_columns = ("trials", "complete", "pruned", "failed", "metric", "best", "time")
+    table = Table(Column("study", no_wrap=True), *names_of_columns, box=None)
     for name in names:
         if name not in tuned:
             table.add_row(name, "0", "", "", "", "", "-", "")
@@ -169,7 +172,7 @@ def dashboard(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1.")] = 8080,
 ) -> None:
     """Serve every study in optuna-dashboard, to this machine only."""
-    with err.status("loading"):
+    with _loading():
         import optuna
 
         from .dashboard import serve
@@ -207,6 +210,14 @@ def main() -> None:
     except TunerError as error:
         err.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
+
+
+@contextlib.contextmanager
+def _loading() -> Iterator[None]:
+    """Says that modules are being loaded; from its end on, Ctrl-C is a KeyboardInterrupt again."""
+    with err.status("loading"):
+        yield
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _leave(code: int) -> None:
