@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import resource
 import time
 import warnings
 from pathlib import Path
@@ -44,22 +45,22 @@ def suggest(trial: optuna.Trial) -> dict[str, Any]:
 class Net(lightning.LightningModule):
     """An MLP as an example would write it."""
 
-    def __init__(self, params: dict[str, Any]) -> None:
+    def __init__(self, params: dict[str, Any], n_inputs: int, n_classes: int) -> None:
         super().__init__()
         self.params = params
         layers: list[nn.Module] = []
-        width = 784
+        width = n_inputs
         for _ in range(params["depth"]):
             layers.append(nn.Linear(width, params["width"]))
             if params["batch_normalization"]:
                 layers.append(nn.BatchNorm1d(params["width"]))
             layers += [ACTIVATIONS[params["activation"]](), nn.Dropout(params["dropout"])]
             width = params["width"]
-        self.layers = nn.Sequential(*layers, nn.Linear(width, 10))
+        self.layers = nn.Sequential(*layers, nn.Linear(width, n_classes))
         self.loss = nn.CrossEntropyLoss()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns logits `(batch, 10)`."""
+        """Returns logits `(batch, n_classes)`."""
         return self.layers(x)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
@@ -83,24 +84,31 @@ class Net(lightning.LightningModule):
         optimizer = kind(
             self.parameters(), lr=rate, weight_decay=params["weight_decay"], **momentum
         )
-        schedulers = torch.optim.lr_scheduler
-        steps = self.trainer.estimated_stepping_batches
-        interval = "epoch"
-        match params["schedule"]:
-            case "step":
-                schedule = schedulers.StepLR(optimizer, 3, 0.3)
-            case "exponential":
-                schedule = schedulers.ExponentialLR(optimizer, 0.7)
-            case "cosine":
-                schedule = schedulers.CosineAnnealingLR(optimizer, self.trainer.max_epochs)
-            case "onecycle":
-                schedule = schedulers.OneCycleLR(
-                    optimizer, rate, total_steps=steps, cycle_momentum=False
-                )
-                interval = "step"
-            case _:
-                return optimizer
-        return [optimizer], [{"scheduler": schedule, "interval": interval}]
+        epochs, steps = self.trainer.max_epochs, self.trainer.estimated_stepping_batches
+        scheduler, interval = schedule(optimizer, params, epochs or 1, int(steps))
+        if scheduler is None:
+            return optimizer
+        return [optimizer], [{"scheduler": scheduler, "interval": interval}]
+
+
+def schedule(
+    optimizer: torch.optim.Optimizer, params: dict[str, Any], epochs: int, steps: int
+) -> tuple[Any, str]:
+    """Makes the scheduler that a config names, if one, and says when it steps."""
+    schedulers = torch.optim.lr_scheduler
+    match params["schedule"]:
+        case "step" | "multistep":
+            return schedulers.StepLR(optimizer, max(1, epochs // 3), 0.3), "epoch"
+        case "exponential" | "lambda":
+            return schedulers.ExponentialLR(optimizer, 0.7), "epoch"
+        case "cosine":
+            return schedulers.CosineAnnealingLR(optimizer, epochs), "epoch"
+        case "onecycle":
+            rate = params["learning_rate"]
+            return schedulers.OneCycleLR(
+                optimizer, rate, total_steps=steps, cycle_momentum=False
+            ), "step"
+    return None, ""
 
 
 class Report(lightning.Callback):
@@ -147,8 +155,14 @@ def fit(
         enable_model_summary=False,
         callbacks=[Report(trial, log)],
     )
-    trainer.fit(Net(params), *loaders(arrays, params["batch_size"]))
+    net = Net(params, arrays["x"].shape[1], int(arrays["y"].max()) + 1)
+    trainer.fit(net, *loaders(arrays, params["batch_size"]))
     return float(trainer.callback_metrics["val_accuracy"])
+
+
+def peak_bytes() -> int:
+    """Returns the most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def main() -> None:
@@ -161,6 +175,7 @@ def main() -> None:
     parser.add_argument("--storage")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--configs", type=Path)
+    parser.add_argument("--loop", action="store_true", help="a plain loop in place of a Trainer")
     parser.add_argument("--share", type=int, nargs=2, default=(0, 1))
     parser.add_argument("--epochs", type=int, default=10)
     args = parser.parse_args()
@@ -175,8 +190,16 @@ def main() -> None:
         print(json.dumps({"time": time.time(), "begin": True}), file=log, flush=True)
         if args.configs:
             part, parts = args.share
-            for params in json.loads(args.configs.read_text())[part::parts]:
-                fit(params, arrays, args.epochs, None, log)
+            mine = json.loads(args.configs.read_text())[part::parts]
+            if args.loop:
+                from . import loop
+
+                tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+                scores = [loop.fit(params, tensors, args.epochs) for params in mine]
+            else:
+                scores = [fit(params, arrays, args.epochs, None, None) for params in mine]
+            entry = {"time": time.time(), "scores": scores, "peak": peak_bytes()}
+            print(json.dumps(entry), file=log, flush=True)
             return
         study = optuna.create_study(
             study_name="stock",

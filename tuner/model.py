@@ -149,7 +149,8 @@ class MLP(lightning.LightningModule):
         outputs: Tensor = self.output(self.hidden(rows))
         return outputs
 
-    def _loss(self, outputs: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    def loss(self, outputs: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """Returns the mean loss of outputs `(batch, n_outputs)`: logits, or standardized."""
         if self.task == "classification":
             return functional.cross_entropy(outputs, y, label_smoothing=label_smoothing)
         targets = (y.to(outputs.dtype).view_as(outputs) - self.target_mean) / self.target_scale
@@ -158,7 +159,7 @@ class MLP(lightning.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Returns the mean loss of a batch `(x, y)`."""
         x, y = batch
-        return self._loss(self._outputs(x), y, self.config.label_smoothing)
+        return self.loss(self._outputs(x), y, self.config.label_smoothing)
 
     def on_train_epoch_start(self) -> None:
         """Forgets the losses of the epoch before."""
@@ -187,7 +188,7 @@ class MLP(lightning.LightningModule):
     def _evaluate(self, stage: str, batch: tuple[Tensor, Tensor]) -> None:
         x, y = batch
         outputs = self._outputs(x)
-        self.log(f"{stage}_loss", self._loss(outputs, y), batch_size=len(y), prog_bar=True)
+        self.log(f"{stage}_loss", self.loss(outputs, y), batch_size=len(y), prog_bar=True)
         predictions = outputs * self.target_scale + self.target_mean
         if self.task == "regression":
             y = y.to(predictions.dtype).view_as(predictions)
@@ -290,6 +291,31 @@ def _metrics(task: Task, n_outputs: int) -> nn.ModuleDict:
             "rmse": MeanSquaredError(squared=False),
         }
     )
+
+
+def scores(model: MLP, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """Computes at once what a Trainer logs of a model for a whole part of the data.
+
+    Args:
+        model: decides the task and the targets' unit.
+        outputs: `(rows, n_outputs)`, logits or standardized predictions.
+        y: `(rows,)` classes, or targets in their own unit.
+
+    Returns:
+        `loss`, and `accuracy` or `r2` and `rmse`, each of shape ().
+    """
+    loss = model.loss(outputs, y)
+    if model.task == "classification":
+        return {"loss": loss, "accuracy": (outputs.argmax(1) == y).to(outputs.dtype).mean()}
+    predictions = outputs * model.target_scale + model.target_mean
+    targets = y.to(predictions.dtype).view_as(predictions)
+    squares = (predictions - targets).square()
+    spread = (targets - targets.mean(0)).square().sum(0)
+    return {
+        "loss": loss,
+        "r2": (1 - squares.sum(0) / spread).mean(),
+        "rmse": squares.mean().sqrt(),
+    }
 
 
 def to_checkpoint(model: MLP) -> bytes:

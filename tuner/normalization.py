@@ -7,6 +7,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
+def group_count(n_rows: int, group_size: int) -> int:
+    """Returns into how many groups of nearly `group_size`, and two at least, a batch falls."""
+    return max(1, min(round(n_rows / group_size), n_rows // 2))
+
+
+def group_momentum(momentum: float, groups: int) -> float:
+    """Returns what each of so many updates weighs, for all of them to weigh `momentum`."""
+    return momentum if groups == 1 else 1 - (1 - momentum) ** (1 / groups)
+
+
 class GhostBatchNorm1d(nn.BatchNorm1d):
     """Batch normalization over groups of a batch while training (Hoffer et al. 2017, alg. 1).
 
@@ -25,12 +35,12 @@ class GhostBatchNorm1d(nn.BatchNorm1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalizes `(batch, num_features)`."""
-        groups = max(1, min(round(len(input) / self.group_size), len(input) // 2))
+        groups = group_count(len(input), self.group_size)
         if not self.training or groups == 1:
             return super().forward(input)
         assert self.momentum is not None and self.num_batches_tracked is not None
         self.num_batches_tracked.add_(1)
-        momentum = 1 - (1 - self.momentum) ** (1 / groups)
+        momentum = group_momentum(self.momentum, groups)
         return torch.cat(
             [
                 functional.batch_norm(

@@ -139,10 +139,7 @@ class _Watch(lightning.Callback):
     ) -> None:
         """Reports the metrics that the module logged."""
         epoch = trainer.current_epoch + 1
-        # Seven digits are what float32 holds: 0.985, not 0.9850000143.
-        metrics = {
-            name: float(f"{float(value):.7g}") for name, value in trainer.callback_metrics.items()
-        }
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise DivergedError(f"{name} is {value} after epoch {epoch}")

@@ -1,10 +1,11 @@
 """Data: from a source to a `Dataset`, and from there to a Trainer."""
 
 from .base import Dataset, Part, Standardization, Table, split
-from .loading import RowsDataModule, TensorBatches
+from .loading import EVALUATION_ROWS, RowsDataModule, TensorBatches, shuffled
 from .sources import load, read
 
 __all__ = [
+    "EVALUATION_ROWS",
     "Dataset",
     "Part",
     "RowsDataModule",
@@ -13,5 +14,6 @@ __all__ = [
     "TensorBatches",
     "load",
     "read",
+    "shuffled",
     "split",
 ]

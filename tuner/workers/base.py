@@ -25,7 +25,7 @@ class Job:
         id: unique among the jobs of a worker.
         config: the network and its training.
         seed: of the initial weights and the dropout.
-        shuffle_seed: of the order of the rows, together with the number of the epoch.
+        shuffle_seed: of the order of the rows, together with the number of a shuffle.
     """
 
     id: int
@@ -42,11 +42,13 @@ class Progress:
         job: id of the job.
         epoch: number of the epoch, from 1.
         metrics: what was measured after it, all finite, by name.
+        shuffle: number that decided, with `shuffle_seed`, the order of the rows in it.
     """
 
     job: int
     epoch: int
     metrics: Mapping[str, float]
+    shuffle: int
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,11 @@ class Failed:
 
 
 Event = Progress | Finished | Failed
+
+
+def rounded(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Returns metrics with the seven digits that float32 holds: 0.985, not 0.9850000143."""
+    return {name: float(f"{value:.7g}") for name, value in metrics.items()}
 
 
 class Worker(Protocol):

@@ -15,7 +15,7 @@ from typing import Self
 from .. import solo
 from ..data import Dataset
 from ..model import to_checkpoint
-from .base import Event, Failed, Finished, Job, Progress
+from .base import Event, Failed, Finished, Job, Progress, rounded
 
 #: Seconds that `close` waits for the step under way.
 _CLOSE_SECONDS = 5.0
@@ -91,8 +91,8 @@ class InlineWorker:
 
         def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
             nonlocal last
-            last = metrics
-            self._events.put(Progress(job.id, epoch, metrics))
+            last = rounded(metrics)
+            self._events.put(Progress(job.id, epoch, last, shuffle=epoch - 1))
 
         model = solo.train_mlp(
             job.config,

@@ -1,0 +1,321 @@
+"""The fleet against `MLP`, torch's optimizers and torch's schedulers, number for number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from tuner.config import MLPConfig
+from tuner.data import Dataset, load, shuffled
+from tuner.fleet import Fleet, Outcome
+from tuner.model import MLP
+from tuner.schedules import plan
+
+from .test_schedules import ALL
+
+SEED, SHUFFLE = 11, 3
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load("digits", Path())
+
+
+@pytest.fixture(scope="module")
+def diabetes() -> Dataset:
+    return load("diabetes", Path())
+
+
+def config(**values: Any) -> MLPConfig:
+    base = {"depth": 2, "width": 19, "dropout": 0.0, "batch_size": 64, "epochs": 6}
+    return MLPConfig(**{**base, "learning_rate": 3e-3, **values})
+
+
+#: Between them every choice of `MLPConfig`, in three lanes.
+MIXED = [
+    *[
+        config(schedule=schedule, width=17 + i, depth=1 + i % 3, batch_normalization=i % 2 == 0)
+        for i, schedule in enumerate(ALL)
+    ],
+    config(activation="gelu", optimizer="sgd", learning_rate=0.05, momentum=0.8),
+    config(activation="silu", optimizer="sgd", learning_rate=0.05, momentum=0.0, batch_size=32),
+    config(activation="mish", normalization_batch_size=16, weight_decay=0.3),
+    config(activation="selu", batch_normalization=False, gradient_clipping=0.3, batch_size=32),
+    config(activation="tanh", depth=4, gradient_clipping=0.05, schedule="onecycle", warmup=0.2),
+    config(activation="sigmoid", depth=3, label_smoothing=0.15, batch_size=128),
+    config(depth=0, label_smoothing=0.1, schedule="cosine", warmup=0.2),
+    config(normalization_batch_size=24, optimizer="sgd", label_smoothing=0.2, batch_size=128),
+    config(schedule="plateau", learning_rate=0.5, optimizer="sgd", patience=0.1, batch_size=128),
+]
+
+
+class Alone:
+    """One config trained with `MLP`, autograd, torch's optimizer and torch's scheduler."""
+
+    def __init__(self, config: MLPConfig, dataset: Dataset, seed: int = SEED) -> None:
+        facts, norm = dataset.facts, dataset.standardization
+        torch.manual_seed(seed)
+        self.config = config
+        self.model = config.build(facts.n_inputs, facts.n_outputs, facts.task).double()
+        self.model.standardize(
+            *(
+                torch.from_numpy(column)
+                for column in (
+                    norm.input_mean,
+                    norm.input_scale,
+                    norm.target_mean,
+                    norm.target_scale,
+                )
+            )
+        )
+        self.train, self.validation = (
+            (torch.from_numpy(part.x.astype(np.float64)), torch.from_numpy(part.y))
+            for part in (dataset.train, dataset.validation)
+        )
+        self.optimizer = self.model.make_optimizer()
+        self.steps = -(-len(self.train[0]) // config.batch_size)
+        self.plan = plan(self.optimizer, config, config.epochs, self.steps)
+
+    def epoch(self, number: int) -> dict[str, float]:
+        """Trains one epoch in the order of a lane's shuffle; returns its losses."""
+        x, y = self.train
+        total = 0.0
+        self.model.train()
+        for index in shuffled(len(x), SHUFFLE, number).split(self.config.batch_size):
+            self.optimizer.zero_grad()
+            loss = self.model.training_step((x[index], y[index]), 0)
+            loss.backward()
+            if self.config.gradient_clipping is not None:
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clipping)
+            self.optimizer.step()
+            if self.plan.interval == "step":
+                self.plan.scheduler.step()  # type: ignore[call-arg]
+            total += float(loss.detach()) * len(index)
+        validation = self.validation_loss()
+        if isinstance(self.plan.scheduler, ReduceLROnPlateau):
+            self.plan.scheduler.step(validation)
+        elif self.plan.interval == "epoch":
+            self.plan.scheduler.step()
+        return {"train_loss": total / len(x), "val_loss": validation}
+
+    @torch.no_grad()
+    def validation_loss(self) -> float:
+        x, y = self.validation
+        self.model.eval()
+        return float(self.model.loss(self.model._outputs(x), y))
+
+
+def fleet_of(dataset: Dataset, configs: Iterable[MLPConfig], **options: Any) -> Fleet:
+    options = {"accelerator": "cpu", "precision": "64-true", "hands": 2, **options}
+    fleet = Fleet(dataset, **options)
+    for key, each in enumerate(configs):
+        fleet.join(key, each, seed=SEED + key, shuffle_seed=SHUFFLE)
+    return fleet
+
+
+def run(fleet: Fleet, epochs: int = 1) -> list[Outcome]:
+    """Runs every lane for so many epochs."""
+    return [
+        outcome for _ in range(epochs) for lane in fleet.lanes for outcome in fleet.run_epoch(lane)
+    ]
+
+
+def same(one: MLP, other: MLP, tolerance: float = 1e-8) -> None:
+    """Asserts that two networks agree in every weight and buffer."""
+    theirs = other.state_dict()
+    for name, tensor in one.state_dict().items():
+        if tolerance == 0:
+            assert torch.equal(tensor, theirs[name]), name
+        else:
+            torch.testing.assert_close(tensor, theirs[name], atol=tolerance, rtol=tolerance)
+
+
+def test_each_member_trains_as_if_alone(digits: Dataset) -> None:
+    """Losses, weights and buffers after 6 epochs: 54 to 216 steps, with a short last batch.
+
+    Broken on purpose, each made it fail: the momentum of ghost groups, the `1 / B` of the loss'
+    gradient, label smoothing in the loss alone, the bias correction (the step count not advanced),
+    weight decay on biases, clipping each parameter by itself, the mask of the layer above used in
+    the backward pass, rates one step late, plateau fed with the training loss.
+    """
+    assert len(digits.train) % 64 > 1
+    with fleet_of(digits, MIXED) as fleet:
+        outcomes = run(fleet, 6)
+        models = {key: fleet.leave(key) for key in range(len(MIXED))}
+    for key, each in enumerate(MIXED):
+        alone = Alone(each, digits, SEED + key)
+        mine = [outcome for outcome in outcomes if outcome.key == key]
+        for number, outcome in enumerate(mine):
+            assert outcome.error is None
+            expected = alone.epoch(number)
+            for name, value in expected.items():
+                assert outcome.metrics[name] == pytest.approx(value, rel=1e-8), (each, number)
+        same(models[key], alone.model)
+
+
+def test_many_steps_of_small_batches(digits: Dataset) -> None:
+    """More than 100 steps in one epoch, for every schedule."""
+    configs = [config(schedule=schedule, batch_size=8, epochs=2) for schedule in ALL]
+    with fleet_of(digits, configs) as fleet:
+        run(fleet, 2)
+        for key, each in enumerate(configs):
+            alone = Alone(each, digits, SEED + key)
+            assert alone.steps > 100
+            for number in range(2):
+                alone.epoch(number)
+            same(fleet.leave(key), alone.model)
+
+
+def test_regression(diabetes: Dataset) -> None:
+    each = config(depth=2, batch_size=32, optimizer="sgd", learning_rate=0.01)
+    with fleet_of(diabetes, [each]) as fleet:
+        (*_, outcome) = run(fleet, 6)
+        model = fleet.leave(0)
+    alone = Alone(each, diabetes)
+    for number in range(6):
+        expected = alone.epoch(number)
+    assert outcome.metrics["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-8)
+    same(model, alone.model)
+    x, y = alone.validation
+    predictions = model.eval()(x).detach()
+    targets = y.double().view_as(predictions)
+    rmse = float(nn.functional.mse_loss(predictions, targets).sqrt())
+    assert outcome.metrics["val_rmse"] == pytest.approx(rmse)
+    r2 = 1 - (rmse**2) / float(targets.var(correction=0))
+    assert outcome.metrics["val_r2"] == pytest.approx(r2)
+
+
+class TestOthersChangeNothing:
+    """Bit for bit, in float32, with dropout."""
+
+    CONFIGS: ClassVar = [
+        config(width=61, dropout=0.3, activation="gelu"),
+        config(width=33, depth=3, dropout=0.1, optimizer="sgd", learning_rate=0.05),
+        config(width=128, batch_normalization=False, dropout=0.2, activation="silu"),
+    ]
+
+    def lone(self, digits: Dataset, key: int, shuffles: Iterable[int]) -> MLP:
+        with Fleet(digits, accelerator="cpu", hands=1) as fleet:
+            lane = fleet.join(key, self.CONFIGS[key], seed=SEED + key, shuffle_seed=SHUFFLE)
+            for shuffle in shuffles:
+                fleet._lanes[lane].epochs = shuffle
+                fleet.run_epoch(lane)
+            return fleet.leave(key)
+
+    def test_members_beside(self, digits: Dataset) -> None:
+        with fleet_of(digits, self.CONFIGS, precision="32-true") as fleet:
+            run(fleet, 3)
+            for key in range(3):
+                same(fleet.leave(key), self.lone(digits, key, range(3)), 0)
+
+    def test_one_that_leaves_and_one_that_joins(self, digits: Dataset) -> None:
+        with fleet_of(digits, self.CONFIGS[:2], precision="32-true") as fleet:
+            run(fleet)
+            fleet.drop(0)
+            fleet.join(2, self.CONFIGS[2], seed=SEED + 2, shuffle_seed=SHUFFLE)
+            outcomes = run(fleet, 2)
+            assert [(outcome.key, outcome.epoch, outcome.shuffle) for outcome in outcomes] == [
+                (1, 2, 1),
+                (2, 1, 1),
+                (1, 3, 2),
+                (2, 2, 2),
+            ]
+            same(fleet.leave(1), self.lone(digits, 1, range(3)), 0)
+            same(fleet.leave(2), self.lone(digits, 2, (1, 2)), 0)
+
+    def test_one_that_diverges(self, digits: Dataset) -> None:
+        wild = config(optimizer="sgd", learning_rate=1e30, batch_normalization=False)
+        with fleet_of(digits, [*self.CONFIGS[:2], wild], precision="32-true") as fleet:
+            outcomes = run(fleet)
+            assert [bool(outcome.diverged) for outcome in outcomes] == [False, False, True]
+            run(fleet)
+            for key in (0, 1):
+                same(fleet.leave(key), self.lone(digits, key, range(2)), 0)
+
+    def test_one_that_fails(self, digits: Dataset) -> None:
+        """Its error is its own outcome."""
+        with fleet_of(digits, self.CONFIGS[:1], precision="32-true") as fleet:
+            lane = fleet.join(1, config(batch_size=1), seed=0, shuffle_seed=SHUFFLE)
+            (outcome,) = fleet.run_epoch(lane)
+            assert isinstance(outcome.error, ValueError)
+            assert run(fleet)[-1].metrics["val_accuracy"] > 0
+
+
+def test_goes_on_elsewhere(digits: Dataset) -> None:
+    """A member that leaves after 3 of 6 epochs, trained on by torch, ends as one that stayed."""
+    for each in (config(schedule="constant"), config(schedule="constant", optimizer="sgd")):
+        with fleet_of(digits, [each]) as fleet:
+            run(fleet, 3)
+            model, optimizer = fleet.leave_with_optimizer(0)
+        alone = Alone(each, digits)
+        alone.model, alone.optimizer = model, optimizer
+        alone.plan = plan(optimizer, each, each.epochs, alone.steps)
+        for number in range(3, 6):
+            alone.epoch(number)
+        stayed = Alone(each, digits)
+        for number in range(6):
+            stayed.epoch(number)
+        same(model, stayed.model)
+
+
+class TestDropout:
+    @pytest.mark.parametrize("dropout", [0.1, 0.37, 0.5])
+    def test_masks_have_the_right_share_and_mean(self, dropout: float) -> None:
+        from tuner.fleet.masks import Masks
+
+        mask = torch.empty(1000, 1000)
+        Masks(5, torch.device("cpu")).draw(mask, dropout)
+        kept = mask > 0
+        deviation = (dropout * (1 - dropout) / mask.numel()) ** 0.5
+        assert float(kept.float().mean()) == pytest.approx(1 - dropout, abs=4 * deviation)
+        assert len(mask[kept].unique()) == 1
+        assert float(mask.max()) == pytest.approx(1 / (1 - dropout), rel=1e-3)
+        for shifted in (kept[1:] ^ kept[:-1], kept[:, 1:] ^ kept[:, :-1]):
+            expected = 2 * dropout * (1 - dropout)
+            assert float(shifted.float().mean()) == pytest.approx(expected, abs=5 * deviation)
+
+    def test_same_in_distribution_as_torch(self, digits: Dataset) -> None:
+        """The mean of the training loss over 24 seeds lies within its error."""
+        each = config(dropout=0.5, width=32, epochs=2)
+        with fleet_of(digits, [each] * 24) as fleet:
+            mine = np.array([outcome.metrics["train_loss"] for outcome in run(fleet, 2)][-24:])
+        theirs = []
+        for key in range(24):
+            alone = Alone(each, digits, SEED + key)
+            alone.epoch(0)
+            theirs.append(alone.epoch(1)["train_loss"])
+        difference = mine - np.array(theirs)  # the same weights and rows, other masks
+        error = difference.std(ddof=1) / len(difference) ** 0.5
+        assert abs(difference.mean()) < 4 * error
+        assert np.abs(difference).max() > 0
+        assert difference.std() < 0.2 * mine.mean()
+
+
+def test_scores_are_torchmetrics(digits: Dataset) -> None:
+    with fleet_of(digits, [config()]) as fleet:
+        (outcome,) = run(fleet)
+        model = fleet.leave(0).eval()
+    x, y = (torch.from_numpy(digits.validation.x).double(), torch.from_numpy(digits.validation.y))
+    metric = model.metrics["val_metrics"]["accuracy"]  # type: ignore[index]
+    metric.update(model(x), y)
+    assert outcome.metrics["val_accuracy"] == pytest.approx(float(metric.compute()))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu(digits: Dataset) -> None:
+    """The same losses as on the CPU, to float64's last digits but a few."""
+    outcomes = []
+    for accelerator in ("cpu", "gpu"):
+        with fleet_of(digits, MIXED, accelerator=accelerator) as fleet:
+            outcomes.append(run(fleet, 2))
+    for one, other in zip(*outcomes, strict=True):
+        assert other.error is None
+        assert one.metrics["train_loss"] == pytest.approx(other.metrics["train_loss"], rel=1e-6)

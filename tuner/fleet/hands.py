@@ -1,0 +1,76 @@
+"""Threads that train members side by side, one core each.
+
+Small networks gain nothing from several threads in one kernel, so each hand computes with one
+thread and its members are its own for the length of a call. Half of the hands begin with the
+largest members and half with the smallest: it is small members that want Python's lock most, and
+so they seldom meet.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+import torch
+
+from .member import Member
+
+
+class Hands:
+    """A context manager that holds the threads.
+
+    Args:
+        n: how many; None is one for each core that this process may use, and one where a GPU
+            does the work.
+        device: where the members are.
+    """
+
+    def __init__(self, n: int | None, device: torch.device) -> None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        self.n = n or (1 if device.type != "cpu" else cores or 1)
+        self._threads_before = torch.get_num_threads()
+        self._pool = ThreadPoolExecutor(
+            self.n, thread_name_prefix="tuner-hand", initializer=_prepare
+        )
+
+    def each(self, work: Callable[[Member], None], members: Iterable[Member]) -> None:
+        """Calls `work` once for each member; returns when all are done."""
+        waiting = deque(sorted(members, key=lambda member: -member.cost))
+
+        def take(from_largest: bool) -> None:
+            while waiting:
+                try:
+                    member = waiting.popleft() if from_largest else waiting.pop()
+                except IndexError:  # another hand took the last one
+                    return
+                work(member)
+
+        for _ in self._pool.map(take, [hand % 2 == 0 for hand in range(self.n)]):
+            pass
+
+    def close(self) -> None:
+        """Waits for what is under way, and ends the threads."""
+        self._pool.shutdown()
+        torch.set_num_threads(self._threads_before)  # MKL's count is one for all threads
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _prepare() -> None:
+    torch.set_num_threads(1)
+    # Numbers below 1e-38, which dying units and idle optimizer states are full of, take the
+    # processor a hundred times longer than zeros do.
+    torch.set_flush_denormal(True)

@@ -1,0 +1,83 @@
+"""Dropout masks, from a generator that belongs to one member alone.
+
+A member's masks depend on its seed and its steps, so who else is in the fleet changes nothing. On
+the CPU torch draws masks one by one with a Mersenne twister, which takes longer than the layer; a
+small fast generator gives 64 bits at a time, of which 16 decide one unit. The probability is
+thereby rounded to a multiple of 2 ** -16, and the scale with it, so that the expectation is exact.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_LEVELS = 2**16
+_IN_A_WORD = 4  # numbers of 16 bits in one of 64
+_DRAWN_AT_ONCE = 2**16  # units whose masks are drawn in one go, for fewer calls
+
+
+class Masks:
+    """Source of the masks of one member.
+
+    Args:
+        seed: of the member.
+        device: where the masks are needed.
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._bits = np.random.SFC64(seed)
+        self._generator: torch.Generator | None = None
+        if device.type != "cpu":
+            self._generator = torch.Generator(device).manual_seed(seed)
+
+    def of(self, h: Tensor, dropout: float) -> LayerMasks:
+        """Returns the masks of a layer whose activations lie in `h`."""
+        return LayerMasks(self, h, dropout)
+
+    def draw(self, out: Tensor, dropout: float) -> None:
+        """Writes 0 with probability `dropout`, else 1 over the probability to stay.
+
+        Args:
+            out: of any shape, contiguous.
+            dropout: in (0, 1).
+        """
+        if self._generator is not None:
+            out.bernoulli_(1 - dropout, generator=self._generator).mul_(1 / (1 - dropout))
+            return
+        stay = max(1, round((1 - dropout) * _LEVELS))
+        words = self._bits.random_raw(-(-out.numel() // _IN_A_WORD))
+        drawn = torch.from_numpy(words.view(np.int16))[: out.numel()]
+        torch.lt(drawn.view(out.shape), stay - _LEVELS // 2, out=out)
+        out.mul_(_LEVELS / stay)
+
+
+class LayerMasks:
+    """One mask after the other for a layer, each applied forward and then backward.
+
+    Args:
+        source: draws them.
+        h: activations, `(n_rows, width)`.
+        dropout: in (0, 1).
+    """
+
+    def __init__(self, source: Masks, h: Tensor, dropout: float) -> None:
+        self._source, self._dropout = source, dropout
+        self._drawn = h.new_empty(max(1, _DRAWN_AT_ONCE // h.numel()), *h.shape)
+        self._each = self._drawn.unbind()
+        self._next = len(self._each)
+        self._current = self._each[0]
+        self._dropped = torch.empty_like(h)
+
+    def apply(self, h: Tensor) -> Tensor:
+        """Returns the activations `(n_rows, width)` under the next mask."""
+        if self._next == len(self._each):
+            self._source.draw(self._drawn, self._dropout)
+            self._next = 0
+        self._current = self._each[self._next]
+        self._next += 1
+        return torch.mul(h, self._current, out=self._dropped)
+
+    def apply_again(self, gradient: Tensor) -> None:
+        """Puts a gradient `(n_rows, width)` under the mask of the last `apply`."""
+        gradient.mul_(self._current)
