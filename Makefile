@@ -8,6 +8,8 @@ STUDY ?=
 TRIALS ?=
 MINUTES ?=
 TARGET ?=
+TRAINER ?=
+FLEET ?=
 PORT ?= 8080
 ARGS ?=
 
@@ -17,6 +19,7 @@ ARGS ?=
 help:
 	@echo "make tune STUDY=mnist_mlp    tune a study of studies/ (or a path to a .toml file)"
 	@echo "                             TRIALS=100 MINUTES=20 TARGET=0.985 set its budget"
+	@echo "                             FLEET=16 trials train at once; TRAINER=solo trains one"
 	@echo "                             ARGS=--new begins anew and puts the earlier trials aside"
 	@echo "make best STUDY=mnist_mlp    print the best config found so far"
 	@echo "make dashboard [PORT=8080]   look at every study in optuna-dashboard"
@@ -47,7 +50,8 @@ tune best: $(BIN)/.user
 	@test -n "$(STUDY)" || { echo "which study? make $@ STUDY=mnist_mlp"; exit 2; }
 	@exec $(BIN)/tuner $@ "$(STUDY)" $(if $(filter tune,$@), \
 		$(if $(TRIALS),--trials "$(TRIALS)") $(if $(MINUTES),--minutes "$(MINUTES)") \
-		$(if $(TARGET),--target "$(TARGET)")) $(ARGS)
+		$(if $(TARGET),--target "$(TARGET)") $(if $(TRAINER),--trainer "$(TRAINER)") \
+		$(if $(FLEET),--fleet "$(FLEET)")) $(ARGS)
 
 dashboard: $(BIN)/.user
 	@exec $(BIN)/tuner dashboard --port "$(PORT)" $(ARGS)

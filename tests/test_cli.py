@@ -107,7 +107,7 @@ def test_a_changed_study_shows_its_diff(write_study: Write) -> None:
 
 def test_failures_end_with_1(write_study: Write) -> None:
     write_study(SMALL + "batch_size = 1\nbatch_normalization = true\n[study]\nmax_failures = 2\n")
-    assert "2 trials failed in a row" in run("tune", "small", code=1).stderr
+    assert "2 trials failed in a row" in run("tune", "small", "--fleet", "1", code=1).stderr
 
 
 def test_another_owner_ends_with_3(write_study: Write) -> None:

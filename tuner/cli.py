@@ -43,6 +43,12 @@ def tune(
     new: Annotated[
         bool, typer.Option("--new", help="Put an earlier study of this name aside, begin anew.")
     ] = False,
+    trainer: Annotated[
+        str, typer.Option(help="fleet: many trials at once. solo: one at a time.")
+    ] = "fleet",
+    fleet: Annotated[
+        Optional[int], typer.Option(help="Trials that a fleet trains at once; 4 a core if unset.")
+    ] = None,
 ) -> None:
     """Tune a study until its budget is used; go on where an earlier run ended.
 
@@ -56,7 +62,14 @@ def tune(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with Display(out) as display:
         result = run(
-            study, trials=trials, minutes=minutes, target=target, new=new, observer=display
+            study,
+            trials=trials,
+            minutes=minutes,
+            target=target,
+            new=new,
+            trainer=trainer,  # type: ignore[arg-type]  # checked where it is used
+            fleet=fleet,
+            observer=display,
         )
     show_result(out, result, study)
 

@@ -63,7 +63,8 @@ class Coordinator:
         self.is_maximized = direction(metric) == "maximize"
         self.files = ResultFiles(spec.name)
         self.under_way: dict[int, _UnderWay] = {}
-        self.failures: list[str] = []
+        #: Of each trial that was given to the worker: why it failed, or None.
+        self.fates: dict[int, str | None] = {}
         self.ran = 0
         self.counts = Counts()
         self.best: Best | None = None
@@ -119,9 +120,10 @@ class Coordinator:
                 f"interrupted; {self.counts.finished} finished trials are kept, "
                 "the same command goes on",
             )
-        if len(self.failures) >= self.spec.study.max_failures:
+        failures = self._failures_in_a_row()
+        if len(failures) >= self.spec.study.max_failures:
             raise StudyFailedError(
-                f"{len(self.failures)} trials failed in a row, the first with: {self.failures[0]}"
+                f"{len(failures)} trials failed in a row, the first with: {failures[0]}"
             )
         trials, minutes, target = self.budget.trials, self.budget.minutes, self.budget.target
         if target is not None and self.best is not None and self._reaches(target):
@@ -131,6 +133,20 @@ class Coordinator:
         if minutes is not None and self.seconds >= 60 * minutes:
             return f"the {minutes:g} minutes are over"
         return ""
+
+    def _failures_in_a_row(self) -> list[str]:
+        """Returns the reasons of the last trials, by number, as far as they all failed.
+
+        Failing is quick, so a trial under way breaks the row as soon as an epoch of it is done.
+        """
+        reasons: list[str] = []
+        for number in sorted(self.fates, reverse=True):
+            reason = self.fates[number]
+            if reason is not None:
+                reasons.append(reason)
+            elif number not in self.under_way or self.under_way[number].view.epoch > 0:
+                break
+        return reasons[::-1]
 
     def _reaches(self, target: float) -> bool:
         assert self.best is not None
@@ -176,6 +192,7 @@ class Coordinator:
             config=config.to_json(),  # the last one: a trial that has it has all
         )
         self.under_way[trial.number] = _UnderWay(trial, Running(trial.number, source, config))
+        self.fates[trial.number] = None
         self.worker.submit(Job(trial.number, config, seed, self.spec.study.seed))
 
     def _handle(self, event: Event) -> None:
@@ -185,6 +202,8 @@ class Coordinator:
         match event:
             case Progress(epoch=epoch, metrics=metrics):
                 score = self._score(metrics)
+                if way.view.epoch == 0:
+                    self.store.annotate(way.trial, first_shuffle=event.shuffle - epoch + 1)
                 way.view = replace(way.view, epoch=epoch, score=score)
                 # The last epoch ends in a Finished: there is nothing left to prune.
                 if self.store.report(way.trial, epoch, score) and epoch < way.view.config.epochs:
@@ -195,7 +214,7 @@ class Coordinator:
             case Failed(diverged=True, reason=reason):
                 self._ended(way, "pruned", f"diverged: {reason}")
             case Failed(reason=reason, traceback=traceback):
-                self.failures.append(reason)
+                self.fates[event.job] = reason
                 self._ended(way, "failed", reason, traceback)
 
     def _score(self, metrics: Mapping[str, float]) -> float:
@@ -224,8 +243,6 @@ class Coordinator:
             self.store.prune(way.trial, reason)
         elif state == "failed":
             self.store.fail(way.trial, reason, traceback)
-        if state != "failed":
-            self.failures.clear()
         del self.under_way[way.trial.number]
         self.ran += 1
         self.store.spend(self.seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import optuna
 import pandas as pd  # noqa: F401  here, so that an interrupted search writes its table at once
@@ -21,7 +22,9 @@ from .space import SearchSpace
 from .storage import Counts
 from .study import BudgetSpec, StudySpec, load_study
 from .study_store import StudyStore
-from .workers import InlineWorker
+from .workers import FleetWorker, InlineWorker, Worker
+
+Trainer = Literal["fleet", "solo"]
 
 #: Complete trials from which on importances are told.
 ENOUGH_FOR_IMPORTANCES = 20
@@ -62,6 +65,8 @@ def tune(
     minutes: float | None = None,
     target: float | None = None,
     new: bool = False,
+    trainer: Trainer = "fleet",
+    fleet: int | None = None,
     observer: Observer | None = None,
 ) -> TuneResult:
     """Tunes a study until its budget is used; goes on where an earlier call ended.
@@ -72,12 +77,15 @@ def tune(
         minutes: spent in all, with those of earlier calls.
         target: value of the metric that is good enough.
         new: put an earlier study of this name aside and begin anew.
+        trainer: "fleet" trains many trials at once, "solo" one at a time with Lightning's Trainer.
+        fleet: how many trials a fleet trains at once; None is four for each core.
         observer: is told what happens.
 
     If `trials` or `minutes` is given, the arguments replace the budget of the study file; a
     `target` alone is added to it. Where nothing limits a study, it ends after 100 trials.
 
     Raises:
+        InputError: an argument is out of its range.
         StudyFileError: the study file is wrong.
         DataError: the data cannot be had or learned from.
         ChangedStudyError: the file differs from the one that the stored trials were made with.
@@ -88,6 +96,7 @@ def tune(
         InterruptedStudyError: a signal came.
     """
     observer = observer or Observer()
+    _check(trainer, fleet)
     spec = load_study(study)
     budget = _budget(spec, trials, minutes, target)
     observer.begin(f"reading {spec.data.source}")
@@ -99,7 +108,7 @@ def tune(
         StudyStore(
             spec, metric=metric, facts=dataset.facts, fingerprint=dataset.fingerprint, new=new
         ) as store,
-        InlineWorker(dataset) as worker,
+        _worker(dataset, trainer, fleet) as worker,
     ):
         search = Coordinator(
             spec, budget, metric, dataset, space, store, worker, observer, interruption
@@ -116,6 +125,19 @@ def tune(
             ran=search.ran,
             seconds=search.seconds,
         )
+
+
+def _check(trainer: Trainer, fleet: int | None) -> None:
+    if trainer not in get_args(Trainer):
+        raise InputError(f"trainer must be one of {get_args(Trainer)}, got {trainer!r}")
+    if fleet is not None and fleet < 1:
+        raise InputError(f"fleet must be >= 1, got {fleet}")
+    if fleet is not None and trainer == "solo":
+        raise InputError("fleet says how many trials train at once, and solo trains one")
+
+
+def _worker(dataset: Dataset, trainer: Trainer, fleet: int | None) -> Worker:
+    return InlineWorker(dataset) if trainer == "solo" else FleetWorker(dataset, fleet)
 
 
 def load_data(spec: StudySpec) -> Dataset:

@@ -1,7 +1,7 @@
 """Many different MLPs trained as one computation."""
 
-from .fleet import Fleet, Lane, Outcome
+from .fleet import Fleet, Outcome
 from .member import Member, StoppedError
 from .rows import Minibatches, Rows
 
-__all__ = ["Fleet", "Lane", "Member", "Minibatches", "Outcome", "Rows", "StoppedError"]
+__all__ = ["Fleet", "Member", "Minibatches", "Outcome", "Rows", "StoppedError"]

@@ -1,16 +1,16 @@
 """A fleet: members in lanes, trained epoch by epoch.
 
 All members of one batch size form a lane and see the same minibatches, so they are compared on the
-same data in the same order. Lanes take turns, an epoch each; members join and leave between epochs
-of their lane.
+same data in the same order. Members join and leave between epochs.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -22,9 +22,10 @@ from ..data import Dataset
 from ..model import MLP
 from .hands import Hands
 from .member import Member, StoppedError
-from .rows import Minibatches, Rows
+from .rows import LaneRows, Minibatches, Rows
 
-Lane = tuple[int, int]  # batch size, seed of the shuffles
+#: Bytes of the shuffled and standardized rows of all lanes that lie ready at once.
+_BLOCK_BYTES = 512 * 2**20
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,13 @@ class Outcome:
         return ""
 
 
-@dataclass
 class _Lane:
     """Members of one batch size, by key, and how many epochs the lane has run."""
 
-    members: dict[int, Member] = field(default_factory=dict)
-    epochs: int = 0
+    def __init__(self, rows: LaneRows) -> None:
+        self.rows = rows
+        self.members: dict[int, Member] = {}
+        self.epochs = 0
 
 
 class Fleet:
@@ -84,13 +86,18 @@ class Fleet:
         fabric = Fabric(accelerator=accelerator, devices=1)
         self._rows = Rows(dataset, fabric.device, dtype)
         self._hands = Hands(hands, fabric.device)
-        self._lanes: dict[Lane, _Lane] = {}
+        self._lanes: dict[tuple[int, int], _Lane] = {}
         self._stop = threading.Event()
 
     def __len__(self) -> int:
         return sum(len(lane.members) for lane in self._lanes.values())
 
-    def join(self, key: int, config: MLPConfig, *, seed: int, shuffle_seed: int) -> Lane:
+    @property
+    def n_hands(self) -> int:
+        """Threads that train side by side."""
+        return self._hands.n
+
+    def join(self, key: int, config: MLPConfig, *, seed: int, shuffle_seed: int) -> None:
         """Takes a member into its lane, from the lane's next epoch on.
 
         Args:
@@ -99,16 +106,14 @@ class Fleet:
             seed: of the initial weights and the dropout.
             shuffle_seed: of the order of the rows.
 
-        Returns:
-            The lane.
-
         Raises:
             ValueError: the config and the data do not go together.
         """
-        lane = (config.batch_size, shuffle_seed)
         member = Member(config, seed, self._rows)
-        self._lanes.setdefault(lane, _Lane()).members[key] = member
-        return lane
+        name = (config.batch_size, shuffle_seed)
+        if name not in self._lanes:
+            self._lanes[name] = _Lane(LaneRows(self._rows, *name))
+        self._lanes[name].members[key] = member
 
     def drop(self, key: int) -> None:
         """Takes a member out; unknown keys are fine."""
@@ -134,58 +139,49 @@ class Fleet:
                 return lane.members[key]
         raise KeyError(key)
 
-    @property
-    def lanes(self) -> list[Lane]:
-        """Lanes that have members, the smallest batch size first."""
-        return sorted(name for name, lane in self._lanes.items() if lane.members)
-
-    def run_epoch(self, name: Lane) -> list[Outcome]:
-        """Trains the members of a lane for one epoch.
+    def run_epoch(self) -> list[Outcome]:
+        """Trains all members for one epoch.
 
         An error of one member is its outcome, and leaves the others as they are. A member
         whose loss is no longer finite is not trained to the end of the epoch.
 
         Returns:
-            One outcome for each member, in the order in which they joined.
+            One outcome for each member, lane by lane, in the order in which they joined.
 
         Raises:
             StoppedError: `stop` was called.
         """
-        lane, batch_size = self._lanes[name], name[0]
-        shuffle = lane.epochs
-        lane.epochs += 1
-        errors: dict[Member, Exception] = {}
-        metrics: dict[Member, Mapping[str, float]] = {}
-        members = list(lane.members.values())
-        for member in members:
-            member.begin_epoch()
-
-        def train(member: Member, minibatches: Minibatches) -> None:
-            try:
-                member.train(minibatches, self._stop)
-                if not member.is_finite:
-                    metrics[member] = member.give_up_epoch()
-            except Exception as error:
-                errors[member] = error
-
-        def score(member: Member) -> None:
-            try:
-                metrics[member] = member.end_epoch()
-            except Exception as error:
-                errors[member] = error
-
-        def going() -> list[Member]:
-            return [member for member in members if member not in errors | metrics]
-
-        for minibatches in self._rows.minibatches(batch_size, name[1], shuffle):
-            self._hands.each(lambda member, part=minibatches: train(member, part), going())  # type: ignore[misc]  # mypy infers no type for a default
+        lanes = [self._lanes[name] for name in sorted(self._lanes) if self._lanes[name].members]
+        crew = [_Shift(member) for lane in lanes for member in lane.members.values()]
+        shifts = {shift.member: shift for shift in crew}
+        for lane in lanes:
+            lane.rows.begin_epoch(lane.epochs, _BLOCK_BYTES // len(lanes))
+        self._each(_Shift.begin, crew)
+        while blocks := [(lane, block) for lane in lanes if (block := lane.rows.next_block())]:
+            self._hands.each((0.0, piece) for _, (_, pieces) in blocks for piece in pieces)
+            parts = {
+                shifts[member]: minibatches
+                for lane, (minibatches, _) in blocks
+                for member in lane.members.values()
+            }
+            self._each(lambda shift, parts=parts: shift.train(parts[shift], self._stop), parts)  # type: ignore[misc]  # mypy infers no type for a default
             if self._stop.is_set():
                 raise StoppedError
-        self._hands.each(score, going())
-        return [
-            Outcome(key, member.epoch, shuffle, metrics.get(member, {}), errors.get(member))
-            for key, member in lane.members.items()
-        ]
+        self._each(_Shift.end, crew)
+        outcomes = []
+        for lane in lanes:
+            for key, member in lane.members.items():
+                shift = shifts[member]
+                metrics, error = shift.metrics or {}, shift.error
+                outcomes.append(Outcome(key, member.epoch, lane.epochs, metrics, error))
+            lane.epochs += 1
+        return outcomes
+
+    def _each(self, work: Callable[[_Shift], None], shifts: Iterable[_Shift]) -> None:
+        """Does one thing for each member that is still at work."""
+        self._hands.each(
+            (shift.member.cost, partial(shift.attempt, work)) for shift in shifts if shift.goes_on
+        )
 
     def stop(self) -> None:
         """Ends the epoch under way at its next step; called from another thread."""
@@ -205,3 +201,34 @@ class Fleet:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class _Shift:
+    """One epoch of one member: it ends with metrics or with an error."""
+
+    def __init__(self, member: Member) -> None:
+        self.member = member
+        self.metrics: Mapping[str, float] | None = None
+        self.error: Exception | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        return self.metrics is None and self.error is None
+
+    def attempt(self, work: Callable[[_Shift], None]) -> None:
+        """Does a part of the epoch; an error ends it."""
+        try:
+            work(self)
+        except Exception as error:
+            self.error = error
+
+    def begin(self) -> None:
+        self.member.begin_epoch()
+
+    def train(self, minibatches: Minibatches, stop: threading.Event) -> None:
+        self.member.train(minibatches, stop)
+        if not self.member.is_finite:
+            self.metrics = self.member.give_up_epoch()
+
+    def end(self) -> None:
+        self.metrics = self.member.end_epoch()

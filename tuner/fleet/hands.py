@@ -17,8 +17,6 @@ from typing import Self
 
 import torch
 
-from .member import Member
-
 
 class Hands:
     """A context manager that holds the threads.
@@ -37,17 +35,21 @@ class Hands:
             self.n, thread_name_prefix="tuner-hand", initializer=_prepare
         )
 
-    def each(self, work: Callable[[Member], None], members: Iterable[Member]) -> None:
-        """Calls `work` once for each member; returns when all are done."""
-        waiting = deque(sorted(members, key=lambda member: -member.cost))
+    def each(self, calls: Iterable[tuple[float, Callable[[], None]]]) -> None:
+        """Makes each call once; returns when all are done.
+
+        Args:
+            calls: what each costs, in any unit, and the call.
+        """
+        waiting = deque(sorted(calls, key=lambda item: -item[0]))
 
         def take(from_largest: bool) -> None:
             while waiting:
                 try:
-                    member = waiting.popleft() if from_largest else waiting.pop()
+                    _, call = waiting.popleft() if from_largest else waiting.pop()
                 except IndexError:  # another hand took the last one
                     return
-                work(member)
+                call()
 
         for _ in self._pool.map(take, [hand % 2 == 0 for hand in range(self.n)]):
             pass

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,8 +12,8 @@ from torch.nn import functional
 
 from ..data import EVALUATION_ROWS, Dataset, Part, TensorBatches, shuffled
 
-#: Bytes of the shuffled and standardized rows that lie ready at once.
-_BLOCK_BYTES = 128 * 2**20
+#: Rows that are shuffled and standardized in one go.
+_PIECE_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,6 @@ class Minibatches:
 
     x: tuple[Tensor, ...]
     y: tuple[Tensor, ...]
-
-    @property
-    def n_rows(self) -> int:
-        """Rows of all steps."""
-        return sum(len(x) for x in self.x)
 
 
 class Rows:
@@ -64,7 +60,6 @@ class Rows:
         self.validation_x = tuple(
             self._standardized(block) for block in torch.split(raw, EVALUATION_ROWS)
         )
-        self._block = torch.empty(0, device=device, dtype=dtype)
 
     def _tensors(self, part: Part) -> tuple[Tensor, Tensor]:
         return torch.from_numpy(part.x).to(self.device), torch.from_numpy(part.y).to(self.device)
@@ -82,34 +77,69 @@ class Rows:
         """Returns the optimizer steps of an epoch."""
         return len(TensorBatches(self._x, self._y, batch_size, seed=0))
 
-    def minibatches(self, batch_size: int, seed: int, epoch: int) -> Iterator[Minibatches]:
-        """Yields an epoch in blocks; a block's memory is used again by the next one.
+    def lay(self, index: Tensor, x: Tensor, y: Tensor) -> None:
+        """Writes training rows, standardized.
 
         Args:
-            batch_size: rows of a step; the last one may be shorter.
-            seed: of the shuffles.
-            epoch: which shuffle, from 0.
+            index: which rows, `(n,)`.
+            x: takes their inputs, `(n, n_inputs)`.
+            y: takes one-hot classes or standardized targets, `(n, n_outputs)`.
         """
-        order = shuffled(len(self._x), seed, epoch)[: self.n_trained(batch_size)].to(self.device)
-        a_row = (self.facts.n_inputs + self.facts.n_outputs) * self.dtype.itemsize
-        steps = max(1, _BLOCK_BYTES // (a_row * batch_size))
-        for index in torch.split(order, steps * batch_size):
-            x = self._standardized(self._x.index_select(0, index), reuse=True)
-            y = self._targets(self._y.index_select(0, index))
-            yield Minibatches(torch.split(x, batch_size), torch.split(y, batch_size))
+        x.copy_(self._x.index_select(0, index).flatten(1))
+        torch.addcmul(self._shift, x, self._factor, out=x)
+        y.copy_(self._targets(self._y.index_select(0, index)))
 
-    def _standardized(self, raw: Tensor, *, reuse: bool = False) -> Tensor:
-        raw = raw.flatten(1)
-        if not reuse:
-            out = torch.empty(raw.shape, device=self.device, dtype=self.dtype)
-        else:
-            if len(self._block) < len(raw):
-                self._block = torch.empty(raw.shape, device=self.device, dtype=self.dtype)
-            out = self._block[: len(raw)]
-        return torch.addcmul(self._shift, out.copy_(raw), self._factor, out=out)
+    def _standardized(self, raw: Tensor) -> Tensor:
+        return torch.addcmul(self._shift, raw.flatten(1).to(self.dtype), self._factor)
 
     def _targets(self, y: Tensor) -> Tensor:
         if self.facts.task == "classification":
-            return functional.one_hot(y, self.facts.n_outputs).to(self.dtype)
+            return functional.one_hot(y, self.facts.n_outputs)
         columns = y.to(self.dtype).view(len(y), self.facts.n_outputs)
         return (columns - self._target_mean) / self._target_scale
+
+
+class LaneRows:
+    """The minibatches of one lane, laid ready a block at a time in memory that is used again.
+
+    Args:
+        rows: of the data set.
+        batch_size: rows of a step; the last one of an epoch may be shorter.
+        seed: of the shuffles.
+    """
+
+    def __init__(self, rows: Rows, batch_size: int, seed: int) -> None:
+        self._rows, self._batch_size, self._seed = rows, batch_size, seed
+        self._left: list[Tensor] = []
+        self._x = self._y = torch.empty(0)
+
+    def begin_epoch(self, shuffle: int, n_bytes: int) -> None:
+        """Shuffles the rows.
+
+        Args:
+            shuffle: which shuffle, from 0.
+            n_bytes: that a block may take, but for its first step.
+        """
+        rows, size = self._rows, self._batch_size
+        order = shuffled(rows.n_training, self._seed, shuffle)[: rows.n_trained(size)]
+        a_row = (rows.facts.n_inputs + rows.facts.n_outputs) * rows.dtype.itemsize
+        block = max(1, n_bytes // (a_row * size)) * size
+        self._left = list(torch.split(order.to(rows.device), block))[::-1]
+        if len(self._x) != len(self._left[-1]):
+            n, facts = len(self._left[-1]), rows.facts
+            self._x = torch.empty(n, facts.n_inputs, device=rows.device, dtype=rows.dtype)
+            self._y = torch.empty(n, facts.n_outputs, device=rows.device, dtype=rows.dtype)
+
+    def next_block(self) -> tuple[Minibatches, list[Callable[[], None]]] | None:
+        """Returns the next minibatches, and what must be called to lay them ready; None at the end.
+
+        The calls may be made side by side. The block before is overwritten.
+        """
+        if not self._left:
+            return None
+        index = self._left.pop()
+        x, y = self._x[: len(index)], self._y[: len(index)]
+        parts = zip(*(torch.split(each, _PIECE_ROWS) for each in (index, x, y)), strict=True)
+        pieces: list[Callable[[], None]] = [partial(self._rows.lay, *part) for part in parts]
+        size = self._batch_size
+        return Minibatches(torch.split(x, size), torch.split(y, size)), pieces

@@ -1,11 +1,10 @@
 """A worker in this process: many trainings at once, as a fleet, in a thread of its own.
 
-The fleet runs one lane's epoch after the other. What it has to say of an epoch goes up as one
-batch, which `events` hands out whole; the next call of `events` means that the batch has been
-answered, by the `submit` and `cancel` calls in between. A lane goes on when its last batch has been
-answered, and takes up to that answer and no further what was submitted. So the coordinator prunes
-and asks while other lanes train, no member trains an epoch too many, and who trains beside whom
-does not depend on how fast either side is.
+What there is to say of an epoch goes up as one batch, which `events` hands out whole; the next
+call of `events` means that the batch has been answered, by the `submit` and `cancel` calls in
+between. The fleet goes on when its last batch has been answered, with what was submitted until
+then. So no member trains an epoch too many, and who trains beside whom does not depend on how fast
+either side is.
 """
 
 from __future__ import annotations
@@ -21,10 +20,13 @@ from typing import Self
 import torch
 
 from ..data import Dataset
-from ..fleet import Fleet, Lane, Outcome, StoppedError
+from ..fleet import Fleet, Outcome, StoppedError
 from ..model import to_checkpoint
 from .base import Event, Failed, Finished, Job, Progress, rounded
 
+#: Jobs at once for each hand: enough for the hands to end an epoch at nearly the same time, and few
+#: enough for the first results to come soon.
+_FOR_EACH_HAND = 4
 #: Seconds that `close` waits for the step under way.
 _CLOSE_SECONDS = 5.0
 
@@ -54,7 +56,7 @@ class FleetWorker:
 
     Args:
         dataset: rows that all jobs train and are scored on.
-        capacity: how many jobs train at once, at least 1.
+        capacity: how many jobs train at once, at least 1; None is four for each hand.
         hands: threads that train side by side; None is one for each core.
         accelerator: Lightning's word for the device.
     """
@@ -62,7 +64,7 @@ class FleetWorker:
     def __init__(
         self,
         dataset: Dataset,
-        capacity: int,
+        capacity: int | None = None,
         *,
         hands: int | None = None,
         accelerator: str = "auto",
@@ -72,6 +74,7 @@ class FleetWorker:
         self._cancelled: set[int] = set()
         self._handed_out = 0
         fleet = Fleet(dataset, accelerator=accelerator, hands=hands)
+        capacity = capacity or _FOR_EACH_HAND * fleet.n_hands
         self._crew = _Crew(fleet, capacity, self._commands, self._batches)
         self._thread = threading.Thread(target=self._crew.work, name="tuner-fleet", daemon=True)
         self._thread.start()
@@ -82,16 +85,16 @@ class FleetWorker:
         return self._crew.capacity
 
     def submit(self, job: Job) -> None:
-        """Starts a job with the next epoch of its lane."""
+        """Starts a job with the next epoch."""
         self._commands.put(_Submit(job))
 
     def cancel(self, job: int) -> None:
-        """Ends a job before the next epoch of its lane."""
+        """Ends a job before the next epoch."""
         self._cancelled.add(job)
         self._commands.put(_Cancel(job))
 
     def events(self, timeout: float) -> list[Event]:
-        """Returns what one epoch of one lane brought, after waiting at most so many seconds."""
+        """Returns what one epoch brought, after waiting at most so many seconds."""
         self._commands.put(_Answered(self._handed_out))
         try:
             batch = self._batches.get(timeout=timeout)
@@ -134,41 +137,25 @@ class _Crew:
         self._told: dict[int, int] = {}  # epochs that were told of each job
         self._waiting: deque[Job] = deque()  # for a place
         self._put = 0  # batches so far
-        self._said: dict[Lane, int] = {}  # number of each lane's last batch
         self._failed: list[Event] = []  # to be told with the next batch
 
     def work(self) -> None:
         """Runs until the commands end."""
-        last: Lane | None = None
         try:
             with self.fleet:
-                self._take(0)
                 while True:
-                    last = self._after(last)
-                    if last is None:
-                        self._put_batch(None, [])
-                        self._take(self._put)
-                    else:
-                        self._take(self._said.get(last, 0))
-                        if last in self.fleet.lanes:
-                            self._put_batch(last, self._run(last))
+                    self._take(self._put)
+                    events = self._failed
+                    self._failed = []
+                    if len(self.fleet):
+                        n_members = len(self.fleet)
+                        for outcome in self.fleet.run_epoch():
+                            events += self._events(outcome, n_members)
+                    if events:
+                        self._put += 1
+                        self._batches.put(events)
         except StoppedError:
             pass
-
-    def _after(self, last: Lane | None) -> Lane | None:
-        """Returns the lane whose turn it is."""
-        lanes = self.fleet.lanes
-        later = [lane for lane in lanes if last is None or lane > last]
-        return next(iter(later or lanes), None)
-
-    def _put_batch(self, lane: Lane | None, events: list[Event]) -> None:
-        events = self._failed + events
-        self._failed = []
-        if events:
-            self._put += 1
-            self._batches.put(events)
-            if lane is not None:
-                self._said[lane] = self._put
 
     # Commands
 
@@ -204,11 +191,6 @@ class _Crew:
         self._jobs.pop(number, None)
 
     # Events
-
-    def _run(self, lane: Lane) -> list[Event]:
-        before = len(self.fleet)
-        outcomes = self.fleet.run_epoch(lane)
-        return [event for outcome in outcomes for event in self._events(outcome, before)]
 
     def _events(self, outcome: Outcome, n_members: int) -> list[Event]:
         number = outcome.key
