@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tuner.config import MLPConfig
 from tuner.data import Dataset, load, shuffled
 from tuner.fleet import Fleet, Outcome
+from tuner.fleet.masks import Masks
 from tuner.model import MLP
 from tuner.schedules import plan
 
@@ -138,10 +139,11 @@ def same(one: MLP, other: MLP, tolerance: float = 1e-8) -> None:
 def test_each_member_trains_as_if_alone(digits: Dataset) -> None:
     """Losses, weights and buffers after 6 epochs: 54 to 216 steps, with a short last batch.
 
-    Broken on purpose, each made it fail: the momentum of ghost groups, the `1 / B` of the loss'
-    gradient, label smoothing in the loss alone, the bias correction (the step count not advanced),
-    weight decay on biases, clipping each parameter by itself, the mask of the layer above used in
-    the backward pass, rates one step late, plateau fed with the training loss.
+    Broken on purpose, one at a time, each of these failed here: the momentum of ghost groups, the
+    `1 / B` of the gradient (another one, or none), label smoothing left out of the loss or of the
+    gradient, the bias correction, weight decay on biases, clipping left out or with another
+    epsilon, rates one step late, a fixed momentum, the last short batch left out, one batch
+    counted by the normalization for a whole epoch.
     """
     assert len(digits.train) % 64 > 1
     with fleet_of(digits, MIXED) as fleet:
@@ -169,6 +171,18 @@ def test_many_steps_of_small_batches(digits: Dataset) -> None:
             for number in range(2):
                 alone.epoch(number)
             same(fleet.leave(key), alone.model)
+
+
+def test_plateau_waits_for_the_validation_loss(diabetes: Dataset) -> None:
+    """Which stops falling long before the training loss does; feeding it that failed here."""
+    each = config(schedule="plateau", width=64, batch_size=32, epochs=30, patience=0.03)
+    alone = Alone(each, diabetes)
+    with fleet_of(diabetes, [each]) as fleet:
+        for number in range(30):
+            (outcome,) = run(fleet)
+            expected = alone.epoch(number)
+            assert outcome.metrics["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-8)
+    assert alone.optimizer.param_groups[0]["lr"] < each.learning_rate / 2
 
 
 def test_regression(diabetes: Dataset) -> None:
@@ -272,8 +286,6 @@ def test_goes_on_elsewhere(digits: Dataset) -> None:
 class TestDropout:
     @pytest.mark.parametrize("dropout", [0.1, 0.37, 0.5])
     def test_masks_have_the_right_share_and_mean(self, dropout: float) -> None:
-        from tuner.fleet.masks import Masks
-
         mask = torch.empty(1000, 1000)
         Masks(5, torch.device("cpu")).draw(mask, dropout)
         kept = mask > 0
@@ -285,8 +297,19 @@ class TestDropout:
             expected = 2 * dropout * (1 - dropout)
             assert float(shifted.float().mean()) == pytest.approx(expected, abs=5 * deviation)
 
+    def test_each_member_and_layer_has_its_own(self) -> None:
+        masks = torch.empty(3, 64, 64)
+        one, other = Masks(1, torch.device("cpu")), Masks(2, torch.device("cpu"))
+        for mask, source in zip(masks, (one, one, other), strict=True):
+            source.draw(mask, 0.5)
+        assert not masks[0].equal(masks[1])
+        assert not masks[0].equal(masks[2])
+
     def test_same_in_distribution_as_torch(self, digits: Dataset) -> None:
-        """The mean of the training loss over 24 seeds lies within its error."""
+        """The mean of the training loss over 24 seeds lies within its error.
+
+        It failed with the mask left out of the backward pass.
+        """
         each = config(dropout=0.5, width=32, epochs=2)
         with fleet_of(digits, [each] * 24) as fleet:
             mine = np.array([outcome.metrics["train_loss"] for outcome in run(fleet, 2)][-24:])

@@ -80,7 +80,7 @@ class HiddenLayer:
         """Writes the gradients of the parameters, and of the inputs.
 
         Args:
-            gradient: of `H`, `(n_rows, width)`; used up.
+            gradient: of `H`, `(n_rows, width)`; used up before `out` is written.
             x: what `forward` was given.
             out: takes the gradient of the inputs `(n_rows, n_inputs)`; None if no one needs it.
         """

@@ -156,9 +156,8 @@ class _Network:
             for index, layer in enumerate(model.hidden)
         ]
         self._output = OutputLayer(flat, n_rows, model.task, config.label_smoothing, loss)
-        # Gradients of the inputs of each layer; two buffers take turns.
-        buffers = flat.values.new_empty(2, n_rows, config.width).unbind()
-        self._gradients = [None, *(buffers[index % 2] for index in range(config.depth))]
+        # Gradient of the inputs of one layer after the other, each used up before the next.
+        self._gradient = flat.values.new_empty(n_rows, config.width)
 
     def differentiate(self, x: torch.Tensor, y: torch.Tensor) -> None:
         """Adds the loss of a batch, and writes the gradients of its mean.
@@ -170,8 +169,7 @@ class _Network:
         inputs = [x]
         for layer in self._hidden:
             inputs.append(layer.forward(inputs[-1]))
-        self._output.step(inputs[-1], y, self._gradients[-1])
+        self._output.step(inputs[-1], y, self._gradient if self._hidden else None)
         for index in range(len(self._hidden) - 1, -1, -1):
-            gradient = self._gradients[index + 1]
-            assert gradient is not None
-            self._hidden[index].backward(gradient, inputs[index], self._gradients[index])
+            out = self._gradient if index > 0 else None
+            self._hidden[index].backward(self._gradient, inputs[index], out)
