@@ -27,7 +27,7 @@ help:
 	@echo "make doctor                  say what would trip you on this machine"
 	@echo "make test                    run the tests"
 	@echo "make check                   format, lint, types, layers and tests"
-	@echo "make bench                   time a stock script and tuner side by side, on MNIST"
+	@echo "make bench                   time a stock script, a plain loop and the fleet side by side"
 	@echo "make clean                   remove .venv and caches (runs/ is kept)"
 
 # The environment of users, and on top of it that of developers.
@@ -71,7 +71,7 @@ check: lint
 	@$(MAKE) --no-print-directory test
 
 bench: $(BIN)/.developer
-	@$(BIN)/python -m benchmarks.against_stock $(ARGS)
+	@$(BIN)/python -m benchmarks.throughput $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

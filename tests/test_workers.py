@@ -1,5 +1,7 @@
 """One contract for every kind of worker."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -116,3 +118,42 @@ def test_close_ends_what_runs(kind: Callable[[Dataset], Worker], wine: Dataset) 
         until(worker, bool)
         begin = time.monotonic()
     assert time.monotonic() - begin < 5
+
+
+OUT_OF_MEMORY = """
+import resource
+from pathlib import Path
+from tuner.config import MLPConfig
+from tuner.data import load
+from tuner.workers import Failed, Finished, FleetWorker, Job
+
+config = MLPConfig(depth=3, width=1500, batch_size=32, epochs=2)
+with FleetWorker(load("wine", Path()), capacity=8, hands=1, accelerator="cpu") as worker:
+    worker.submit(Job(99, config.model_copy(update={"width": 4}), 0, 0))
+    while not any(isinstance(event, Finished) for event in worker.events(0.1)):
+        pass  # libraries are loaded, threads are there
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + 500 * 2**20, resource.RLIM_INFINITY))
+    for number in range(8):
+        worker.submit(Job(number, config, number, 0))
+    seen, finished = [], {}
+    while len(finished) < 8:
+        for event in worker.events(0.1):
+            assert not isinstance(event, Failed), event.traceback
+            if isinstance(event, Finished):
+                finished[event.job] = event.metrics["val_loss"]
+            else:
+                seen.append((event.job, event.epoch))
+    assert sorted(seen) == [(job, epoch) for job in range(8) for epoch in (1, 2)], seen
+    print(worker.capacity)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux' limit of address space")
+def test_running_out_of_memory_halves_the_fleet_and_blames_no_one() -> None:
+    """Eight networks of 100 MB each with their optimizers, in 500 MB."""
+    done = subprocess.run(
+        [sys.executable, "-c", OUT_OF_MEMORY], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) in (1, 2, 4)

@@ -90,7 +90,12 @@ class Fleet:
         self._stop = threading.Event()
 
     def __len__(self) -> int:
-        return sum(len(lane.members) for lane in self._lanes.values())
+        return len(self.keys)
+
+    @property
+    def keys(self) -> list[int]:
+        """Names of the members."""
+        return [key for lane in self._lanes.values() for key in lane.members]
 
     @property
     def n_hands(self) -> int:

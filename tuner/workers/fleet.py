@@ -149,13 +149,22 @@ class _Crew:
                     self._failed = []
                     if len(self.fleet):
                         n_members = len(self.fleet)
-                        for outcome in self.fleet.run_epoch():
+                        for outcome in self._run_epoch():
                             events += self._events(outcome, n_members)
                     if events:
                         self._put += 1
                         self._batches.put(events)
         except StoppedError:
             pass
+
+    def _run_epoch(self) -> list[Outcome]:
+        """Runs an epoch; an error that is no member's own becomes every member's."""
+        try:
+            return self.fleet.run_epoch()
+        except StoppedError:
+            raise
+        except Exception as error:
+            return [Outcome(key, 0, 0, {}, error) for key in self.fleet.keys]
 
     # Commands
 

@@ -1,0 +1,48 @@
+"""Trains listed configs as a fleet: the arm of `throughput` that is ours."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from tuner.config import MLPConfig
+from tuner.data import load
+from tuner.workers import Failed, Finished, FleetWorker, Job
+
+from .stock import peak_bytes
+
+
+def main() -> None:
+    """Trains every config of the list to its last epoch, and notes when it began and ended."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("source", help="data, as a study names them")
+    parser.add_argument("log", type=Path)
+    parser.add_argument("--configs", type=Path, required=True)
+    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--members", type=int)
+    args = parser.parse_args()
+    configs = [MLPConfig(**fields) for fields in json.loads(args.configs.read_text())]
+    jobs = [
+        Job(number, config.model_copy(update={"epochs": args.epochs}), number, 0)
+        for number, config in enumerate(configs)
+    ]
+    dataset = load(args.source, Path())
+    begin, ended, under_way = time.time(), 0, 0
+    with FleetWorker(dataset, args.members) as worker:
+        while ended < len(configs):
+            while jobs and under_way < worker.capacity:
+                worker.submit(jobs.pop(0))
+                under_way += 1
+            for event in worker.events(1.0):
+                if isinstance(event, Failed) and not event.diverged:
+                    raise SystemExit(event.traceback)
+                if isinstance(event, Finished | Failed):
+                    ended, under_way = ended + 1, under_way - 1
+        entries = [{"time": begin}, {"time": time.time(), "peak": peak_bytes()}]
+    args.log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+
+
+if __name__ == "__main__":
+    main()
