@@ -30,7 +30,9 @@ def main() -> None:
     ]
     dataset = load(args.source, Path())
     begin, ended, under_way = time.time(), 0, 0
-    with FleetWorker(dataset, args.members) as worker:
+    facts = dataset.facts
+    largest = max(configs, key=lambda c: c.n_parameters(facts.n_inputs, facts.n_outputs))
+    with FleetWorker(dataset, args.members, largest=largest) as worker:
         while ended < len(configs):
             while jobs and under_way < worker.capacity:
                 worker.submit(jobs.pop(0))

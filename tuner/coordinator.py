@@ -82,9 +82,11 @@ class Coordinator:
         self._take_up()
         try:
             while not (stopped := self._end()):
+                # Here the worker goes on with what it has, while new trials are asked for.
+                events = self.worker.events(0)
                 self._fill()
                 self.observer.update(self._snapshot())
-                for event in self.worker.events(_TICK):
+                for event in events or self.worker.events(_TICK):
                     self._handle(event)
         finally:
             self._let_go()

@@ -78,7 +78,8 @@ def tune(
         target: value of the metric that is good enough.
         new: put an earlier study of this name aside and begin anew.
         trainer: "fleet" trains many trials at once, "solo" one at a time with Lightning's Trainer.
-        fleet: how many trials a fleet trains at once; None is four for each core.
+        fleet: how many trials a fleet trains at once; None is four for each core of the CPU or
+            64 on a GPU, and fewer if half of the free memory holds fewer of the largest network.
         observer: is told what happens.
 
     If `trials` or `minutes` is given, the arguments replace the budget of the study file; a
@@ -108,7 +109,7 @@ def tune(
         StudyStore(
             spec, metric=metric, facts=dataset.facts, fingerprint=dataset.fingerprint, new=new
         ) as store,
-        _worker(dataset, trainer, fleet) as worker,
+        _worker(dataset, space, trainer, fleet) as worker,
     ):
         search = Coordinator(
             spec, budget, metric, dataset, space, store, worker, observer, interruption
@@ -136,8 +137,10 @@ def _check(trainer: Trainer, fleet: int | None) -> None:
         raise InputError("fleet says how many trials train at once, and solo trains one")
 
 
-def _worker(dataset: Dataset, trainer: Trainer, fleet: int | None) -> Worker:
-    return InlineWorker(dataset) if trainer == "solo" else FleetWorker(dataset, fleet)
+def _worker(dataset: Dataset, space: SearchSpace, trainer: Trainer, fleet: int | None) -> Worker:
+    if trainer == "solo":
+        return InlineWorker(dataset)
+    return FleetWorker(dataset, fleet, largest=space.largest())
 
 
 def load_data(spec: StudySpec) -> Dataset:

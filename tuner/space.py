@@ -140,6 +140,18 @@ class SearchSpace:
         domain = self.domains[field]
         return domain.value if isinstance(domain, Fixed) else nearest[field]
 
+    def largest(self) -> MLPConfig:
+        """Returns a config with every number at its upper end: the largest network of the space."""
+        params: dict[str, Any] = {}
+        for name, distribution in self.distributions.items():
+            if isinstance(distribution, CategoricalDistribution):
+                choices = distribution.choices
+                numbers = [choice for choice in choices if isinstance(choice, int | float)]
+                params[name] = max(numbers, default=choices[0])
+            else:
+                params[name] = distribution.high  # type: ignore[attr-defined]  # of both others
+        return self.config(params)
+
     def starting_points(self) -> dict[heuristics.Preset, dict[str, Any]]:
         """Returns the parameters of the first trials, by the name of where they come from."""
         presets = heuristics.starting_points(self.facts, self.epochs)

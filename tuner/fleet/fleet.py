@@ -22,6 +22,7 @@ from ..data import Dataset
 from ..model import MLP
 from .hands import Hands
 from .member import Member, StoppedError
+from .room import member_bytes, members_at_once
 from .rows import LaneRows, Minibatches, Rows
 
 #: Bytes of the shuffled and standardized rows of all lanes that lie ready at once.
@@ -97,10 +98,14 @@ class Fleet:
         """Names of the members."""
         return [key for lane in self._lanes.values() for key in lane.members]
 
-    @property
-    def n_hands(self) -> int:
-        """Threads that train side by side."""
-        return self._hands.n
+    def room(self, largest: MLPConfig) -> int:
+        """Returns how many members keep the device busy and find room, at least 1.
+
+        Args:
+            largest: of the configs that will come.
+        """
+        n_bytes = member_bytes(largest, self._rows.facts, self._rows.dtype.itemsize)
+        return members_at_once(n_bytes, self._hands.n, self._rows.device)
 
     def join(self, key: int, config: MLPConfig, *, seed: int, shuffle_seed: int) -> None:
         """Takes a member into its lane, from the lane's next epoch on.

@@ -14,7 +14,8 @@ from torch import Tensor
 
 _LEVELS = 2**16
 _IN_A_WORD = 4  # numbers of 16 bits in one of 64
-_DRAWN_AT_ONCE = 2**16  # units whose masks are drawn in one go, for fewer calls
+#: Units whose masks are drawn in one go, for fewer calls.
+DRAWN_AT_ONCE = 2**16
 
 
 class Masks:
@@ -63,7 +64,7 @@ class LayerMasks:
 
     def __init__(self, source: Masks, h: Tensor, dropout: float) -> None:
         self._source, self._dropout = source, dropout
-        self._drawn = h.new_empty(max(1, _DRAWN_AT_ONCE // h.numel()), *h.shape)
+        self._drawn = h.new_empty(max(1, DRAWN_AT_ONCE // h.numel()), *h.shape)
         self._each = self._drawn.unbind()
         self._next = len(self._each)
         self._current = self._each[0]

@@ -19,14 +19,12 @@ from typing import Self
 
 import torch
 
+from ..config import MLPConfig
 from ..data import Dataset
 from ..fleet import Fleet, Outcome, StoppedError
 from ..model import to_checkpoint
 from .base import Event, Failed, Finished, Job, Progress, rounded
 
-#: Jobs at once for each hand: enough for the hands to end an epoch at nearly the same time, and few
-#: enough for the first results to come soon.
-_FOR_EACH_HAND = 4
 #: Seconds that `close` waits for the step under way.
 _CLOSE_SECONDS = 5.0
 
@@ -56,7 +54,9 @@ class FleetWorker:
 
     Args:
         dataset: rows that all jobs train and are scored on.
-        capacity: how many jobs train at once, at least 1; None is four for each hand.
+        capacity: how many jobs train at once, at least 1; None is what keeps the device busy, as
+            far as its memory holds jobs like `largest`.
+        largest: of the configs that will come; needed if there is no capacity.
         hands: threads that train side by side; None is one for each core.
         accelerator: Lightning's word for the device.
     """
@@ -66,6 +66,7 @@ class FleetWorker:
         dataset: Dataset,
         capacity: int | None = None,
         *,
+        largest: MLPConfig | None = None,
         hands: int | None = None,
         accelerator: str = "auto",
     ) -> None:
@@ -74,7 +75,10 @@ class FleetWorker:
         self._cancelled: set[int] = set()
         self._handed_out = 0
         fleet = Fleet(dataset, accelerator=accelerator, hands=hands)
-        capacity = capacity or _FOR_EACH_HAND * fleet.n_hands
+        if capacity is None:
+            if largest is None:
+                raise ValueError("a fleet needs a capacity, or the largest config to come")
+            capacity = fleet.room(largest)
         self._crew = _Crew(fleet, capacity, self._commands, self._batches)
         self._thread = threading.Thread(target=self._crew.work, name="tuner-fleet", daemon=True)
         self._thread.start()

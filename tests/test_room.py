@@ -1,0 +1,54 @@
+"""How many members train at once."""
+
+from __future__ import annotations
+
+import gc
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from tuner.config import MLPConfig
+from tuner.data import load
+from tuner.fleet import Fleet, room
+
+
+def test_room_counts_what_a_member_holds() -> None:
+    """Against the storages of all tensors that a training member has added."""
+    digits = load("digits", Path())
+    config = MLPConfig(depth=3, width=300, batch_normalization=True, dropout=0.2, batch_size=100)
+    with Fleet(digits, accelerator="cpu") as fleet:
+        before = stored()
+        fleet.join(0, config, seed=0, shuffle_seed=0)
+        fleet.run_epoch()
+        lane = next(iter(fleet._lanes.values())).rows
+        added = stored() - before - lane._x.nbytes - lane._y.nbytes
+    counted = room.member_bytes(config, digits.facts, torch.float32.itemsize)
+    assert 0.8 * added < counted < 1.3 * added
+
+
+def stored() -> int:
+    """Counts the bytes of all tensors there are."""
+    gc.collect()
+    storages = {
+        each.untyped_storage().data_ptr(): each.untyped_storage().nbytes()
+        for each in gc.get_objects()
+        if issubclass(type(each), torch.Tensor)
+    }
+    return sum(storages.values())
+
+
+@pytest.mark.parametrize(
+    ("largest", "expected"),
+    [(1, 8), (10**9, 5), (10**10, 1), (10**12, 1)],
+    ids=["cores decide", "memory decides", "one fits", "none fits"],
+)
+def test_room(largest: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "available_bytes", lambda device: 11 * 10**9)
+    assert room.members_at_once(largest, 2, torch.device("cpu")) == expected
+
+
+def test_available_memory_is_some_of_the_machine() -> None:
+    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 0 < room.available_bytes(torch.device("cpu")) < whole

@@ -1,0 +1,73 @@
+"""How many networks train at once: what keeps the device busy, as far as memory holds them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from ..config import DataFacts, MLPConfig
+from .masks import DRAWN_AT_ONCE
+
+#: On the CPU, networks for each hand. With 4 the hands end an epoch at nearly the same time; more
+#: gained nothing on any data measured (docs/benchmarks.md), and first results come later.
+_FOR_EACH_HAND = 4
+#: On a GPU, where small networks wait for the launch of kernels and not for arithmetic.
+_ON_A_GPU = 64
+#: Share of the available memory that networks may take.
+_SHARE = 0.5
+
+
+def member_bytes(config: MLPConfig, facts: DataFacts, itemsize: int) -> int:
+    """Returns the bytes that a member takes: parameters, optimizer, and buffers of two batches.
+
+    Args:
+        config: the network and its training.
+        facts: sizes of the data.
+        itemsize: bytes of a number.
+    """
+    state = 4 * config.n_parameters(facts.n_inputs, facts.n_outputs)  # value, gradient, two moments
+    layer = config.batch_size * config.width
+    buffers = 5 * layer + (layer + max(layer, DRAWN_AT_ONCE) if config.dropout > 0 else 0)
+    # A network for whole batches, and one for the last of an epoch.
+    return itemsize * (state + 2 * (config.depth * buffers + layer))
+
+
+def members_at_once(largest: int, n_hands: int, device: torch.device) -> int:
+    """Returns how many members shall train at once, at least 1.
+
+    Args:
+        largest: bytes of the largest of them.
+        n_hands: threads that train side by side.
+        device: where they train.
+    """
+    busy = _FOR_EACH_HAND * n_hands if device.type == "cpu" else _ON_A_GPU
+    return max(1, min(busy, int(_SHARE * available_bytes(device)) // max(1, largest)))
+
+
+def available_bytes(device: torch.device) -> int:
+    """Returns the memory of a device that is not taken, a container's limit respected."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free
+    return min(_of_the_machine(), _of_the_container())
+
+
+def _of_the_machine() -> int:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass  # not Linux
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def _of_the_container() -> int:
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = int((group / "memory.max").read_text())
+        return max(0, limit - int((group / "memory.current").read_text()))
+    except (OSError, ValueError):  # no container, or one without a limit ("max")
+        return 2**63
