@@ -44,6 +44,7 @@ MAY_IMPORT = {
         "progress",
     },
     "search": {
+        "config",
         "complaints",
         "interruption",
         "coordinator",

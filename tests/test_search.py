@@ -1,5 +1,6 @@
 """The coordinator, on real data and a real store: budgets, pruning, failures, resuming."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,34 @@ def test_a_fleet_gives_the_same_trials_again(write_study: Write) -> None:
             ]
         )
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("trainer", ["fleet", "solo"])
+def test_mixed_precision(write_study: Write, trainer: Any) -> None:
+    """Wide layers compute with bfloat16 factors, so the scores are near, and not the same."""
+    wide = SMALL.partition("[search]")[0].replace("wine", "digits")
+    wide += "[search]\nwidth = 512\nbatch_size = 128\ndepth = 2\ndropout = 0.0\n"
+    losses = []
+    for precision in ("32-true", "bf16-mixed"):
+        write_study(f'{wide}\n[study]\nprecision = "{precision}"\n')
+        tuner.tune("small", trials=1, trainer=trainer, new=True)
+        losses.append(trials()[0].value)
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.3)
+
+
+def test_a_study_from_before_a_setting_goes_on(write_study: Write) -> None:
+    """What its store does not know of had the default."""
+    write_study()
+    tuner.tune("small", trials=1)
+    study = optuna.load_study(study_name="small", storage="sqlite:///runs/optuna.db")
+    identity = json.loads(study.user_attrs[storage.IDENTITY])
+    del identity["study.precision"]
+    study.set_user_attr(storage.IDENTITY, json.dumps(identity))
+    assert tuner.tune("small", trials=2).ran == 1
+    write_study(f'{SMALL}\n[study]\nprecision = "bf16-mixed"\n')
+    with pytest.raises(ChangedStudyError, match=r'study.precision: "32-true" -> "bf16-mixed"'):
+        tuner.tune("small", trials=3)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Task = Literal["classification", "regression"]
 Activation = Literal["relu", "gelu", "silu", "mish", "selu", "tanh", "sigmoid"]
+Precision = Literal["32-true", "bf16-mixed"]
 Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal[
     "constant", "lambda", "step", "multistep", "exponential", "plateau", "cosine", "onecycle"

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from . import data, paths
 from .complaints import first_error
+from .config import Precision
 from .coordinator import Coordinator
 from .data import Dataset
 from .errors import DataError, InputError
@@ -109,7 +110,7 @@ def tune(
         StudyStore(
             spec, metric=metric, facts=dataset.facts, fingerprint=dataset.fingerprint, new=new
         ) as store,
-        _worker(dataset, space, trainer, fleet) as worker,
+        _worker(dataset, space, trainer, fleet, spec.study.precision) as worker,
     ):
         search = Coordinator(
             spec, budget, metric, dataset, space, store, worker, observer, interruption
@@ -137,10 +138,12 @@ def _check(trainer: Trainer, fleet: int | None) -> None:
         raise InputError("fleet says how many trials train at once, and solo trains one")
 
 
-def _worker(dataset: Dataset, space: SearchSpace, trainer: Trainer, fleet: int | None) -> Worker:
+def _worker(
+    dataset: Dataset, space: SearchSpace, trainer: Trainer, fleet: int | None, precision: Precision
+) -> Worker:
     if trainer == "solo":
-        return InlineWorker(dataset)
-    return FleetWorker(dataset, fleet, largest=space.largest())
+        return InlineWorker(dataset, precision=precision)
+    return FleetWorker(dataset, fleet, largest=space.largest(), precision=precision)
 
 
 def load_data(spec: StudySpec) -> Dataset:

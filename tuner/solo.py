@@ -13,7 +13,7 @@ import lightning.pytorch as lightning
 import torch
 from torch import Tensor
 
-from .config import MLPConfig
+from .config import MLPConfig, Precision
 from .data import Dataset, RowsDataModule
 from .model import MLP
 
@@ -37,6 +37,7 @@ def train_mlp(
     *,
     seed: int,
     shuffle_seed: int,
+    precision: Precision = "32-true",
     on_epoch: Callable[[int, Metrics], None],
     cancelled: Callable[[], bool],
 ) -> MLP:
@@ -47,6 +48,7 @@ def train_mlp(
         dataset: rows in three parts; the test part is not touched.
         seed: of the initial weights and the dropout.
         shuffle_seed: of the order of the rows, together with the number of the epoch.
+        precision: Lightning's word for the numbers that it trains with.
         on_epoch: called with the epoch, from 1, and its metrics, all finite.
         cancelled: asked after each step.
 
@@ -67,7 +69,14 @@ def train_mlp(
         torch.from_numpy(standardization.target_scale),
     )
     rows = RowsDataModule(dataset, config.batch_size, shuffle_seed)
-    train(model, rows, epochs=config.epochs, on_epoch=on_epoch, cancelled=cancelled)
+    train(
+        model,
+        rows,
+        epochs=config.epochs,
+        precision=precision,
+        on_epoch=on_epoch,
+        cancelled=cancelled,
+    )
     return model
 
 
@@ -76,6 +85,7 @@ def train(
     data: lightning.LightningDataModule,
     *,
     epochs: int,
+    precision: Precision = "32-true",
     on_epoch: Callable[[int, Metrics], None],
     cancelled: Callable[[], bool],
 ) -> None:
@@ -84,6 +94,7 @@ def train(
         trainer = lightning.Trainer(
             max_epochs=epochs,
             devices=1,
+            precision=precision,
             logger=False,
             callbacks=[_Watch(on_epoch, cancelled)],
             enable_checkpointing=False,

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from .complaints import first_error, requirement, unknown_key
-from .config import MLPConfig, Task
+from .config import MLPConfig, Precision, Task
 from .domains import (
     Around,
     Choices,
@@ -74,11 +74,13 @@ class StudySection(Section):
     Attributes:
         seed: decides the split, the sampler, initial weights and shuffles.
         pruner: how trials are ended early.
+        precision: Lightning's word for the numbers that trials train with.
         max_failures: failed trials in a row after which the study stops.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     pruner: Pruner = "hyperband"
+    precision: Precision = "32-true"
     max_failures: Annotated[int, Field(ge=1)] = 5
 
 

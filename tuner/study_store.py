@@ -41,7 +41,7 @@ from .storage import (
     store_path,
     translated,
 )
-from .study import Metric, Pruner, StudySpec, direction
+from .study import Metric, Pruner, StudySection, StudySpec, direction
 
 
 class _Ownership:
@@ -285,7 +285,12 @@ def _refuse_changes(spec: StudySpec, identity: dict[str, Any]) -> None:
     except InputError:
         return
     stored = json.loads(study.user_attrs.get(IDENTITY, "null"))
-    if stored is None or stored == identity:
+    if stored is None:
+        return
+    # A setting that came after the study was stored had its default there.
+    defaults = _flat({"study": StudySection().model_dump(mode="json")})
+    stored = {key: defaults[key] for key in defaults.keys() & identity.keys()} | stored
+    if stored == identity:
         return
     lines = [
         f"  {key}: {json.dumps(stored.get(key))} -> {json.dumps(identity.get(key))}"

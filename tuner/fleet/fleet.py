@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import torch
 from lightning.fabric import Fabric
 
-from ..config import MLPConfig
+from ..config import MLPConfig, Precision
 from ..data import Dataset
 from ..model import MLP
 from .hands import Hands
@@ -71,7 +71,8 @@ class Fleet:
     Args:
         dataset: rows that all members train and are scored on; the test part is not touched.
         accelerator: Lightning's word for the device: "auto", "cpu", "gpu", ...
-        precision: "32-true", or "64-true" for comparisons.
+        precision: Lightning's word for the numbers: "32-true", "bf16-mixed", which gives large
+            matrix products bfloat16 factors, or "64-true" for comparisons.
         hands: threads that train side by side; None is one for each core.
     """
 
@@ -80,11 +81,12 @@ class Fleet:
         dataset: Dataset,
         *,
         accelerator: str = "auto",
-        precision: str = "32-true",
+        precision: Precision | Literal["64-true"] = "32-true",
         hands: int | None = None,
     ) -> None:
-        dtype = {"32-true": torch.float32, "64-true": torch.float64}[precision]
-        fabric = Fabric(accelerator=accelerator, devices=1)
+        dtype = torch.float64 if precision == "64-true" else torch.float32
+        fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
+        self._mixed = precision == "bf16-mixed"
         self._rows = Rows(dataset, fabric.device, dtype)
         self._hands = Hands(hands, fabric.device)
         self._lanes: dict[tuple[int, int], _Lane] = {}
@@ -119,7 +121,7 @@ class Fleet:
         Raises:
             ValueError: the config and the data do not go together.
         """
-        member = Member(config, seed, self._rows)
+        member = Member(config, seed, self._rows, mixed=self._mixed)
         name = (config.batch_size, shuffle_seed)
         if name not in self._lanes:
             self._lanes[name] = _Lane(LaneRows(self._rows, *name))

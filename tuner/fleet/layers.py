@@ -21,6 +21,7 @@ from ..normalization import GhostBatchNorm1d, group_count, group_momentum
 from .activations import KERNELS
 from .masks import Masks
 from .parameters import FlatParameters
+from .products import linear
 
 
 class HiddenLayer:
@@ -33,6 +34,7 @@ class HiddenLayer:
         n_rows: of every batch.
         config: of the member.
         masks: where this member's dropout masks come from.
+        mixed: large products are of bfloat16 factors.
     """
 
     def __init__(
@@ -43,35 +45,27 @@ class HiddenLayer:
         n_rows: int,
         config: MLPConfig,
         masks: Masks,
+        mixed: bool,
     ) -> None:
         assert isinstance(module, nn.Sequential)
         name = f"hidden.{index}"
-        self._weight = flat.value(f"{name}.0.weight")
-        self._weight_t = self._weight.t()
-        self._weight_gradient = flat.gradient(f"{name}.0.weight")
-        shift = f"{name}.1.bias" if config.batch_normalization else f"{name}.0.bias"
-        self._shift, self._shift_gradient = flat.value(shift), flat.gradient(shift)
+        self._linear = linear(flat, f"{name}.0", n_rows, mixed)
         self._kernel = KERNELS[config.activation]
 
         def buffer() -> Tensor:
             return flat.values.new_empty(n_rows, config.width)
 
         self._a, self._h, self._d = buffer(), buffer(), buffer()
-        self._d_t = self._d.t()
         self._z, self._norm = self._a, None
         if config.batch_normalization:
             self._z = buffer()
             self._norm = _Normalization(f"{name}.1", module[1], flat, self._a, self._z, self._d)
-        else:
-            self._ones = flat.values.new_ones(n_rows)
         self._masks = masks.of(self._h, config.dropout) if config.dropout > 0 else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns `H` `(n_rows, width)` for inputs `(n_rows, n_inputs)`."""
-        if self._norm is None:
-            torch.addmm(self._shift, x, self._weight_t, out=self._a)
-        else:
-            torch.mm(x, self._weight_t, out=self._a)
+        self._linear.forward(x, self._a)
+        if self._norm is not None:
             self._norm.forward()
         self._kernel.forward(self._z, self._h)
         return self._h if self._masks is None else self._masks.apply(self._h)
@@ -87,15 +81,8 @@ class HiddenLayer:
         if self._masks is not None:
             self._masks.apply_again(gradient)
         self._kernel.backward(gradient, self._z, self._h, self._d)
-        if self._norm is None:
-            d, d_t = self._d, self._d_t
-            torch.mv(d_t, self._ones, out=self._shift_gradient)
-        else:
-            d = self._norm.backward()
-            d_t = d.t()
-        torch.mm(d_t, x, out=self._weight_gradient)
-        if out is not None:
-            torch.mm(d, self._weight, out=out)
+        d = self._d if self._norm is None else self._norm.backward()
+        self._linear.backward(d, x, out)
 
 
 class _Normalization:

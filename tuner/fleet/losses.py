@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..config import Task
 from .parameters import FlatParameters
+from .products import linear
 
 
 class OutputLayer:
@@ -29,20 +30,23 @@ class OutputLayer:
         task: decides the loss.
         label_smoothing: share of each target spread over all classes.
         total: of shape (), to which the losses of all rows are added.
+        mixed: a large product is of bfloat16 factors.
     """
 
     def __init__(
-        self, flat: FlatParameters, n_rows: int, task: Task, label_smoothing: float, total: Tensor
+        self,
+        flat: FlatParameters,
+        n_rows: int,
+        task: Task,
+        label_smoothing: float,
+        total: Tensor,
+        mixed: bool,
     ) -> None:
-        self._weight, self._bias = flat.value("output.weight"), flat.value("output.bias")
-        self._weight_t = self._weight.t()
-        self._weight_gradient = flat.gradient("output.weight")
-        self._bias_gradient = flat.gradient("output.bias")
-        n_outputs, _ = self._weight.shape
+        self._linear = linear(flat, "output", n_rows, mixed)
+        n_outputs, _ = flat.value("output.weight").shape
         self._outputs = flat.values.new_empty(n_rows, n_outputs)
         self._d = torch.empty_like(self._outputs)
-        self._d_t, self._d_flat = self._d.t(), self._d.view(-1)
-        self._ones = flat.values.new_ones(n_rows)
+        self._d_flat = self._d.view(-1)
         self._smoothing, self._total = label_smoothing, total
         self._loss = self._cross_entropy if task == "classification" else self._squared_error
 
@@ -54,12 +58,9 @@ class OutputLayer:
             y: `(n_rows, n_outputs)`, one-hot or standardized targets.
             out: takes the gradient of `h`; None if there is no hidden layer.
         """
-        torch.addmm(self._bias, h, self._weight_t, out=self._outputs)
+        self._linear.forward(h, self._outputs)
         self._loss(y)
-        torch.mm(self._d_t, h, out=self._weight_gradient)
-        torch.mv(self._d_t, self._ones, out=self._bias_gradient)
-        if out is not None:
-            torch.mm(self._d, self._weight, out=out)
+        self._linear.backward(self._d, h, out)
 
     def _cross_entropy(self, y: Tensor) -> None:
         n, n_classes = y.shape

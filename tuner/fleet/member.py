@@ -35,18 +35,19 @@ class Member:
         config: the network and its training.
         seed: of the initial weights, which are those that `solo` draws, and of the dropout.
         rows: what it trains and is scored on.
+        mixed: large products are of bfloat16 factors; it is scored without.
 
     Attributes:
         epoch: epochs done.
     """
 
-    def __init__(self, config: MLPConfig, seed: int, rows: Rows) -> None:
+    def __init__(self, config: MLPConfig, seed: int, rows: Rows, *, mixed: bool = False) -> None:
         facts = rows.facts
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = config.build(facts.n_inputs, facts.n_outputs, facts.task)
         self.config, self.epoch = config, 0
-        self._rows = rows
+        self._rows, self._mixed = rows, mixed
         self._model = model.to(device=rows.device, dtype=rows.dtype)
         self._model.standardize(*rows.standardization)
         self._flat = FlatParameters(self._model)
@@ -87,7 +88,9 @@ class Member:
 
     def _network(self, n_rows: int) -> _Network:
         """Makes the buffers for batches of so many rows: whole ones, and the last of an epoch."""
-        network = _Network(self._model, self._flat, n_rows, self._masks, self._loss)
+        network = _Network(
+            self._model, self._flat, n_rows, self._masks, self._loss, mixed=self._mixed
+        )
         self._networks[n_rows] = network
         return network
 
@@ -145,17 +148,25 @@ class _Network:
         n_rows: of every batch.
         masks: the member's.
         loss: of shape (), to which the losses of all rows are added.
+        mixed: large products are of bfloat16 factors.
     """
 
     def __init__(
-        self, model: MLP, flat: FlatParameters, n_rows: int, masks: Masks, loss: torch.Tensor
+        self,
+        model: MLP,
+        flat: FlatParameters,
+        n_rows: int,
+        masks: Masks,
+        loss: torch.Tensor,
+        *,
+        mixed: bool,
     ) -> None:
         config = model.config
         self._hidden = [
-            HiddenLayer(index, layer, flat, n_rows, config, masks)
+            HiddenLayer(index, layer, flat, n_rows, config, masks, mixed)
             for index, layer in enumerate(model.hidden)
         ]
-        self._output = OutputLayer(flat, n_rows, model.task, config.label_smoothing, loss)
+        self._output = OutputLayer(flat, n_rows, model.task, config.label_smoothing, loss, mixed)
         # Gradient of the inputs of one layer after the other, each used up before the next.
         self._gradient = flat.values.new_empty(n_rows, config.width)
 

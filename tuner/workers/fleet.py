@@ -19,7 +19,7 @@ from typing import Self
 
 import torch
 
-from ..config import MLPConfig
+from ..config import MLPConfig, Precision
 from ..data import Dataset
 from ..fleet import Fleet, Outcome, StoppedError
 from ..model import to_checkpoint
@@ -57,6 +57,7 @@ class FleetWorker:
         capacity: how many jobs train at once, at least 1; None is what keeps the device busy, as
             far as its memory holds jobs like `largest`.
         largest: of the configs that will come; needed if there is no capacity.
+        precision: Lightning's word for the numbers that jobs train with.
         hands: threads that train side by side; None is one for each core.
         accelerator: Lightning's word for the device.
     """
@@ -67,6 +68,7 @@ class FleetWorker:
         capacity: int | None = None,
         *,
         largest: MLPConfig | None = None,
+        precision: Precision = "32-true",
         hands: int | None = None,
         accelerator: str = "auto",
     ) -> None:
@@ -74,7 +76,7 @@ class FleetWorker:
         self._batches: queue.SimpleQueue[list[Event]] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
         self._handed_out = 0
-        fleet = Fleet(dataset, accelerator=accelerator, hands=hands)
+        fleet = Fleet(dataset, accelerator=accelerator, precision=precision, hands=hands)
         if capacity is None:
             if largest is None:
                 raise ValueError("a fleet needs a capacity, or the largest config to come")

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from .. import solo
+from ..config import Precision
 from ..data import Dataset
 from ..model import to_checkpoint
 from .base import Event, Failed, Finished, Job, Progress, rounded
@@ -26,12 +27,13 @@ class InlineWorker:
 
     Args:
         dataset: rows that all jobs train and are scored on.
+        precision: Lightning's word for the numbers that jobs train with.
     """
 
     capacity = 1
 
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
+    def __init__(self, dataset: Dataset, *, precision: Precision = "32-true") -> None:
+        self._dataset, self._precision = dataset, precision
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
@@ -99,6 +101,7 @@ class InlineWorker:
             self._dataset,
             seed=job.seed,
             shuffle_seed=job.shuffle_seed,
+            precision=self._precision,
             on_epoch=on_epoch,
             cancelled=lambda: self._closed.is_set() or job.id in self._cancelled,
         )
