@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--configs", type=Path, required=True)
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--members", type=int)
+    parser.add_argument("--precision", default="32-true")
     args = parser.parse_args()
     configs = [MLPConfig(**fields) for fields in json.loads(args.configs.read_text())]
     jobs = [
@@ -32,7 +33,7 @@ def main() -> None:
     begin, ended, under_way = time.time(), 0, 0
     facts = dataset.facts
     largest = max(configs, key=lambda c: c.n_parameters(facts.n_inputs, facts.n_outputs))
-    with FleetWorker(dataset, args.members, largest=largest) as worker:
+    with FleetWorker(dataset, args.members, largest=largest, precision=args.precision) as worker:
         while ended < len(configs):
             while jobs and under_way < worker.capacity:
                 worker.submit(jobs.pop(0))

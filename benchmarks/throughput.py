@@ -5,6 +5,9 @@ epochs, without pruning, and take turns in one run. Stock and loop run as one pr
 threads and as two processes with one; the faster of the two is what the fleet is compared with.
 A clock runs from loaded data to the last score. The one schedule that stock lacks, plateau, is a
 constant rate there.
+
+Most of the arithmetic of such a list is in its few largest networks. So each data set has a second
+table: the list by thirds, its smallest networks, the middle and its largest, each third in turn.
 """
 
 from __future__ import annotations
@@ -52,6 +55,7 @@ def main() -> None:
     parser.add_argument("--configs", type=int, default=48)
     parser.add_argument("--epochs", type=int, help="of each config")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each arm")
+    parser.add_argument("--thirds", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--growth", type=int, nargs="*", default=[1, 2, 4, 8, 16, 32])
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -60,6 +64,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             bench = Bench(name, Path(folder), args.configs, args.epochs or EPOCHS[name], args.seed)
             bench.compare(args.rounds)
+            if args.thirds:
+                bench.by_thirds()
             bench.grow(args.growth)
 
 
@@ -81,8 +87,12 @@ class Bench:
         self.arrays = write_arrays(self.dataset, folder / "arrays.npz")
         self.configs = drawn(self.dataset, folder, n_configs, seed)
         self.listed = folder / "configs.json"
-        self.listed.write_text(json.dumps([config.model_dump() for config in self.configs]))
-        self.n_samples = n_configs * epochs * len(self.dataset.train)
+        self.train(self.configs)
+
+    def train(self, configs: list[MLPConfig]) -> None:
+        """Has the arms train these configs from now on."""
+        self.listed.write_text(json.dumps([config.model_dump() for config in configs]))
+        self.n_samples = len(configs) * self.epochs * len(self.dataset.train)
 
     def compare(self, rounds: int) -> None:
         """Prints the table of the arms."""
@@ -96,6 +106,7 @@ class Bench:
             for processes, threads in ((2, 1), (1, 2))
         }
         arms["fleet"] = self.fleet
+        arms["fleet, bf16-mixed"] = lambda: self.fleet(precision="bf16-mixed")
         runs: dict[str, list[Run]] = {name: [] for name in arms}
         for _ in range(rounds):
             for name, arm in arms.items():
@@ -125,6 +136,33 @@ class Bench:
                 f"{max(run.peak for run in runs[name]) / 2**20:,.0f}",
                 f"{min(its):.1f}..{max(its):.1f}",
             )
+        console.print(table)
+
+    def by_thirds(self) -> None:
+        """Prints the rates of the smallest networks, the middle ones and the largest."""
+        table = Table(
+            "networks", "MFLOP a sample", "stock", "loop", "fleet", "x stock", "x loop",
+            title=f"{self.name}: samples/s by the size of the networks",
+        )  # fmt: skip
+        ordered = sorted(self.configs, key=self.operations)
+        cuts = [round(len(ordered) * share / 3) for share in range(4)]
+        for name, begin, end in zip(
+            ("smallest", "middle", "largest"), cuts, cuts[1:], strict=False
+        ):
+            third = ordered[begin:end]
+            self.train(third[::-1])
+            seconds = [
+                self.stock("stock", 2, 1).seconds,
+                self.stock("loop", 2, 1).seconds,
+                self.fleet().seconds,
+            ]
+            table.add_row(
+                f"{name} {len(third)}",
+                f"{statistics.mean(map(self.operations, third)) / 1e6:.2f}",
+                *[f"{self.n_samples / value:,.0f}" for value in seconds],
+                *[f"{value / seconds[2]:.2f}" for value in seconds[:2]],
+            )
+        self.train(self.configs)
         console.print(table)
 
     def operations(self, config: MLPConfig) -> float:
@@ -157,13 +195,13 @@ class Bench:
         ]  # fmt: skip
         return self.run(commands)
 
-    def fleet(self, members: int | None = None) -> Run:
+    def fleet(self, members: int | None = None, precision: str = "32-true") -> Run:
         """Trains all configs as a fleet."""
         source = self.source if self.name != "synthetic" else str(self.folder / self.source)
         command = [
             "benchmarks.fleet", source, str(self.folder / "log0"),
             "--configs", str(self.listed), "--epochs", str(self.epochs),
-            *(["--members", str(members)] if members else []),
+            "--precision", precision, *(["--members", str(members)] if members else []),
         ]  # fmt: skip
         return self.run([command])
 

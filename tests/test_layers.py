@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "space": {"config", "domains", "heuristics", "study"},
     "workers": {"config", "fleet", "solo", "model", "data"},
     "storage": set(),
-    "study_store": {"config", "storage", "study"},
+    "mirror": set(),
+    "study_store": {"config", "mirror", "storage", "study"},
     "results": {"config", "storage", "study"},
     "progress": {"config", "results", "storage"},
     "coordinator": {

@@ -27,6 +27,7 @@ from .errors import (
     StoreLostError,
     StudyOwnedError,
 )
+from .mirror import MirroredStorage
 from .storage import (
     BUDGET_TRIALS,
     CONFIG,
@@ -98,10 +99,11 @@ class StudyStore:
         try:
             if store_path().exists() and not new:
                 _refuse_changes(spec, identity)
-            self._storage = connect(store_path())
+            self._disk = connect(store_path())
             with translated(StoreLostError, "writing the study"):
                 if new:
-                    _put_aside(spec.name, self._storage)
+                    _put_aside(spec.name, self._disk)
+                self._storage = MirroredStorage(self._disk)
                 self.study = optuna.create_study(
                     study_name=spec.name,
                     storage=self._storage,
@@ -126,10 +128,17 @@ class StudyStore:
             raise
 
     def close(self) -> None:
-        """Gives the study back."""
-        self._storage.remove_session()
-        self._storage.engine.dispose()
-        self._ownership.release()
+        """Writes what is left, and gives the study back.
+
+        Raises:
+            StoreLostError: it cannot be written.
+        """
+        try:
+            with translated(StoreLostError, "writing the study"):
+                self._storage.remove_session()
+        finally:
+            self._disk.engine.dispose()
+            self._ownership.release()
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,253 @@
+"""A store's trials in memory, for the one process that writes them.
+
+Optuna reads a trial back from its store at every step: each epoch of a trial cost 5 ms of queries,
+in which a fleet waited for its answer. Where one process alone writes a study, what it wrote is
+what there is, so all reads of trials come from memory, and a thread writes behind.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections import deque
+from collections.abc import Callable, Container, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+
+class MirroredStorage(BaseStorage):
+    """Optuna's storage interface in front of a store whose trials no one else writes.
+
+    When a trial begins or ends, its state and all that was written before are in the store once
+    the call returns. Everything else follows within moments, in order; an error in it is raised by
+    a later call. Only what was said of trials under way can be lost with the process, and those
+    run again.
+
+    Args:
+        disk: the store. Other processes may read it, and write other studies.
+    """
+
+    def __init__(self, disk: RDBStorage) -> None:
+        self._disk = disk
+        self._trials: dict[int, dict[int, FrozenTrial]] = {}  # of each study, by number
+        self._places: dict[int, tuple[int, int]] = {}  # study and number of each trial id
+        self._directions: dict[int, list[StudyDirection]] = {}
+        self._distributions: dict[tuple[int, str], BaseDistribution] = {}
+        self._lock = threading.RLock()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="tuner-store")
+        self._pending: deque[Future[Any]] = deque()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self.flush()
+        return type(self), (self._disk,)
+
+    # Writing behind
+
+    def _later(self, write: Callable[..., Any], *args: Any) -> None:
+        while self._pending and self._pending[0].done():
+            self._pending.popleft().result()
+        self._pending.append(self._writer.submit(write, *args))
+
+    def _now(self, write: Callable[..., Any], *args: Any) -> Any:
+        written = self._writer.submit(write, *args)
+        self.flush()
+        return written.result()
+
+    def flush(self) -> None:
+        """Waits until everything is in the store; raises what first went wrong there."""
+        with self._lock:
+            written, self._pending = list(self._pending), deque()
+        errors = [error for each in written if (error := each.exception()) is not None]
+        if errors:
+            raise errors[0]
+
+    def remove_session(self) -> None:
+        """Writes what is left, and closes the connections to the store."""
+        try:
+            self.flush()
+        finally:
+            self._writer.submit(self._disk.remove_session).result()
+            self._disk.remove_session()
+
+    # Studies: as the store has them
+
+    def create_new_study(
+        self, directions: Sequence[StudyDirection], study_name: str | None = None
+    ) -> int:
+        """Makes a study; returns its id."""
+        with self._lock:
+            number: int = self._now(self._disk.create_new_study, directions, study_name)
+            return number
+
+    def delete_study(self, study_id: int) -> None:
+        """Deletes a study."""
+        with self._lock:
+            self._now(self._disk.delete_study, study_id)
+            self._directions.pop(study_id, None)
+            for trial in self._trials.pop(study_id, {}).values():
+                del self._places[trial._trial_id]
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Keeps a user attribute."""
+        with self._lock:
+            self._now(self._disk.set_study_user_attr, study_id, key, value)
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Keeps an attribute of Optuna's."""
+        with self._lock:
+            self._now(self._disk.set_study_system_attr, study_id, key, value)
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        """Returns the id of a study."""
+        return self._disk.get_study_id_from_name(study_name)
+
+    def get_study_name_from_id(self, study_id: int) -> str:
+        """Returns the name of a study."""
+        return self._disk.get_study_name_from_id(study_id)
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        """Returns which way each objective is better."""
+        if study_id not in self._directions:  # they never change
+            self._directions[study_id] = self._disk.get_study_directions(study_id)
+        return self._directions[study_id]
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        """Returns the user attributes."""
+        self.flush()
+        return self._disk.get_study_user_attrs(study_id)
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """Returns Optuna's attributes."""
+        self.flush()
+        return self._disk.get_study_system_attrs(study_id)
+
+    def get_all_studies(self) -> list[optuna.study._frozen.FrozenStudy]:
+        """Returns all studies of the store."""
+        self.flush()
+        return self._disk.get_all_studies()
+
+    # Trials: as memory has them
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """Begins a trial, or adds one; returns its id."""
+        with self._lock:
+            trial_id: int = self._now(self._disk.create_new_trial, study_id, template_trial)
+            trial = self._disk.get_trial(trial_id)
+            if trial.number > len(self._of(study_id)):  # someone else added trials after all
+                del self._trials[study_id]
+            self._keep(study_id, trial)
+            return trial_id
+
+    def set_trial_param(
+        self,
+        trial_id: int,
+        param_name: str,
+        param_value_internal: float,
+        distribution: BaseDistribution,
+    ) -> None:
+        """Keeps a parameter; its distribution must go with those of the trials before."""
+        with self._lock:
+            trial, study_id = self._updatable(trial_id)
+            known = self._distributions.get((study_id, param_name))
+            if known is not None:
+                check_distribution_compatibility(known, distribution)
+            trial.params = {
+                **trial.params,
+                param_name: distribution.to_external_repr(param_value_internal),
+            }
+            trial.distributions = {**trial.distributions, param_name: distribution}
+            self._keep(study_id, trial)
+            self._later(
+                self._disk.set_trial_param,
+                trial_id,
+                param_name,
+                param_value_internal,
+                distribution,
+            )
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        """Begins a waiting trial or ends one; says whether this call did it."""
+        with self._lock:
+            _, study_id = self._updatable(trial_id)
+            changed: bool = self._now(self._disk.set_trial_state_values, trial_id, state, values)
+            self._keep(study_id, self._disk.get_trial(trial_id))  # with the times of the store
+            return changed
+
+    def set_trial_intermediate_value(
+        self, trial_id: int, step: int, intermediate_value: float
+    ) -> None:
+        """Keeps a value of a trial under way."""
+        with self._lock:
+            trial, study_id = self._updatable(trial_id)
+            trial.intermediate_values = {**trial.intermediate_values, step: intermediate_value}
+            self._keep(study_id, trial)
+            self._later(self._disk.set_trial_intermediate_value, trial_id, step, intermediate_value)
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Keeps a user attribute of a trial under way."""
+        with self._lock:
+            trial, study_id = self._updatable(trial_id)
+            trial.user_attrs = {**trial.user_attrs, key: value}
+            self._keep(study_id, trial)
+            self._later(self._disk.set_trial_user_attr, trial_id, key, value)
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Keeps an attribute of Optuna's of a trial under way."""
+        with self._lock:
+            trial, study_id = self._updatable(trial_id)
+            trial.system_attrs = {**trial.system_attrs, key: value}
+            self._keep(study_id, trial)
+            self._later(self._disk.set_trial_system_attr, trial_id, key, value)
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """Returns a trial; not to be changed."""
+        with self._lock:
+            if trial_id not in self._places:
+                return self._disk.get_trial(trial_id)
+            study_id, number = self._places[trial_id]
+            return self._trials[study_id][number]
+
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        """Returns the trials of a study in these states, by number."""
+        with self._lock:
+            trials = list(self._of(study_id).values())
+        if states is not None:
+            trials = [trial for trial in trials if trial.state in states]
+        return copy.deepcopy(trials) if deepcopy else trials
+
+    def _of(self, study_id: int) -> dict[int, FrozenTrial]:
+        """Returns the trials of a study by number, read from the store at the first time."""
+        if study_id not in self._trials:
+            self.flush()
+            found = self._disk.get_all_trials(study_id, deepcopy=False)
+            self._trials[study_id] = {}
+            for trial in sorted(found, key=lambda trial: trial.number):
+                self._keep(study_id, trial)
+        return self._trials[study_id]
+
+    def _keep(self, study_id: int, trial: FrozenTrial) -> None:
+        self._of(study_id)[trial.number] = trial
+        self._places[trial._trial_id] = (study_id, trial.number)
+        for name, distribution in trial.distributions.items():
+            self._distributions.setdefault((study_id, name), distribution)
+
+    def _updatable(self, trial_id: int) -> tuple[FrozenTrial, int]:
+        """Returns a copy of a trial that is not finished, and the id of its study."""
+        trial = self.get_trial(trial_id)
+        self.check_trial_is_updatable(trial_id, trial.state)
+        if trial_id not in self._places:
+            raise KeyError(f"no study that was read has a trial with id {trial_id}")
+        return copy.copy(trial), self._places[trial_id][0]
