@@ -20,6 +20,7 @@ from pathlib import Path
 
 import optuna
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 from rich.console import Console
 from rich.table import Table
 
@@ -60,8 +61,8 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="write a plot there, as HTML")
     args = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    figure = go.Figure()
-    for study in args.studies:
+    figure = empty_plot(args.studies)
+    for column, study in enumerate(args.studies, 1):
         found: dict[str, list[Search]] = {name: [] for name in COLORS}
         for seed in args.seeds:
             with tempfile.TemporaryDirectory() as folder:
@@ -71,11 +72,8 @@ def main() -> None:
                 ours = args.ours or args.seconds
                 found["tuner tune"].append(tuner_search(study, Path(folder), ours, seed))
         console.print(table(study, found, args.seconds))
-        draw(figure, study, found)
+        draw(figure, column, found)
     if args.plot:
-        figure.update_layout(
-            xaxis={"title": "seconds", "type": "log"}, yaxis={"title": "best validation accuracy"}
-        )
         figure.write_html(args.plot)
 
 
@@ -103,18 +101,29 @@ def table(study: str, found: dict[str, list[Search]], seconds: float) -> Table:
     return result
 
 
-def draw(figure: go.Figure, study: str, found: dict[str, list[Search]]) -> None:
-    """Adds every search as a line of steps."""
+def empty_plot(studies: list[str]) -> go.Figure:
+    """Makes a plot of errors over time, a panel for each study, both axes logarithmic."""
+    figure = make_subplots(1, len(studies), subplot_titles=studies)
+    figure.update_xaxes(type="log", title="seconds of search")
+    figure.update_yaxes(type="log", title="lowest validation error, %", minor_ticks="outside")
+    figure.update_layout(template="plotly_white", legend={"orientation": "h", "y": -0.25})
+    return figure
+
+
+def draw(figure: go.Figure, column: int, found: dict[str, list[Search]]) -> None:
+    """Adds every search as a line of steps; it begins where the first trial is complete."""
     for name, searches in found.items():
         for index, each in enumerate(searches):
-            at, scores = zip(*each.points, (each.seconds, each.best(each.seconds)), strict=True)
+            points = [*each.points, (each.seconds, each.best(each.seconds))]
             figure.add_scatter(
-                x=at,
-                y=scores,
-                name=f"{study}: {name}",
-                legendgroup=f"{study} {name}",
-                showlegend=index == 0,
+                x=[at for at, _ in points],
+                y=[100 * (1 - score) for _, score in points],
+                name=name,
+                legendgroup=name,
+                showlegend=index == 0 and column == 1,
                 line={"shape": "hv", "color": COLORS[name]},
+                row=1,
+                col=column,
             )
 
 
