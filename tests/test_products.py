@@ -72,6 +72,11 @@ def test_small_layers_are_not_mixed() -> None:
     assert type(linear(flat, "1", 128, mixed=False)) is Linear
 
 
+def test_says_nothing(digits: Dataset, capfd: pytest.CaptureFixture[str]) -> None:
+    with Fleet(digits, accelerator="cpu", precision="bf16-mixed"):
+        assert capfd.readouterr() == ("", "")
+
+
 def test_a_network_learns_the_same(digits: Dataset) -> None:
     """Losses near those in float32, and yet not the same; bit for bit again beside another."""
     wide = MLPConfig(depth=2, width=700, batch_size=128, dropout=0.1, learning_rate=1e-3)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -16,6 +13,7 @@ from torch import Tensor
 from .config import MLPConfig, Precision
 from .data import Dataset, RowsDataModule
 from .model import MLP
+from .quiet import quiet
 
 #: Steps between two looks at the loss: often enough to end a diverged training early.
 _LOOK_EVERY = 32
@@ -90,7 +88,7 @@ def train(
     cancelled: Callable[[], bool],
 ) -> None:
     """Trains any LightningModule in place; see `train_mlp` for the arguments."""
-    with _quiet():
+    with quiet():
         trainer = lightning.Trainer(
             max_epochs=epochs,
             devices=1,
@@ -155,19 +153,3 @@ class _Watch(lightning.Callback):
             if not math.isfinite(value):
                 raise DivergedError(f"{name} is {value} after epoch {epoch}")
         self._on_epoch(epoch, metrics)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps Lightning's banners and hints for people who write a Trainer out of the output."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"lightning\..*")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -20,6 +20,7 @@ from lightning.fabric import Fabric
 from ..config import MLPConfig, Precision
 from ..data import Dataset
 from ..model import MLP
+from ..quiet import quiet
 from .hands import Hands
 from .member import Member, StoppedError
 from .room import member_bytes, members_at_once
@@ -85,7 +86,8 @@ class Fleet:
         hands: int | None = None,
     ) -> None:
         dtype = torch.float64 if precision == "64-true" else torch.float32
-        fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
+        with quiet():
+            fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
         self._mixed = precision == "bf16-mixed"
         self._rows = Rows(dataset, fabric.device, dtype)
         self._hands = Hands(hands, fabric.device)
