@@ -297,6 +297,11 @@ class TestDropout:
             expected = 2 * dropout * (1 - dropout)
             assert float(shifted.float().mean()) == pytest.approx(expected, abs=5 * deviation)
 
+    def test_hardly_any(self) -> None:
+        mask = torch.empty(1000, 1000)
+        Masks(5, torch.device("cpu")).draw(mask, 1e-6)
+        assert float(mask.min()) == float(mask.max()) == 1.0
+
     def test_each_member_and_layer_has_its_own(self) -> None:
         masks = torch.empty(3, 64, 64)
         one, other = Masks(1, torch.device("cpu")), Masks(2, torch.device("cpu"))
@@ -337,12 +342,28 @@ def test_scores_are_torchmetrics(digits: Dataset) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_on_a_gpu(digits: Dataset) -> None:
-    """The same losses as on the CPU, to float64's last digits but a few."""
-    outcomes = []
-    for accelerator in ("cpu", "gpu"):
-        with fleet_of(digits, MIXED, accelerator=accelerator) as fleet:
-            outcomes.append(run(fleet, 2))
-    for one, other in zip(*outcomes, strict=True):
-        assert other.error is None
-        assert one.metrics["train_loss"] == pytest.approx(other.metrics["train_loss"], rel=1e-6)
+class TestOnAGPU:
+    @pytest.mark.parametrize("task", ["digits", "diabetes"])
+    def test_same_as_on_the_cpu(self, task: str, request: pytest.FixtureRequest) -> None:
+        """To float64's last digits but a few."""
+        dataset: Dataset = request.getfixturevalue(task)
+        configs = [
+            each.model_copy(update={} if task == "digits" else {"label_smoothing": 0.0})
+            for each in MIXED
+        ]
+        outcomes = []
+        for accelerator in ("cpu", "gpu"):
+            with fleet_of(dataset, configs, accelerator=accelerator) as fleet:
+                outcomes.append(run(fleet, 2))
+        for one, other in zip(*outcomes, strict=True):
+            assert other.error is None
+            assert one.metrics == pytest.approx(dict(other.metrics), rel=1e-6, abs=1e-9)
+
+    @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+    def test_learns(self, digits: Dataset, precision: str) -> None:
+        """With dropout and large products, whose numbers differ from the CPU's."""
+        each = config(dropout=0.3, width=1200, batch_size=128)
+        with fleet_of(digits, [each], accelerator="gpu", precision=precision) as fleet:
+            outcome = run(fleet, 6)[-1]
+        assert outcome.error is None
+        assert outcome.metrics["val_accuracy"] > 0.93

@@ -94,14 +94,23 @@ def test_an_end_is_in_the_store_at_once(storage: MirroredStorage, disk: RDBStora
     assert len(stored.intermediate_values) == 100
 
 
-def test_an_error_behind_is_raised(storage: MirroredStorage, disk: RDBStorage) -> None:
-    """By the end of the trial at the latest."""
+def test_after_an_error_behind_nothing_more_is_written(disk: RDBStorage) -> None:
+    """So a trial that lacks a part of itself is never complete."""
+    storage = MirroredStorage(disk)
     study = optuna.create_study(storage=storage)
     trial = study.ask()
-    disk.delete_study(study._study_id)
-    trial.report(1.0, 1)
-    with pytest.raises(KeyError):
-        study.tell(trial, 1.0)
+    trial.set_user_attr("x", object())  # which JSON does not know
+    for _ in range(2):
+        with pytest.raises(TypeError):
+            study.tell(trial, 1.0)
+    with pytest.raises(TypeError):
+        study.ask()
+    with pytest.raises(TypeError):
+        trial.report(1.0, 1)
+    with pytest.raises(TypeError):
+        storage.remove_session()
+    (stored,) = disk.get_all_trials(study._study_id)
+    assert stored.state == optuna.trial.TrialState.RUNNING
 
 
 def test_trials_that_someone_else_added_after_all(

@@ -7,11 +7,12 @@ from typing import Any, get_args
 import lightning.pytorch as lightning
 import pytest
 import torch
+from sklearn.metrics import mean_squared_error, r2_score
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from tuner.config import Activation, MLPConfig
-from tuner.model import ACTIVATIONS, MLP, to_checkpoint
+from tuner.model import ACTIVATIONS, MLP, scores, to_checkpoint
 from tuner.normalization import GhostBatchNorm1d
 
 from .test_schedules import ALL
@@ -204,3 +205,17 @@ def test_checkpoint_is_lightnings(tmp_path: Path) -> None:
 def test_regression_takes_no_label_smoothing() -> None:
     with pytest.raises(ValueError, match="label_smoothing must be 0 in a regression"):
         MLPConfig(label_smoothing=0.1).build(4, 1, "regression")
+
+
+def test_scores_are_scikit_learns() -> None:
+    """A column that is constant in the validation rows too, met and not met."""
+    model = MLPConfig(depth=0).build(4, 4, "regression")
+    targets = torch.randn(50, 4, dtype=torch.float64)
+    targets[:, 2:] = 3.0
+    outputs = targets + 0.1 * torch.randn(50, 4, dtype=torch.float64)
+    outputs[:, 3] = 3.0
+    found = scores(model.double(), outputs, targets)
+    assert float(found["r2"]) == pytest.approx(r2_score(targets, outputs))
+    assert float(found["rmse"]) == pytest.approx(mean_squared_error(targets, outputs) ** 0.5)
+    outputs[0] = math.nan
+    assert math.isnan(float(scores(model, outputs, targets)["r2"]))

@@ -26,6 +26,7 @@ def tuned(write_study: Write) -> tuner.TuneResult:
 def test_files_agree_with_the_store(tuned: tuner.TuneResult, project: Path) -> None:
     folder = project / "runs" / "small"
     visible = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    assert not list(folder.glob(".trial-*"))
     assert visible == ["best.ckpt", "best.json", "owner", "small.toml", "trials.csv"]
     assert (folder / "small.toml").read_text() == SMALL
     stored = best_trial(storage.read_study("small"))

@@ -1,17 +1,30 @@
 """One contract for every kind of worker."""
 
+import gc
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tuner.config import MLPConfig
 from tuner.data import Dataset, load
-from tuner.model import MLP
-from tuner.workers import Event, Failed, Finished, FleetWorker, InlineWorker, Job, Progress, Worker
+from tuner.fleet import Fleet, Member
+from tuner.model import MLP, to_checkpoint
+from tuner.workers import (
+    Event,
+    Failed,
+    Finished,
+    FleetWorker,
+    InlineWorker,
+    Job,
+    Progress,
+    Worker,
+    fleet,
+)
 
 
 def fleet_worker(dataset: Dataset) -> Worker:
@@ -118,6 +131,58 @@ def test_close_ends_what_runs(kind: Callable[[Dataset], Worker], wine: Dataset) 
         until(worker, bool)
         begin = time.monotonic()
     assert time.monotonic() - begin < 5
+
+
+def test_an_error_of_saving_is_the_jobs(wine: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It neither ends the fleet nor touches the jobs beside."""
+    saved: list[MLP] = []
+
+    def save(model: MLP) -> bytes:
+        saved.append(model)
+        if len(saved) == 1:
+            raise OSError("no space left")
+        return to_checkpoint(model)
+
+    monkeypatch.setattr(fleet, "to_checkpoint", save)
+    with fleet_worker(wine) as worker:
+        for number in (1, 2):
+            worker.submit(Job(number, SHORT, seed=number, shuffle_seed=0))
+        found = until(worker, lambda found: sum(not isinstance(e, Progress) for e in found) == 2)
+    first, second = (event for event in found if not isinstance(event, Progress))
+    assert isinstance(first, Failed)
+    assert first.reason == "OSError: no space left"
+    assert isinstance(second, Finished)
+
+
+def test_what_ends_a_fleet_is_raised(wine: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    with fleet_worker(wine) as worker:
+        monkeypatch.setattr(Fleet, "__len__", lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            until(worker, bool)
+
+
+def test_what_failed_is_not_kept_in_memory(wine: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor are the rows of a lane that no job is in."""
+    members = []
+    end_epoch = Member.end_epoch
+
+    def fail(member: Member) -> Mapping[str, float]:
+        members.append(weakref.ref(member))
+        end_epoch(member)
+        raise ValueError("no")
+
+    monkeypatch.setattr(Member, "end_epoch", fail)
+    gc.disable()
+    try:
+        with FleetWorker(wine, capacity=1, hands=1, accelerator="cpu") as worker:
+            worker.submit(Job(1, SHORT, seed=1, shuffle_seed=0))
+            until(worker, ended)
+            worker.events(0.2)
+            assert members[0]() is None
+            (lane,) = worker._crew.fleet._lanes.values()
+            assert lane.rows._x.numel() == 0
+    finally:
+        gc.enable()
 
 
 OUT_OF_MEMORY = """

@@ -34,6 +34,7 @@ class _UnderWay:
 
     trial: optuna.Trial
     view: Running
+    first_shuffle: int | None = None
 
 
 class Coordinator:
@@ -204,8 +205,10 @@ class Coordinator:
         match event:
             case Progress(epoch=epoch, metrics=metrics):
                 score = self._score(metrics)
-                if way.view.epoch == 0:
-                    self.store.annotate(way.trial, first_shuffle=event.shuffle - epoch + 1)
+                first = event.shuffle - epoch + 1
+                if first != way.first_shuffle:  # it began, or began anew
+                    way.first_shuffle = first
+                    self.store.annotate(way.trial, first_shuffle=first)
                 way.view = replace(way.view, epoch=epoch, score=score)
                 # The last epoch ends in a Finished: there is nothing left to prune.
                 if self.store.report(way.trial, epoch, score) and epoch < way.view.config.epochs:
@@ -233,6 +236,8 @@ class Coordinator:
         self._ended(way, "complete")
         if self.best is not None and self.best.trial == number:
             self.files.promote(self.best)
+        else:  # as good as the best, which came before
+            self.files.unstage(number)
 
     def _ended(
         self,

@@ -11,7 +11,7 @@ import copy
 import threading
 from collections import deque
 from collections.abc import Callable, Container, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import optuna
@@ -25,9 +25,9 @@ class MirroredStorage(BaseStorage):
     """Optuna's storage interface in front of a store whose trials no one else writes.
 
     When a trial begins or ends, its state and all that was written before are in the store once
-    the call returns. Everything else follows within moments, in order; an error in it is raised by
-    a later call. Only what was said of trials under way can be lost with the process, and those
-    run again.
+    the call returns. Everything else follows within moments, in order; after an error nothing more
+    is written, and each later call raises it. Only what was said of trials under way can be lost
+    with the process, and those run again.
 
     Args:
         disk: the store. Other processes may read it, and write other studies.
@@ -42,6 +42,7 @@ class MirroredStorage(BaseStorage):
         self._lock = threading.RLock()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="tuner-store")
         self._pending: deque[Future[Any]] = deque()
+        self._error: BaseException | None = None  # of a write behind: none comes after it
 
     def __reduce__(self) -> tuple[Any, ...]:
         self.flush()
@@ -50,22 +51,30 @@ class MirroredStorage(BaseStorage):
     # Writing behind
 
     def _later(self, write: Callable[..., Any], *args: Any) -> None:
+        if self._error is not None:
+            raise self._error
         while self._pending and self._pending[0].done():
-            self._pending.popleft().result()
-        self._pending.append(self._writer.submit(write, *args))
+            self._pending.popleft()
+        self._pending.append(self._writer.submit(self._behind, write, *args))
+
+    def _behind(self, write: Callable[..., Any], *args: Any) -> None:
+        if self._error is None:
+            try:
+                write(*args)
+            except BaseException as error:
+                self._error = error
 
     def _now(self, write: Callable[..., Any], *args: Any) -> Any:
-        written = self._writer.submit(write, *args)
         self.flush()
-        return written.result()
+        return self._writer.submit(write, *args).result()
 
     def flush(self) -> None:
-        """Waits until everything is in the store; raises what first went wrong there."""
+        """Waits until everything is in the store; raises what went wrong there."""
         with self._lock:
-            written, self._pending = list(self._pending), deque()
-        errors = [error for each in written if (error := each.exception()) is not None]
-        if errors:
-            raise errors[0]
+            pending, self._pending = list(self._pending), deque()
+        wait(pending)
+        if self._error is not None:
+            raise self._error
 
     def remove_session(self) -> None:
         """Writes what is left, and closes the connections to the store."""

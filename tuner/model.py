@@ -8,6 +8,7 @@ the running statistics hold (Li et al. 2018, arXiv:1801.05134).
 
 from __future__ import annotations
 
+import inspect
 import io
 from collections.abc import Mapping
 from importlib import metadata
@@ -81,7 +82,11 @@ class MLP(lightning.LightningModule):
         if task == "regression" and config.label_smoothing > 0:
             raise ValueError("label_smoothing must be 0 in a regression")
         sizes = {"n_inputs": n_inputs, "n_outputs": n_outputs, "task": task}
-        self.save_hyperparameters({"config": config.model_dump(), **sizes}, logger=False)
+        # Left to find the frame itself, Lightning keeps it, and all callers' variables with it,
+        # in a cycle.
+        self.save_hyperparameters(
+            {"config": config.model_dump(), **sizes}, logger=False, frame=inspect.currentframe()
+        )
         self.config = config
         self.task: Task = task
         self.register_buffer("input_mean", torch.zeros(n_inputs))
@@ -310,10 +315,12 @@ def scores(model: MLP, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
     predictions = outputs * model.target_scale + model.target_mean
     targets = y.to(predictions.dtype).view_as(predictions)
     squares = (predictions - targets).square()
-    spread = (targets - targets.mean(0)).square().sum(0)
+    residual, spread = squares.sum(0), (targets - targets.mean(0)).square().sum(0)
+    # Of a column that is constant here, as scikit-learn has it: 1 if it is met, else 0.
+    constant = torch.where(residual == 0, 1.0, 0 * residual)
     return {
         "loss": loss,
-        "r2": (1 - squares.sum(0) / spread).mean(),
+        "r2": torch.where(spread > 0, 1 - residual / spread, constant).mean(),
         "rmse": squares.mean().sqrt(),
     }
 

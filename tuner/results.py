@@ -198,6 +198,10 @@ class ResultFiles:
             self._rename(staged, "best.ckpt")
         self._write("best.json", best.model_dump_json(indent=2).encode())
 
+    def unstage(self, trial: int) -> None:
+        """Takes away what was staged of a trial that is not the best after all."""
+        self._staged(trial).unlink(missing_ok=True)
+
     def repair(self, best: Best | None) -> None:
         """Brings the files to what the store says, and clears what no trial owns any more.
 

@@ -125,7 +125,7 @@ def tune(
             folder=paths.study_folder(spec.name),
             stopped=stopped,
             ran=search.ran,
-            seconds=search.seconds,
+            seconds=store.seconds,
         )
 
 

@@ -39,6 +39,7 @@ _STORE_ERRORS = (
     sqlalchemy.exc.SQLAlchemyError,
     sqlite3.Error,
     KeyError,  # Optuna's word for a study or trial that someone deleted
+    optuna.exceptions.UpdateFinishedTrialError,  # ... or ended
 )
 
 

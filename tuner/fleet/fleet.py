@@ -108,7 +108,9 @@ class Fleet:
         Args:
             largest: of the configs that will come.
         """
-        n_bytes = member_bytes(largest, self._rows.facts, self._rows.dtype.itemsize)
+        n_bytes = member_bytes(
+            largest, self._rows.facts, self._rows.dtype.itemsize, mixed=self._mixed
+        )
         return members_at_once(n_bytes, self._hands.n, self._rows.device)
 
     def join(self, key: int, config: MLPConfig, *, seed: int, shuffle_seed: int) -> None:
@@ -132,7 +134,8 @@ class Fleet:
     def drop(self, key: int) -> None:
         """Takes a member out; unknown keys are fine."""
         for lane in self._lanes.values():
-            lane.members.pop(key, None)
+            if lane.members.pop(key, None) is not None and not lane.members:
+                lane.rows.release()
 
     def leave(self, key: int) -> MLP:
         """Takes a member out and returns it as an ordinary network, as trained so far."""

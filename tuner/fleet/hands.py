@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Self
 
@@ -38,6 +38,9 @@ class Hands:
     def each(self, calls: Iterable[tuple[float, Callable[[], None]]]) -> None:
         """Makes each call once; returns when all are done.
 
+        An error of a call keeps the calls from being made that no hand has begun, and is raised
+        when the hands have let go.
+
         Args:
             calls: what each costs, in any unit, and the call.
         """
@@ -49,10 +52,16 @@ class Hands:
                     _, call = waiting.popleft() if from_largest else waiting.pop()
                 except IndexError:  # another hand took the last one
                     return
-                call()
+                try:
+                    call()
+                except BaseException:
+                    waiting.clear()
+                    raise
 
-        for _ in self._pool.map(take, [hand % 2 == 0 for hand in range(self.n)]):
-            pass
+        taken = [self._pool.submit(take, hand % 2 == 0) for hand in range(self.n)]
+        wait(taken)
+        for each in taken:
+            each.result()
 
     def close(self) -> None:
         """Waits for what is under way, and ends the threads."""

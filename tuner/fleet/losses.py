@@ -48,7 +48,7 @@ class OutputLayer:
         self._d = torch.empty_like(self._outputs)
         self._d_flat = self._d.view(-1)
         self._smoothing, self._total = label_smoothing, total
-        self._loss = self._cross_entropy if task == "classification" else self._squared_error
+        self._is_classification = task == "classification"
 
     def step(self, h: Tensor, y: Tensor, out: Tensor | None) -> None:
         """Adds the loss of a batch to the total, and writes the gradients of its mean.
@@ -59,7 +59,10 @@ class OutputLayer:
             out: takes the gradient of `h`; None if there is no hidden layer.
         """
         self._linear.forward(h, self._outputs)
-        self._loss(y)
+        if self._is_classification:
+            self._cross_entropy(y)
+        else:
+            self._squared_error(y)
         self._linear.backward(self._d, h, out)
 
     def _cross_entropy(self, y: Tensor) -> None:

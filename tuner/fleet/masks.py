@@ -49,7 +49,7 @@ class Masks:
         stay = max(1, round((1 - dropout) * _LEVELS))
         words = self._bits.random_raw(-(-out.numel() // _IN_A_WORD))
         drawn = torch.from_numpy(words.view(np.int16))[: out.numel()]
-        torch.lt(drawn.view(out.shape), stay - _LEVELS // 2, out=out)
+        torch.le(drawn.view(out.shape), stay - 1 - _LEVELS // 2, out=out)  # int16 has no 2 ** 15
         out.mul_(_LEVELS / stay)
 
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from .parameters import FlatParameters
 
-#: Multiplications of a product from which on bfloat16 pays for the conversions around it (measured
-#: on a CPU with AMX).
-_WORTH_MIXING = 2**22
+#: Multiplications and rows of a product from which on bfloat16 pays for the conversions around it
+#: (measured on a CPU with AMX).
+_WORTH_MIXING, _ROWS_WORTH_MIXING = 2**22, 64
 
 
 class Linear:
@@ -61,9 +61,10 @@ class Linear:
 
 
 class MixedLinear(Linear):
-    """Products of bfloat16 factors, summed up in float32; all else stays as it is.
+    """Products of bfloat16 factors, summed up in float32 and rounded to bfloat16.
 
-    Parameters, their gradients and the optimizer keep their format, as in Lightning's `bf16-mixed`.
+    Everything around them is float32, as in Lightning's `bf16-mixed`: the parameters, the
+    optimizer, and what lies between the products.
     """
 
     def __init__(self, flat: FlatParameters, name: str, n_rows: int) -> None:
@@ -107,6 +108,6 @@ class MixedLinear(Linear):
 def linear(flat: FlatParameters, name: str, n_rows: int, mixed: bool) -> Linear:
     """Makes the products of a layer: mixed if that is wanted, and faster for a layer so large."""
     n_multiplications = n_rows * flat.value(f"{name}.weight").numel()
-    if mixed and n_multiplications >= _WORTH_MIXING:
+    if mixed and n_rows >= _ROWS_WORTH_MIXING and n_multiplications >= _WORTH_MIXING:
         return MixedLinear(flat, name, n_rows)
     return Linear(flat, name, n_rows)

@@ -19,19 +19,25 @@ _ON_A_GPU = 64
 _SHARE = 0.5
 
 
-def member_bytes(config: MLPConfig, facts: DataFacts, itemsize: int) -> int:
+def member_bytes(config: MLPConfig, facts: DataFacts, itemsize: int, *, mixed: bool = False) -> int:
     """Returns the bytes that a member takes: parameters, optimizer, and buffers of two batches.
 
     Args:
         config: the network and its training.
         facts: sizes of the data.
         itemsize: bytes of a number.
+        mixed: large products are of bfloat16 factors, which lie beside; counted as if all were.
     """
-    state = 4 * config.n_parameters(facts.n_inputs, facts.n_outputs)  # value, gradient, two moments
+    n_parameters = config.n_parameters(facts.n_inputs, facts.n_outputs)
+    state = 4 * n_parameters  # value, gradient, two moments
     layer = config.batch_size * config.width
     buffers = 5 * layer + (layer + max(layer, DRAWN_AT_ONCE) if config.dropout > 0 else 0)
     # A network for whole batches, and one for the last of an epoch.
-    return itemsize * (state + 2 * (config.depth * buffers + layer))
+    n_bytes = itemsize * (state + 2 * (config.depth * buffers + layer))
+    if mixed:  # weights and their gradients; inputs, outputs and the gradients of both
+        inputs = config.batch_size * facts.n_inputs
+        n_bytes += 2 * 2 * (2 * n_parameters + 2 * inputs + 4 * config.depth * layer)
+    return n_bytes
 
 
 def members_at_once(largest: int, n_hands: int, device: torch.device) -> int:

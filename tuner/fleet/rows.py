@@ -110,6 +110,10 @@ class LaneRows:
 
     def __init__(self, rows: Rows, batch_size: int, seed: int) -> None:
         self._rows, self._batch_size, self._seed = rows, batch_size, seed
+        self.release()
+
+    def release(self) -> None:
+        """Gives the memory of the blocks back, until the next epoch begins."""
         self._left: list[Tensor] = []
         self._x = self._y = torch.empty(0)
 

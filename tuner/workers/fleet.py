@@ -73,7 +73,7 @@ class FleetWorker:
         accelerator: str = "auto",
     ) -> None:
         self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
-        self._batches: queue.SimpleQueue[list[Event]] = queue.SimpleQueue()
+        self._batches: queue.SimpleQueue[list[Event] | Exception] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
         self._handed_out = 0
         fleet = Fleet(dataset, accelerator=accelerator, precision=precision, hands=hands)
@@ -100,12 +100,18 @@ class FleetWorker:
         self._commands.put(_Cancel(job))
 
     def events(self, timeout: float) -> list[Event]:
-        """Returns what one epoch brought, after waiting at most so many seconds."""
+        """Returns what one epoch brought, after waiting at most so many seconds.
+
+        Raises:
+            Exception: what ended the thread, if it was no job's error.
+        """
         self._commands.put(_Answered(self._handed_out))
         try:
             batch = self._batches.get(timeout=timeout)
         except queue.Empty:
             return []
+        if isinstance(batch, Exception):
+            raise batch
         self._handed_out += 1
         return [event for event in batch if event.job not in self._cancelled]
 
@@ -135,7 +141,7 @@ class _Crew:
         fleet: Fleet,
         capacity: int,
         commands: queue.SimpleQueue[_Command | None],
-        batches: queue.SimpleQueue[list[Event]],
+        batches: queue.SimpleQueue[list[Event] | Exception],
     ) -> None:
         self.fleet, self.capacity = fleet, capacity
         self._commands, self._batches = commands, batches
@@ -156,12 +162,17 @@ class _Crew:
                     if len(self.fleet):
                         n_members = len(self.fleet)
                         for outcome in self._run_epoch():
-                            events += self._events(outcome, n_members)
+                            try:
+                                events += self._events(outcome)
+                            except Exception as error:
+                                events += self._fail(outcome.key, error, n_members)
                     if events:
                         self._put += 1
                         self._batches.put(events)
         except StoppedError:
             pass
+        except Exception as error:
+            self._batches.put(error)
 
     def _run_epoch(self) -> list[Outcome]:
         """Runs an epoch; an error that is no member's own becomes every member's."""
@@ -207,10 +218,11 @@ class _Crew:
 
     # Events
 
-    def _events(self, outcome: Outcome, n_members: int) -> list[Event]:
+    def _events(self, outcome: Outcome) -> list[Event]:
+        """Says how an epoch of a job went; raises its error."""
         number = outcome.key
         if outcome.error is not None:
-            return self._fail(number, outcome.error, n_members)
+            raise outcome.error
         if outcome.diverged:
             self._forget(number)
             return [Failed(number, outcome.diverged, diverged=True)]
@@ -227,6 +239,9 @@ class _Crew:
 
     def _fail(self, number: int, error: Exception, n_members: int = 1) -> list[Event]:
         """Tells of an error; but if memory ran out, the job waits and begins anew later."""
+        reason = "".join(traceback.format_exception_only(error)).strip()
+        text = "".join(traceback.format_exception(error))
+        error.__traceback__ = None  # its frames hold the member's memory
         job = self._jobs[number]
         self._forget(number)
         n_others = max(n_members, len(self.fleet) + 1) - 1
@@ -235,8 +250,6 @@ class _Crew:
             self._jobs[number] = job
             self._waiting.append(job)
             return []
-        reason = "".join(traceback.format_exception_only(error)).strip()
-        text = "".join(traceback.format_exception(error))
         return [Failed(number, reason, text)]
 
 
