@@ -10,6 +10,7 @@ MINUTES ?=
 TARGET ?=
 TRAINER ?=
 FLEET ?=
+WORKERS ?=
 PORT ?= 8080
 ARGS ?=
 
@@ -19,7 +20,8 @@ ARGS ?=
 help:
 	@echo "make tune STUDY=mnist_mlp    tune a study of studies/ (or a path to a .toml file)"
 	@echo "                             TRIALS=100 MINUTES=20 TARGET=0.985 set its budget"
-	@echo "                             FLEET=16 trials train at once; TRAINER=solo trains one"
+	@echo "                             WORKERS=4 processes, FLEET=16 trials in all at once"
+	@echo "                             TRAINER=solo trains one trial at a time"
 	@echo "                             ARGS=--new begins anew and puts the earlier trials aside"
 	@echo "make best STUDY=mnist_mlp    print the best config found so far"
 	@echo "make dashboard [PORT=8080]   look at every study in optuna-dashboard"
@@ -51,7 +53,7 @@ tune best: $(BIN)/.user
 	@exec $(BIN)/tuner $@ "$(STUDY)" $(if $(filter tune,$@), \
 		$(if $(TRIALS),--trials "$(TRIALS)") $(if $(MINUTES),--minutes "$(MINUTES)") \
 		$(if $(TARGET),--target "$(TARGET)") $(if $(TRAINER),--trainer "$(TRAINER)") \
-		$(if $(FLEET),--fleet "$(FLEET)")) $(ARGS)
+		$(if $(FLEET),--fleet "$(FLEET)") $(if $(WORKERS),--workers "$(WORKERS)")) $(ARGS)
 
 dashboard: $(BIN)/.user
 	@exec $(BIN)/tuner dashboard --port "$(PORT)" $(ARGS)

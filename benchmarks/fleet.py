@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tuner.config import MLPConfig
 from tuner.data import load
-from tuner.workers import Failed, Finished, FleetWorker, Job
+from tuner.workers import Failed, Finished, Job, ProcessWorkers, fleets
 
 from .stock import peak_bytes
 
@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--configs", type=Path, required=True)
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--members", type=int)
+    parser.add_argument("--workers", type=int)
     parser.add_argument("--precision", default="32-true")
     args = parser.parse_args()
     configs = [MLPConfig(**fields) for fields in json.loads(args.configs.read_text())]
@@ -30,10 +31,19 @@ def main() -> None:
         for number, config in enumerate(configs)
     ]
     dataset = load(args.source, Path())
-    begin, ended, under_way = time.time(), 0, 0
+    ended = under_way = 0
     facts = dataset.facts
     largest = max(configs, key=lambda c: c.n_parameters(facts.n_inputs, facts.n_outputs))
-    with FleetWorker(dataset, args.members, largest=largest, precision=args.precision) as worker:
+    with fleets(
+        dataset,
+        largest=largest,
+        members=args.members,
+        workers=args.workers,
+        precision=args.precision,
+    ) as worker:
+        while isinstance(worker, ProcessWorkers) and not worker.is_complete:
+            worker.events(0.1)
+        begin = time.time()
         while ended < len(configs):
             while jobs and under_way < worker.capacity:
                 worker.submit(jobs.pop(0))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import resource
 import time
 import warnings
 from pathlib import Path
@@ -161,8 +160,11 @@ def fit(
 
 
 def peak_bytes() -> int:
-    """Returns the most memory that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Returns the most memory that this process and those that it started have held, added up."""
+    children = Path("/proc/self/task").glob("*/children")
+    pids = ["self", *(pid for file in children for pid in file.read_text().split())]
+    lines = (line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def main() -> None:

@@ -47,7 +47,11 @@ def tune(
         str, typer.Option(help="fleet: many trials at once. solo: one at a time.")
     ] = "fleet",
     fleet: Annotated[
-        Optional[int], typer.Option(help="Trials that a fleet trains at once; 4 a core if unset.")
+        Optional[int], typer.Option(help="Trials that fleets train at once; 4 a core if unset.")
+    ] = None,
+    workers: Annotated[
+        Optional[int],
+        typer.Option(help="Processes that train; if unset one a core, and 1 on a GPU or solo."),
     ] = None,
 ) -> None:
     """Tune a study until its budget is used; go on where an earlier run ended.
@@ -69,6 +73,7 @@ def tune(
             new=new,
             trainer=trainer,  # type: ignore[arg-type]  # checked where it is used
             fleet=fleet,
+            workers=workers,
             observer=display,
         )
     show_result(out, result, study)

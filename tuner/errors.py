@@ -7,6 +7,7 @@ TunerError                  1   the study failed
 │   ├── DataError               a data source or the rows in it
 │   └── ChangedStudyError       a study file that no longer fits the study it would go on with
 ├── StudyFailedError        1   too many trials failed in a row
+├── WorkerLostError         1   a process that trains could not go on
 ├── StudyOwnedError         3   another process is tuning this study
 ├── StoreUnreadableError    4   the store of all studies cannot be read
 ├── StoreLostError          5   the store went away, or its disk is full
@@ -47,6 +48,10 @@ class ChangedStudyError(InputError):
 
 class StudyFailedError(TunerError):
     """Too many trials failed in a row, so the study stopped."""
+
+
+class WorkerLostError(TunerError):
+    """A process that trains could not start or go on."""
 
 
 class StudyOwnedError(TunerError):

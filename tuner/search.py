@@ -23,7 +23,7 @@ from .space import SearchSpace
 from .storage import Counts
 from .study import BudgetSpec, StudySpec, load_study
 from .study_store import StudyStore
-from .workers import FleetWorker, InlineWorker, Worker
+from .workers import Worker, fleets, solos
 
 Trainer = Literal["fleet", "solo"]
 
@@ -68,6 +68,7 @@ def tune(
     new: bool = False,
     trainer: Trainer = "fleet",
     fleet: int | None = None,
+    workers: int | None = None,
     observer: Observer | None = None,
 ) -> TuneResult:
     """Tunes a study until its budget is used; goes on where an earlier call ended.
@@ -79,8 +80,10 @@ def tune(
         target: value of the metric that is good enough.
         new: put an earlier study of this name aside and begin anew.
         trainer: "fleet" trains many trials at once, "solo" one at a time with Lightning's Trainer.
-        fleet: how many trials a fleet trains at once; None is four for each core of the CPU or
-            64 on a GPU, and fewer if half of the free memory holds fewer of the largest network.
+        fleet: how many trials fleets train at once, in all; None is four for each core of the CPU
+            or 64 on a GPU, and fewer if half of the free memory holds fewer of the largest network.
+        workers: processes that train side by side, each a fleet or a Trainer; 1 trains in this
+            process. None is one for each core for a fleet on the CPU, else 1.
         observer: is told what happens.
 
     If `trials` or `minutes` is given, the arguments replace the budget of the study file; a
@@ -95,10 +98,13 @@ def tune(
         StudyOwnedError: another process is tuning this study.
         StoreUnreadableError: the store cannot be read.
         StoreLostError: the store cannot be written any more.
+        WorkerLostError: a process that trains could not start or go on.
         InterruptedStudyError: a signal came.
+
+    One seed gives the same trials and scores again where one worker trains.
     """
     observer = observer or Observer()
-    _check(trainer, fleet)
+    _check(trainer, fleet, workers)
     spec = load_study(study)
     budget = _budget(spec, trials, minutes, target)
     observer.begin(f"reading {spec.data.source}")
@@ -110,7 +116,7 @@ def tune(
         StudyStore(
             spec, metric=metric, facts=dataset.facts, fingerprint=dataset.fingerprint, new=new
         ) as store,
-        _worker(dataset, space, trainer, fleet, spec.study.precision) as worker,
+        _worker(dataset, space, trainer, fleet, workers, spec.study.precision) as worker,
     ):
         search = Coordinator(
             spec, budget, metric, dataset, space, store, worker, observer, interruption
@@ -129,21 +135,31 @@ def tune(
         )
 
 
-def _check(trainer: Trainer, fleet: int | None) -> None:
+def _check(trainer: Trainer, fleet: int | None, workers: int | None) -> None:
     if trainer not in get_args(Trainer):
         raise InputError(f"trainer must be one of {get_args(Trainer)}, got {trainer!r}")
-    if fleet is not None and fleet < 1:
-        raise InputError(f"fleet must be >= 1, got {fleet}")
+    for name, value in {"fleet": fleet, "workers": workers}.items():
+        if value is not None and value < 1:
+            raise InputError(f"{name} must be >= 1, got {value}")
     if fleet is not None and trainer == "solo":
         raise InputError("fleet says how many trials train at once, and solo trains one")
+    if fleet is not None and workers is not None and workers > fleet:
+        raise InputError(f"{workers} workers are too many for {fleet} trials at once")
 
 
 def _worker(
-    dataset: Dataset, space: SearchSpace, trainer: Trainer, fleet: int | None, precision: Precision
+    dataset: Dataset,
+    space: SearchSpace,
+    trainer: Trainer,
+    fleet: int | None,
+    workers: int | None,
+    precision: Precision,
 ) -> Worker:
     if trainer == "solo":
-        return InlineWorker(dataset, precision=precision)
-    return FleetWorker(dataset, fleet, largest=space.largest(), precision=precision)
+        return solos(dataset, workers=workers, precision=precision)
+    return fleets(
+        dataset, largest=space.largest(), members=fleet, workers=workers, precision=precision
+    )
 
 
 def load_data(spec: StudySpec) -> Dataset:

@@ -2,6 +2,7 @@
 
 from .fleet import Fleet, Outcome
 from .member import Member, StoppedError
+from .room import processes_at_once
 from .rows import Minibatches, Rows
 
-__all__ = ["Fleet", "Member", "Minibatches", "Outcome", "Rows", "StoppedError"]
+__all__ = ["Fleet", "Member", "Minibatches", "Outcome", "Rows", "StoppedError", "processes_at_once"]

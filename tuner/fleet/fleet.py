@@ -26,7 +26,7 @@ from .member import Member, StoppedError
 from .room import member_bytes, members_at_once
 from .rows import LaneRows, Minibatches, Rows
 
-#: Bytes of the shuffled and standardized rows of all lanes that lie ready at once.
+#: Bytes of the shuffled and standardized rows of all fleets' lanes that lie ready at once.
 _BLOCK_BYTES = 512 * 2**20
 
 
@@ -75,6 +75,7 @@ class Fleet:
         precision: Lightning's word for the numbers: "32-true", "bf16-mixed", which gives large
             matrix products bfloat16 factors, or "64-true" for comparisons.
         hands: threads that train side by side; None is one for each core.
+        n_fleets: how many like this one share the device's memory.
     """
 
     def __init__(
@@ -84,13 +85,14 @@ class Fleet:
         accelerator: str = "auto",
         precision: Precision | Literal["64-true"] = "32-true",
         hands: int | None = None,
+        n_fleets: int = 1,
     ) -> None:
         dtype = torch.float64 if precision == "64-true" else torch.float32
         with quiet():
             fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
         self._mixed = precision == "bf16-mixed"
         self._rows = Rows(dataset, fabric.device, dtype)
-        self._hands = Hands(hands, fabric.device)
+        self._hands, self._n_fleets = Hands(hands, fabric.device), n_fleets
         self._lanes: dict[tuple[int, int], _Lane] = {}
         self._stop = threading.Event()
 
@@ -111,7 +113,7 @@ class Fleet:
         n_bytes = member_bytes(
             largest, self._rows.facts, self._rows.dtype.itemsize, mixed=self._mixed
         )
-        return members_at_once(n_bytes, self._hands.n, self._rows.device)
+        return members_at_once(n_bytes * self._n_fleets, self._hands.n, self._rows.device)
 
     def join(self, key: int, config: MLPConfig, *, seed: int, shuffle_seed: int) -> None:
         """Takes a member into its lane, from the lane's next epoch on.
@@ -172,7 +174,7 @@ class Fleet:
         crew = [_Shift(member) for lane in lanes for member in lane.members.values()]
         shifts = {shift.member: shift for shift in crew}
         for lane in lanes:
-            lane.rows.begin_epoch(lane.epochs, _BLOCK_BYTES // len(lanes))
+            lane.rows.begin_epoch(lane.epochs, _BLOCK_BYTES // (self._n_fleets * len(lanes)))
         self._each(_Shift.begin, crew)
         while blocks := [(lane, block) for lane in lanes if (block := lane.rows.next_block())]:
             self._hands.each((0.0, piece) for _, (_, pieces) in blocks for piece in pieces)

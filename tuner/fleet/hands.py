@@ -8,13 +8,13 @@ so they seldom meet.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Self
 
+import joblib
 import torch
 
 
@@ -28,8 +28,7 @@ class Hands:
     """
 
     def __init__(self, n: int | None, device: torch.device) -> None:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        self.n = n or (1 if device.type != "cpu" else cores or 1)
+        self.n = n or (1 if device.type != "cpu" else joblib.cpu_count())
         self._threads_before = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(
             self.n, thread_name_prefix="tuner-hand", initializer=_prepare

@@ -1,10 +1,11 @@
-"""How many networks train at once: what keeps the device busy, as far as memory holds them."""
+"""How many networks train at once: what keeps the machine busy, as far as memory holds them."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+import joblib
 import torch
 
 from ..config import DataFacts, MLPConfig
@@ -15,8 +16,22 @@ from .masks import DRAWN_AT_ONCE
 _FOR_EACH_HAND = 4
 #: On a GPU, where small networks wait for the launch of kernels and not for arithmetic.
 _ON_A_GPU = 64
-#: Share of the available memory that networks may take.
+#: Share of the available memory that processes, and then networks, may take.
 _SHARE = 0.5
+#: Bytes that a process takes with its libraries, before it has data.
+_A_PROCESS = 400 * 2**20
+
+
+def processes_at_once() -> int:
+    """Returns how many processes shall train side by side.
+
+    One for each core, a container's share of them respected, as far as memory holds the
+    processes; one where an accelerator does the work.
+    """
+    if torch.accelerator.is_available():
+        return 1
+    n_bytes = available_bytes(torch.device("cpu"))
+    return max(1, min(int(joblib.cpu_count()), int(_SHARE * n_bytes) // _A_PROCESS))
 
 
 def member_bytes(config: MLPConfig, facts: DataFacts, itemsize: int, *, mixed: bool = False) -> int:

@@ -1,16 +1,25 @@
 """Workers: where training runs."""
 
 from .base import Event, Failed, Finished, Job, Progress, Worker
-from .fleet import FleetWorker
-from .inline import InlineWorker
+from .crew import Crew
+from .fleet import FleetCrew
+from .processes import ProcessWorkers
+from .solo import SoloCrew
+from .staff import fleets, solos
+from .thread import ThreadWorker
 
 __all__ = [
+    "Crew",
     "Event",
     "Failed",
     "Finished",
-    "FleetWorker",
-    "InlineWorker",
+    "FleetCrew",
     "Job",
+    "ProcessWorkers",
     "Progress",
+    "SoloCrew",
+    "ThreadWorker",
     "Worker",
+    "fleets",
+    "solos",
 ]

@@ -1,0 +1,96 @@
+"""A crew that trains one job after the other with Lightning's Trainer."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections import deque
+from collections.abc import Mapping
+
+from .. import solo
+from ..config import Precision
+from ..data import Dataset
+from ..model import to_checkpoint
+from .base import Event, Failed, Finished, Job, Progress, rounded
+from .crew import Cancel, DismissedError, Orders
+
+
+class SoloCrew:
+    """Trains jobs on a data set, one after the other.
+
+    Args:
+        dataset: rows that all jobs train and are scored on.
+        precision: Lightning's word for the numbers that jobs train with.
+    """
+
+    capacity = 1
+
+    def __init__(self, dataset: Dataset, *, precision: Precision = "32-true") -> None:
+        self._dataset, self._precision = dataset, precision
+        self._jobs: deque[Job] = deque()  # the first is under way
+        self._stopped = threading.Event()
+
+    def work(self, orders: Orders) -> None:
+        """Trains one job after the other; returns when it is dismissed."""
+        try:
+            while True:
+                self._follow(orders)
+                if self._jobs:
+                    self._run(self._jobs[0], orders)
+        except DismissedError:
+            pass
+
+    def stop(self) -> None:
+        """Ends the job under way at its next step."""
+        self._stopped.set()
+
+    def _follow(self, orders: Orders) -> None:
+        for command in orders.take():
+            if isinstance(command, Cancel):
+                self._jobs = deque(job for job in self._jobs if job.id != command.job)
+            else:
+                self._jobs.append(command.job)
+
+    def _run(self, job: Job, orders: Orders) -> None:
+        """Trains a job and tells how it ended, but for one that was cancelled.
+
+        Raises:
+            DismissedError: the crew is to end.
+        """
+        try:
+            last: Event = self._train(job, orders)
+        except DismissedError:
+            raise
+        except solo.CancelledError:
+            if self._stopped.is_set():
+                raise DismissedError from None
+            return
+        except solo.DivergedError as error:
+            last = Failed(job.id, str(error), diverged=True)
+        except BaseException as error:  # sys.exit in a training must not end the worker
+            reason = "".join(traceback.format_exception_only(error)).strip()
+            last = Failed(job.id, reason, traceback.format_exc())
+        self._jobs.popleft()
+        orders.tell([last])
+
+    def _train(self, job: Job, orders: Orders) -> Finished:
+        last: Mapping[str, float] = {}
+
+        def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
+            nonlocal last
+            last = rounded(metrics)
+            orders.tell([Progress(job.id, epoch, last, shuffle=epoch - 1)])
+            self._follow(orders)
+            if not self._jobs or self._jobs[0] is not job:
+                raise solo.CancelledError
+
+        model = solo.train_mlp(
+            job.config,
+            self._dataset,
+            seed=job.seed,
+            shuffle_seed=job.shuffle_seed,
+            precision=self._precision,
+            on_epoch=on_epoch,
+            cancelled=self._stopped.is_set,
+        )
+        return Finished(job.id, last, to_checkpoint(model))
