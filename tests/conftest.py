@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tuner.workers import staff
+
 # Two test processes share the cores; torch's own threads would only get in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -28,6 +30,12 @@ width = { around = "two_thirds", factor = 4, low = 4, high = 64 }
 """
 
 Write = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless a test asks for more, trials train in its own process, which starts at once."""
+    monkeypatch.setattr(staff, "processes_at_once", lambda: 1)
 
 
 @pytest.fixture

@@ -51,6 +51,21 @@ def stored() -> int:
 def test_room(largest: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "available_bytes", lambda device: 11 * 10**9)
     assert room.members_at_once(largest, 2, torch.device("cpu")) == expected
+    assert room.members_at_once(largest, 1, torch.device("cpu")) == min(expected, 2)
+
+
+def test_one_process_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    monkeypatch.setattr(room.joblib, "cpu_count", lambda: 6)
+    monkeypatch.setattr(room, "available_bytes", lambda device: 2**36)
+    assert room.processes_at_once() == 6
+    monkeypatch.setattr(room, "available_bytes", lambda device: 2**31)
+    assert room.processes_at_once() == 2
+    monkeypatch.setattr(room, "available_bytes", lambda device: 0)
+    assert room.processes_at_once() == 1
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(room, "available_bytes", lambda device: 2**36)
+    assert room.processes_at_once() == 1
 
 
 def test_available_memory_is_some_of_the_machine() -> None:

@@ -167,6 +167,22 @@ def test_too_many_failures_in_a_row_stop_it(write_study: Write) -> None:
     assert StudyFailedError("").exit_code == 1
 
 
+@pytest.mark.parametrize(("trainer", "fleet"), [("fleet", 5), ("solo", None)])
+def test_several_processes(write_study: Write, trainer: Any, fleet: int | None) -> None:
+    """They finish exactly the budget, and their scores are those of one process."""
+    write_study(SMALL + "[study]\npruner = 'none'\n")
+    recorder = Recorder()
+    result = tuner.tune(
+        "small", trials=10, trainer=trainer, fleet=fleet, workers=2, observer=recorder
+    )
+    assert (result.counts.finished, len(trials())) == (10, 10)
+    assert max(len(snapshot.running) for snapshot in recorder.snapshots) == (fleet or 2)
+    first = trials()[0]
+    tuner.tune("small", trials=1, trainer=trainer, new=True)
+    assert trials()[0].params == first.params
+    assert trials()[0].value == pytest.approx(first.value, rel=1e-4)
+
+
 @pytest.mark.parametrize("trainer", ["fleet", "solo"])
 def test_both_trainers_give_the_same_first_score(write_study: Write, trainer: Any) -> None:
     """The first trial: the same weights, rows and steps, without dropout."""
@@ -229,6 +245,8 @@ def test_a_study_from_before_a_setting_goes_on(write_study: Write) -> None:
     [
         ({"trainer": "loop"}, "trainer must be one of"),
         ({"fleet": 0}, "fleet must be >= 1, got 0"),
+        ({"workers": 0}, "workers must be >= 1, got 0"),
+        ({"fleet": 2, "workers": 3}, "3 workers are too many for 2 trials at once"),
         ({"fleet": 2, "trainer": "solo"}, "solo trains one"),
     ],
 )

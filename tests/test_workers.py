@@ -1,37 +1,56 @@
 """One contract for every kind of worker."""
 
 import gc
+import os
+import signal
 import subprocess
 import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tuner.config import MLPConfig
 from tuner.data import Dataset, load
+from tuner.errors import WorkerLostError
 from tuner.fleet import Fleet, Member
 from tuner.model import MLP, to_checkpoint
 from tuner.workers import (
     Event,
     Failed,
     Finished,
-    FleetWorker,
-    InlineWorker,
+    FleetCrew,
     Job,
+    ProcessWorkers,
     Progress,
+    SoloCrew,
+    ThreadWorker,
     Worker,
     fleet,
 )
 
 
-def fleet_worker(dataset: Dataset) -> Worker:
-    return FleetWorker(dataset, capacity=3, accelerator="cpu")
+def fleet_here(dataset: Dataset) -> Worker:
+    return ThreadWorker(FleetCrew(dataset, 3, accelerator="cpu"))
 
 
-KINDS: list[Callable[[Dataset], Worker]] = [InlineWorker, fleet_worker]
+def solo_here(dataset: Dataset) -> Worker:
+    return ThreadWorker(SoloCrew(dataset))
+
+
+def fleets_elsewhere(dataset: Dataset) -> Worker:
+    return ProcessWorkers([partial(FleetCrew, dataset, 2, hands=1, accelerator="cpu")] * 2)
+
+
+def solos_elsewhere(dataset: Dataset) -> Worker:
+    return ProcessWorkers([partial(SoloCrew, dataset)] * 2)
+
+
+Kind = Callable[[Dataset], Worker]
+KINDS: list[Kind] = [fleet_here, solo_here, fleets_elsewhere, solos_elsewhere]
 SHORT = MLPConfig(depth=1, width=4, batch_size=16, epochs=2)
 LONG = SHORT.model_copy(update={"epochs": 10_000})
 
@@ -41,10 +60,19 @@ def wine() -> Dataset:
     return load("wine", Path())
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__, scope="module")
 def worker(request: pytest.FixtureRequest, wine: Dataset) -> Iterator[Worker]:
-    with request.param(wine) as worker:
+    with ready(request.param(wine)) as worker:
         yield worker
+
+
+def ready(worker: Worker) -> Worker:
+    """Waits until it takes jobs."""
+    end = time.monotonic() + 60
+    while not (worker.is_complete if isinstance(worker, ProcessWorkers) else worker.capacity):
+        assert time.monotonic() < end
+        worker.events(0.1)
+    return worker
 
 
 def until(
@@ -76,12 +104,10 @@ def test_a_job_runs_through_its_epochs(worker: Worker, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_the_same_job_gives_the_same_numbers(
-    kind: Callable[[Dataset], Worker], wine: Dataset
-) -> None:
+def test_the_same_job_gives_the_same_numbers(kind: Kind, wine: Dataset) -> None:
     scores = []
     for number in (1, 2):
-        with kind(wine) as worker:
+        with ready(kind(wine)) as worker:
             worker.submit(Job(number, SHORT, seed=5, shuffle_seed=0))
             found = until(worker, ended)
             scores.append([event.metrics for event in found if not isinstance(event, Failed)])
@@ -125,8 +151,8 @@ def test_waits_no_longer_than_asked(worker: Worker) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_close_ends_what_runs(kind: Callable[[Dataset], Worker], wine: Dataset) -> None:
-    with kind(wine) as worker:
+def test_close_ends_what_runs(kind: Kind, wine: Dataset) -> None:
+    with ready(kind(wine)) as worker:
         worker.submit(Job(1, LONG, seed=1, shuffle_seed=0))
         until(worker, bool)
         begin = time.monotonic()
@@ -144,7 +170,7 @@ def test_an_error_of_saving_is_the_jobs(wine: Dataset, monkeypatch: pytest.Monke
         return to_checkpoint(model)
 
     monkeypatch.setattr(fleet, "to_checkpoint", save)
-    with fleet_worker(wine) as worker:
+    with fleet_here(wine) as worker:
         for number in (1, 2):
             worker.submit(Job(number, SHORT, seed=number, shuffle_seed=0))
         found = until(worker, lambda found: sum(not isinstance(e, Progress) for e in found) == 2)
@@ -155,8 +181,9 @@ def test_an_error_of_saving_is_the_jobs(wine: Dataset, monkeypatch: pytest.Monke
 
 
 def test_what_ends_a_fleet_is_raised(wine: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    with fleet_worker(wine) as worker:
+    with fleet_here(wine) as worker:
         monkeypatch.setattr(Fleet, "__len__", lambda self: 1 / 0)
+        worker.submit(Job(1, SHORT, seed=1, shuffle_seed=0))
         with pytest.raises(ZeroDivisionError):
             until(worker, bool)
 
@@ -174,15 +201,114 @@ def test_what_failed_is_not_kept_in_memory(wine: Dataset, monkeypatch: pytest.Mo
     monkeypatch.setattr(Member, "end_epoch", fail)
     gc.disable()
     try:
-        with FleetWorker(wine, capacity=1, hands=1, accelerator="cpu") as worker:
+        crew = FleetCrew(wine, 1, hands=1, accelerator="cpu")
+        with ThreadWorker(crew) as worker:
             worker.submit(Job(1, SHORT, seed=1, shuffle_seed=0))
             until(worker, ended)
             worker.events(0.2)
             assert members[0]() is None
-            (lane,) = worker._crew.fleet._lanes.values()
+            (lane,) = crew._fleet._lanes.values()
             assert lane.rows._x.numel() == 0
     finally:
         gc.enable()
+
+
+class TestProcesses:
+    @pytest.fixture
+    def workers(self, wine: Dataset) -> Iterator[ProcessWorkers]:
+        with fleets_elsewhere(wine) as workers:
+            assert isinstance(workers, ProcessWorkers)
+            ready(workers)
+            yield workers
+
+    def test_jobs_are_spread(self, workers: ProcessWorkers) -> None:
+        for number in range(4):
+            workers.submit(Job(number, SHORT, seed=1, shuffle_seed=0))
+        assert [len(process.jobs) for process in workers._processes] == [2, 2]
+        until(workers, lambda found: sum(isinstance(event, Finished) for event in found) == 4)
+
+    def test_they_compute_with_one_thread_and_hear_no_ctrl_c(self, workers: ProcessWorkers) -> None:
+        for process in workers._processes:
+            status = Path(f"/proc/{process._child.pid}/environ").read_bytes().split(b"\0")
+            assert b"OMP_NUM_THREADS=1" in status
+            assert os.getsid(process._child.pid) == process._child.pid != os.getsid(0)
+
+    def test_one_that_is_killed_is_replaced_and_its_jobs_run_again(
+        self, workers: ProcessWorkers
+    ) -> None:
+        """Each epoch is told once, and it takes fewer jobs at once, lest memory ran out."""
+        job = LONG.model_copy(update={"epochs": 400})
+        for number in range(4):
+            workers.submit(Job(number, job, seed=1, shuffle_seed=0))
+        found = until(workers, lambda found: len(found) > 20)
+        victim = workers._processes[0]
+        os.kill(victim._child.pid, signal.SIGKILL)
+        found += until(
+            workers,
+            lambda found: sum(isinstance(event, Finished) for event in found) == 4,
+        )
+        assert not [event for event in found if isinstance(event, Failed)]
+        for number in range(4):
+            epochs = [e.epoch for e in found if isinstance(e, Progress) and e.job == number]
+            assert epochs == list(range(1, 401))
+        assert victim not in workers._processes
+        assert workers.capacity == 3
+
+    def test_a_job_that_kills_its_process_is_given_up(self, workers: ProcessWorkers) -> None:
+        workers.submit(Job(1, LONG, seed=1, shuffle_seed=0))
+        found: list[Event] = []
+        deaths = 0
+        while not any(isinstance(event, Failed) for event in found):
+            found += workers.events(0.1)
+            victim = next(process for process in workers._processes if process.jobs)
+            if deaths < 3 and victim.begun:
+                os.kill(victim._child.pid, signal.SIGKILL)
+                deaths += 1
+                while victim in workers._processes:
+                    found += workers.events(0.1)
+        (failed,) = (event for event in found if isinstance(event, Failed))
+        assert failed.reason == "its process died 3 times, the last time with SIGKILL"
+        ready(workers)
+        workers.submit(Job(2, SHORT, seed=1, shuffle_seed=0))
+        assert isinstance(until(workers, ended)[-1], Finished)
+
+    def test_they_end_with_what_started_them(self) -> None:
+        """Killed, it cannot even close the connections."""
+        code = (
+            "import time; from pathlib import Path\n"
+            "from tests.test_workers import *\n"
+            "with fleets_elsewhere(load('wine', Path())) as workers:\n"
+            "    ready(workers)\n"
+            "    print(*[process._child.pid for process in workers._processes], flush=True)\n"
+            "    workers.submit(Job(1, LONG, 1, 0))\n"
+            "    until(workers, lambda found: False)\n"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+        ) as parent:
+            assert parent.stdout is not None
+            pids = [int(word) for word in parent.stdout.readline().split()]
+            assert len(pids) == 2
+            time.sleep(0.5)
+            parent.kill()
+        end = time.monotonic() + 10
+        while any(Path(f"/proc/{pid}").exists() for pid in pids):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+    def test_a_crew_that_cannot_be_made_is_an_error(self, wine: Dataset) -> None:
+        with (
+            ProcessWorkers([partial(FleetCrew, wine)]) as workers,
+            pytest.raises(WorkerLostError, match="ValueError: a fleet needs a capacity"),
+        ):
+            until(workers, bool)
+
+    def test_a_process_that_dies_at_its_start_is_an_error(self, wine: Dataset) -> None:
+        with fleets_elsewhere(wine) as workers:
+            assert isinstance(workers, ProcessWorkers)
+            os.kill(workers._processes[0]._child.pid, signal.SIGKILL)
+            with pytest.raises(WorkerLostError, match="ended with SIGKILL while it started"):
+                until(workers, bool)
 
 
 OUT_OF_MEMORY = """
@@ -190,10 +316,11 @@ import resource
 from pathlib import Path
 from tuner.config import MLPConfig
 from tuner.data import load
-from tuner.workers import Failed, Finished, FleetWorker, Job
+from tuner.workers import Failed, Finished, FleetCrew, Job, ThreadWorker
 
 config = MLPConfig(depth=3, width=1500, batch_size=32, epochs=2)
-with FleetWorker(load("wine", Path()), capacity=8, hands=1, accelerator="cpu") as worker:
+crew = FleetCrew(load("wine", Path()), 8, hands=1, accelerator="cpu")
+with ThreadWorker(crew) as worker:
     worker.submit(Job(99, config.model_copy(update={"width": 4}), 0, 0))
     while not any(isinstance(event, Finished) for event in worker.events(0.1)):
         pass  # libraries are loaded, threads are there

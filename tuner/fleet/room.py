@@ -11,8 +11,10 @@ import torch
 from ..config import DataFacts, MLPConfig
 from .masks import DRAWN_AT_ONCE
 
-#: On the CPU, networks for each hand. With 4 the hands end an epoch at nearly the same time; more
+#: On the CPU, networks for a hand that is alone: with 2 it seldom waits for its coordinator. More
 #: gained nothing on any data measured (docs/benchmarks.md), and first results come later.
+_FOR_A_HAND = 2
+#: On the CPU, networks for each of several hands, which so end an epoch at nearly the same time.
 _FOR_EACH_HAND = 4
 #: On a GPU, where small networks wait for the launch of kernels and not for arithmetic.
 _ON_A_GPU = 64
@@ -63,7 +65,10 @@ def members_at_once(largest: int, n_hands: int, device: torch.device) -> int:
         n_hands: threads that train side by side.
         device: where they train.
     """
-    busy = _FOR_EACH_HAND * n_hands if device.type == "cpu" else _ON_A_GPU
+    if device.type != "cpu":
+        busy = _ON_A_GPU
+    else:
+        busy = _FOR_A_HAND if n_hands == 1 else _FOR_EACH_HAND * n_hands
     return max(1, min(busy, int(_SHARE * available_bytes(device)) // max(1, largest)))
 
 

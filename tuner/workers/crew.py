@@ -51,29 +51,34 @@ class Orders:
     """
 
     def __init__(self, put: Callable[[list[Event]], None]) -> None:
-        self._put, self._n_put = put, 0
+        self._put, self._n_put, self._n_answered = put, 0, 0
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
 
     def give(self, command: Command | None) -> None:
         """Tells the crew something, or with None to end; called from another thread."""
         self._commands.put(command)
 
-    def take(self) -> list[Submit | Cancel]:
+    def take(self, *, is_idle: bool) -> list[Submit | Cancel]:
         """Waits until the last batch is answered; returns what to do now.
+
+        Args:
+            is_idle: wait for something to do, too.
 
         Raises:
             DismissedError: the crew is to end.
         """
         taken: list[Submit | Cancel] = []
-        while True:
-            match self._commands.get():
-                case Answered(batch=batch):
-                    if batch >= self._n_put:
-                        return taken
-                case None:
-                    raise DismissedError
-                case command:
-                    taken.append(command)
+        while self._n_answered < self._n_put or (is_idle and not taken):
+            while True:
+                match self._commands.get():
+                    case Answered(batch=batch):
+                        self._n_answered = batch
+                        break
+                    case None:
+                        raise DismissedError
+                    case command:
+                        taken.append(command)
+        return taken
 
     def tell(self, events: list[Event]) -> None:
         """Tells what happened, if something did."""

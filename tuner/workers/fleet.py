@@ -58,7 +58,7 @@ class FleetCrew:
         try:
             with self._fleet:
                 while True:
-                    self._follow(orders.take())
+                    self._follow(orders.take(is_idle=not self._jobs))
                     orders.tell(self._train())
         except (DismissedError, StoppedError):
             pass

@@ -141,7 +141,7 @@ class ProcessWorkers:
     def close(self) -> None:
         """Ends all jobs and processes."""
         for process in self._processes:
-            process.connection.close()
+            process.dismiss()
         for process in self._processes:
             process.end()
 
@@ -276,6 +276,12 @@ class _Process:
         # If it died, the next look at its connection shows it.
         with contextlib.suppress(OSError):
             self.connection.send_bytes(message)
+
+    def dismiss(self) -> None:
+        """Lets the process end; one without a crew would notice only when modules are loaded."""
+        self.connection.close()
+        if self.capacity == 0:
+            self._child.kill()
 
     def end(self) -> str:
         """Waits for the end of the process, or ends it; says how it ended."""

@@ -45,7 +45,7 @@ class SoloCrew:
         self._stopped.set()
 
     def _follow(self, orders: Orders) -> None:
-        for command in orders.take():
+        for command in orders.take(is_idle=not self._jobs):
             if isinstance(command, Cancel):
                 self._jobs = deque(job for job in self._jobs if job.id != command.job)
             else:
