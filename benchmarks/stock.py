@@ -167,8 +167,17 @@ def peak_bytes() -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
+def claim(path: Path) -> bool:
+    """Says whether this process is the first that wants what the file stands for."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
 def main() -> None:
-    """Runs one worker process: a search until a deadline, or a share of a list of configs."""
+    """Runs one worker process: a search until a deadline, or what it gets of a list of configs."""
     parser = argparse.ArgumentParser()
     parser.add_argument("arrays", type=Path)
     parser.add_argument("log", type=Path)
@@ -178,7 +187,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--configs", type=Path)
     parser.add_argument("--loop", action="store_true", help="a plain loop in place of a Trainer")
-    parser.add_argument("--share", type=int, nargs=2, default=(0, 1))
+    parser.add_argument("--claims", type=Path, help="folder where processes claim configs")
     parser.add_argument("--epochs", type=int, default=10)
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
@@ -191,8 +200,8 @@ def main() -> None:
     with args.log.open("w") as log:
         print(json.dumps({"time": time.time(), "begin": True}), file=log, flush=True)
         if args.configs:
-            part, parts = args.share
-            mine = json.loads(args.configs.read_text())[part::parts]
+            configs = json.loads(args.configs.read_text())
+            mine = (params for i, params in enumerate(configs) if claim(args.claims / str(i)))
             if args.loop:
                 from . import loop
 

@@ -55,7 +55,7 @@ def test_the_shipped_studies_run(path: Path, project: Path) -> None:
         path = project / "studies" / path.name
         path.write_text(shorter)
     trials = "1" if path.stem == "mnist_mlp" else "4"
-    run("tune", str(path), "--trials", trials)
+    run("tune", "--workers", "1", str(path), "--trials", trials)
     found = tuner.best(path)
     good = {"mnist_mlp": 0.9, "digits_mlp": 0.9, "wine_mlp": 0.7, "diabetes_mlp": 70}[path.stem]
     assert found.value > good if found.metric == "val_accuracy" else found.value < good
@@ -63,7 +63,7 @@ def test_the_shipped_studies_run(path: Path, project: Path) -> None:
 
 def test_home_moves(write_study: Write, tmp_path: Path) -> None:
     write_study()
-    run("tune", "small", "--trials", "1", TUNER_HOME=str(tmp_path / "elsewhere"))
+    run("tune", "--workers", "1", "small", "--trials", "1", TUNER_HOME=str(tmp_path / "elsewhere"))
     assert (tmp_path / "elsewhere" / "small" / "best.json").exists()
     assert not (tmp_path / "runs").exists()
 
@@ -97,12 +97,12 @@ def test_brackets_in_a_message_are_shown(write_study: Write) -> None:
 
 def test_a_changed_study_shows_its_diff(write_study: Write) -> None:
     write_study()
-    run("tune", "small", "--trials", "1")
+    run("tune", "--workers", "1", "small", "--trials", "1")
     write_study(SMALL.replace("epochs = 3", "epochs = 2"))
     told = run("tune", "small", code=2).stderr
     assert "objective.epochs: 3 -> 2" in told
     assert "--new" in told
-    run("tune", "small", "--trials", "1", "--new")
+    run("tune", "--workers", "1", "small", "--trials", "1", "--new")
 
 
 def test_failures_end_with_1(write_study: Write) -> None:
@@ -112,14 +112,16 @@ def test_failures_end_with_1(write_study: Write) -> None:
 
 def test_another_owner_ends_with_3(write_study: Write) -> None:
     write_study(SMALL.replace("epochs = 3", "epochs = 100000"))
-    with subprocess.Popen([*TUNER, "tune", "small"], stdout=subprocess.PIPE, text=True) as first:
+    with subprocess.Popen(
+        [*TUNER, "tune", "small", "--workers", "1"], stdout=subprocess.PIPE, text=True
+    ) as first:
         owner = Path("runs/small/small.toml")
         while not owner.exists():
             assert first.poll() is None
         assert f"is being tuned by process {first.pid} on " in run("tune", "small", code=3).stderr
         first.kill()
         first.communicate()
-    run("tune", "small", "--minutes", "0.01")
+    run("tune", "--workers", "1", "small", "--minutes", "0.01")
 
 
 def test_an_unreadable_store_ends_with_4(write_study: Write) -> None:

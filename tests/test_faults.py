@@ -57,6 +57,18 @@ def until_it_loads(process: subprocess.Popen[str]) -> None:
         pass
 
 
+def children(process: subprocess.Popen[str]) -> set[int]:
+    files = Path(f"/proc/{process.pid}/task").glob("*/children")
+    return {int(pid) for file in files for pid in file.read_text().split()}
+
+
+def until_they_ended(pids: set[int]) -> None:
+    end = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < end, "a worker outlived its coordinator"
+        time.sleep(0.05)
+
+
 def running() -> frozenset[int]:
     """Numbers of the trials that were given to a worker and have not ended."""
     return frozenset(
@@ -87,9 +99,10 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     write_study: Write, number: signal.Signals, code: int, times: int
 ) -> None:
     write_study(STUDY)
-    process = start("--trials", "40")
+    process = start("--trials", "40", "--workers", "2")
     until_a_trial_runs(process, finished=1)
-    kept = values()
+    kept, workers = values(), children(process)
+    assert len(workers) == 2
     begin = time.monotonic()
     for _ in range(times):
         process.send_signal(number)
@@ -98,6 +111,7 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     assert process.returncode == code, told
     assert "the same command goes on" in told
     assert count(trials()).running == 0
+    until_they_ended(workers)
     run("tune", "small", "--trials", "40")
     counts = count(trials())
     assert (counts.finished, counts.running, counts.waiting) == (40, 0, 0)
@@ -122,11 +136,12 @@ def test_a_signal_while_it_loads(write_study: Write, number: signal.Signals) -> 
 
 def test_kill_and_resume(write_study: Write) -> None:
     write_study(STUDY)
-    process = start("--trials", "40")
+    process = start("--trials", "40", "--workers", "2")
     until_a_trial_runs(process, finished=1)
-    kept = values()
+    kept, workers = values(), children(process)
     process.kill()
     process.communicate()
+    until_they_ended(workers)
     cut = [trial for trial in trials() if trial.state == TrialState.RUNNING]
     assert cut
     run("tune", "small", "--trials", "40")
@@ -143,6 +158,19 @@ def test_kill_and_resume(write_study: Write) -> None:
         assert again.user_attrs["seed"] == each.user_attrs["seed"]
 
 
+def test_workers_that_die_cost_nothing_but_time(write_study: Write) -> None:
+    write_study(STUDY)
+    process = start("--trials", "40", "--workers", "2")
+    for finished in (1, 10, 20):
+        until_a_trial_runs(process, finished=finished)
+        os.kill(children(process).pop(), signal.SIGKILL)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 0, told
+    counts = count(trials())
+    assert (counts.finished, counts.failed, counts.interrupted) == (40, 0, 0)
+    assert len(trials()) == 40
+
+
 @pytest.mark.slow
 def test_twenty_blows_at_random(write_study: Write) -> None:
     """`kill -9` and Ctrl-C, twenty in all, at random moments of a study; each finds it alive."""
@@ -151,7 +179,7 @@ def test_twenty_blows_at_random(write_study: Write) -> None:
     seen: dict[int, tuple[str, float | None]] = {}
     for blow in range(20):
         stale = running() if storage.store_path().exists() and storage.summaries() else frozenset()
-        process = start("--trials", "1000")
+        process = start("--trials", "1000", "--workers", "1")
         if blow % 4:
             until_a_trial_runs(process, stale=stale)
         else:
@@ -167,7 +195,7 @@ def test_twenty_blows_at_random(write_study: Write) -> None:
             assert seen.items() <= found.items(), "a finished trial changed or went"
             seen = found
     budget = count(trials()).finished + 20
-    run("tune", "small", "--trials", str(budget))
+    run("tune", "small", "--trials", str(budget), "--workers", "1")
     counts = count(trials())
     assert counts.finished == budget
     assert counts.interrupted >= 10

@@ -30,6 +30,7 @@ from tuner.workers import (
     ThreadWorker,
     Worker,
     fleet,
+    processes,
 )
 
 
@@ -303,12 +304,27 @@ class TestProcesses:
         ):
             until(workers, bool)
 
-    def test_a_process_that_dies_at_its_start_is_an_error(self, wine: Dataset) -> None:
+    def test_a_process_that_is_killed_at_its_start_thrice_is_an_error(self, wine: Dataset) -> None:
         with fleets_elsewhere(wine) as workers:
             assert isinstance(workers, ProcessWorkers)
+            for _ in range(2):
+                victim = workers._processes[0]
+                os.kill(victim._child.pid, signal.SIGKILL)
+                while victim in workers._processes:
+                    assert workers.events(0.1) == []
             os.kill(workers._processes[0]._child.pid, signal.SIGKILL)
             with pytest.raises(WorkerLostError, match="ended with SIGKILL while it started"):
                 until(workers, bool)
+
+    def test_modules_that_cannot_be_loaded_are_an_error(
+        self, wine: Dataset, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(processes, "_CHILD", "import no_such_module")
+        with (
+            fleets_elsewhere(wine) as workers,
+            pytest.raises(WorkerLostError, match="ended with exit code 1 while it started"),
+        ):
+            until(workers, bool)
 
 
 OUT_OF_MEMORY = """

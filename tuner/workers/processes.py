@@ -29,7 +29,8 @@ from ..errors import WorkerLostError
 from .base import Event, Failed, Job, Progress
 from .crew import Answered, Cancel, Command, Crew, Orders, Submit
 
-#: Times that a job begins anew after its process died, before it is given up.
+#: Times that a job begins anew after its process died, before it is given up; and that a process is
+#: started anew that a signal killed before it had a crew.
 _RETRIES = 2
 #: Seconds that `close` waits for a process to end by itself.
 _CLOSE_SECONDS = 5.0
@@ -72,6 +73,7 @@ class ProcessWorkers:
     def __init__(self, makes: Sequence[Callable[[], Crew]], *, threads: int = 1) -> None:
         self._processes = [_Process(pickle.dumps(make), threads) for make in makes]
         self._deaths: Counter[int] = Counter()  # for each job
+        self._error: WorkerLostError | None = None
 
     @property
     def capacity(self) -> int:
@@ -99,6 +101,8 @@ class ProcessWorkers:
             WorkerLostError: a process did not get as far as its crew, or its crew ended with an
                 error that is no job's.
         """
+        if self._error is not None:  # after the last events
+            raise self._error
         for process in self._processes:
             process.answer()
         events: list[Event] = []
@@ -106,12 +110,17 @@ class ProcessWorkers:
         for connection in wait(list(by_connection), timeout):
             process = by_connection[connection]  # type: ignore[index]
             try:
-                message = process.connection.recv()
-            except (EOFError, OSError):
-                events += self._replace(process)
-            else:
-                events += process.heard(message)
+                events += self._hear(process)
+            except WorkerLostError as error:
+                self._error = error
         return events
+
+    def _hear(self, process: _Process) -> list[Event]:
+        try:
+            message = process.connection.recv()
+        except (EOFError, OSError):
+            return self._replace(process)
+        return process.heard(message)
 
     def _replace(self, process: _Process) -> list[Event]:
         """Starts another process in the place of one that died, with its jobs.
@@ -119,13 +128,17 @@ class ProcessWorkers:
         Where the system killed it, as it does when memory runs out, the next one takes half as
         many jobs at once, and only a job that was alone is to blame.
         """
-        how = process.end()
-        if process.capacity == 0:
+        code = process.end()
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        has_started = process.capacity > 0
+        if not has_started and (code >= 0 or process.n_starts > _RETRIES):
             raise WorkerLostError(f"a worker process ended with {how} while it started")
-        begun = process.begun
-        was_killed = how == signal.SIGKILL.name
-        limit = max(1, process.capacity // 2) if was_killed else process.limit
-        successor = _Process(process.make, process.threads, limit)
+        begun, limit = process.begun, process.limit
+        was_killed = code == -signal.SIGKILL
+        if has_started and was_killed:
+            limit = max(1, process.capacity // 2)
+        n_starts = 1 if has_started else process.n_starts + 1
+        successor = _Process(process.make, process.threads, limit, n_starts)
         self._processes[self._processes.index(process)] = successor
         failed: list[Event] = []
         for number, job in process.jobs.items():
@@ -164,6 +177,7 @@ class _Process:
         make: pickled, makes the crew.
         threads: that it may compute with.
         limit: of the jobs that it is given at once, if there is one.
+        n_starts: how many times in a row one was started in this place, until there is a crew.
 
     Attributes:
         connection: closes when the process ends.
@@ -173,8 +187,10 @@ class _Process:
         told: epochs that were told of each job.
     """
 
-    def __init__(self, make: bytes, threads: int, limit: int | None = None) -> None:
-        self.make, self.threads, self.limit = make, threads, limit
+    def __init__(
+        self, make: bytes, threads: int, limit: int | None = None, n_starts: int = 1
+    ) -> None:
+        self.make, self.threads, self.limit, self.n_starts = make, threads, limit, n_starts
         self.capacity = 0
         self.jobs: dict[int, Job] = {}
         self.begun: set[int] = set()
@@ -283,15 +299,14 @@ class _Process:
         if self.capacity == 0:
             self._child.kill()
 
-    def end(self) -> str:
-        """Waits for the end of the process, or ends it; says how it ended."""
+    def end(self) -> int:
+        """Waits for the end of the process, or ends it; returns its code, -n after signal n."""
         self.connection.close()
         try:
-            code = self._child.wait(_CLOSE_SECONDS)
+            return self._child.wait(_CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
             self._child.kill()
-            code = self._child.wait()
-        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            return self._child.wait()
 
 
 def serve(descriptor: int) -> None:
