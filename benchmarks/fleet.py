@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tuner.config import MLPConfig
 from tuner.data import load
-from tuner.workers import Failed, Finished, Job, ProcessWorkers, fleets
+from tuner.workers import Failed, Finished, Job, ProcessWorkers, fleets, fleets_at_once
 
 from .stock import peak_bytes
 
@@ -38,7 +38,7 @@ def main() -> None:
         dataset,
         largest=largest,
         members=args.members,
-        workers=args.workers,
+        workers=args.workers or fleets_at_once(args.members),
         precision=args.precision,
     ) as worker:
         while isinstance(worker, ProcessWorkers) and not worker.is_complete:

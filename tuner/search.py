@@ -23,7 +23,7 @@ from .space import SearchSpace
 from .storage import Counts
 from .study import BudgetSpec, StudySpec, load_study
 from .study_store import StudyStore
-from .workers import Worker, fleets, solos
+from .workers import Worker, fleets, fleets_at_once, solos
 
 Trainer = Literal["fleet", "solo"]
 
@@ -80,10 +80,12 @@ def tune(
         target: value of the metric that is good enough.
         new: put an earlier study of this name aside and begin anew.
         trainer: "fleet" trains many trials at once, "solo" one at a time with Lightning's Trainer.
-        fleet: how many trials fleets train at once, in all; None is four for each core of the CPU
-            or 64 on a GPU, and fewer if half of the free memory holds fewer of the largest network.
+        fleet: how many trials fleets train at once, in all; None is two for each worker process,
+            four for each core for a single worker, or 64 on a GPU, and fewer if half of the free
+            memory holds fewer of the largest network.
         workers: processes that train side by side, each a fleet or a Trainer; 1 trains in this
-            process. None is one for each core for a fleet on the CPU, else 1.
+            process. None is one for each core for a fleet on the CPU, else 1, and never more than
+            `trials`.
         observer: is told what happens.
 
     If `trials` or `minutes` is given, the arguments replace the budget of the study file; a
@@ -101,7 +103,7 @@ def tune(
         WorkerLostError: a process that trains could not start or go on.
         InterruptedStudyError: a signal came.
 
-    One seed gives the same trials and scores again where one worker trains.
+    With `workers=1`, one seed gives the same trials and scores again on the same machine.
     """
     observer = observer or Observer()
     _check(trainer, fleet, workers)
@@ -111,6 +113,11 @@ def tune(
     dataset = load_data(spec)
     space = SearchSpace.of(spec, dataset.facts)
     metric = spec.metric(dataset.task)
+    if workers is None:
+        at_once = 1 if trainer == "solo" else fleets_at_once(fleet)
+        workers = min(at_once, budget.trials or at_once)
+    if workers > 1:
+        observer.begin(f"starting {workers} worker processes")
     with (
         Interruption() as interruption,
         StudyStore(
@@ -152,13 +159,13 @@ def _worker(
     space: SearchSpace,
     trainer: Trainer,
     fleet: int | None,
-    workers: int | None,
+    workers: int,
     precision: Precision,
 ) -> Worker:
     if trainer == "solo":
         return solos(dataset, workers=workers, precision=precision)
     return fleets(
-        dataset, largest=space.largest(), members=fleet, workers=workers, precision=precision
+        dataset, workers=workers, largest=space.largest(), members=fleet, precision=precision
     )
 
 

@@ -5,7 +5,7 @@ from .crew import Crew
 from .fleet import FleetCrew
 from .processes import ProcessWorkers
 from .solo import SoloCrew
-from .staff import fleets, solos
+from .staff import fleets, fleets_at_once, solos
 from .thread import ThreadWorker
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "ThreadWorker",
     "Worker",
     "fleets",
+    "fleets_at_once",
     "solos",
 ]

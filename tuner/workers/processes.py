@@ -125,24 +125,24 @@ class ProcessWorkers:
     def _replace(self, process: _Process) -> list[Event]:
         """Starts another process in the place of one that died, with its jobs.
 
-        Where the system killed it, as it does when memory runs out, the next one takes half as
-        many jobs at once, and only a job that was alone is to blame.
+        It may have died because memory ran out, or of one of its jobs. So the next one takes half
+        as many at once, until a job that is to blame is alone.
+
+        Raises:
+            WorkerLostError: it got no crew, and not because a signal killed it once or twice.
         """
         code = process.end()
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        has_started = process.capacity > 0
-        if not has_started and (code >= 0 or process.n_starts > _RETRIES):
+        limit, n_starts = process.limit, process.n_starts + 1
+        if process.capacity:
+            limit, n_starts = max(1, process.capacity // 2), 1
+        elif code >= 0 or n_starts > 1 + _RETRIES:
             raise WorkerLostError(f"a worker process ended with {how} while it started")
-        begun, limit = process.begun, process.limit
-        was_killed = code == -signal.SIGKILL
-        if has_started and was_killed:
-            limit = max(1, process.capacity // 2)
-        n_starts = 1 if has_started else process.n_starts + 1
         successor = _Process(process.make, process.threads, limit, n_starts)
         self._processes[self._processes.index(process)] = successor
         failed: list[Event] = []
         for number, job in process.jobs.items():
-            if number in begun and not (was_killed and len(begun) > 1):
+            if process.begun == {number}:
                 self._deaths[number] += 1
             if self._deaths[number] > _RETRIES:
                 reason = f"its process died {_RETRIES + 1} times, the last time with {how}"

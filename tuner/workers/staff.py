@@ -17,27 +17,34 @@ from .solo import SoloCrew
 from .thread import ThreadWorker
 
 
+def fleets_at_once(members: int | None) -> int:
+    """Returns how many fleets train side by side where no one says: one a core, or one on a GPU.
+
+    Args:
+        members: that train at once, in all, if that is said.
+    """
+    return min(processes_at_once(), members or sys.maxsize)
+
+
 def fleets(
     dataset: Dataset,
     *,
+    workers: int,
     largest: MLPConfig,
     members: int | None = None,
-    workers: int | None = None,
     precision: Precision = "32-true",
 ) -> Worker:
     """Makes workers that are fleets.
 
     Args:
         dataset: rows that all jobs train and are scored on.
+        workers: how many; one works in this process, more in processes of their own.
         largest: of the configs that will come.
         members: that train at once, in all, at least `workers`; None is as many as keep the
             machine busy and find room in its memory.
-        workers: how many; one works in this process, more in processes of their own. None is one
-            for each core, or one in all where there is a GPU.
         precision: Lightning's word for the numbers that jobs train with.
     """
-    n = workers or min(processes_at_once(), members or sys.maxsize)
-    shares = [None] * n if members is None else [(members + i) // n for i in range(n)]
+    shares = [None if members is None else (members + i) // workers for i in range(workers)]
     return _employed(
         [
             partial(
@@ -46,25 +53,23 @@ def fleets(
                 share,
                 largest=largest,
                 precision=precision,
-                hands=None if n == 1 else 1,
-                n_crews=n,
+                hands=None if workers == 1 else 1,
+                n_crews=workers,
             )
             for share in shares
         ]
     )
 
 
-def solos(
-    dataset: Dataset, *, workers: int | None = None, precision: Precision = "32-true"
-) -> Worker:
+def solos(dataset: Dataset, *, workers: int, precision: Precision = "32-true") -> Worker:
     """Makes workers that train one job at a time with Lightning's Trainer.
 
     Args:
         dataset: rows that all jobs train and are scored on.
-        workers: how many; one, which None is too, works in this process.
+        workers: how many; one works in this process, more in processes of their own.
         precision: Lightning's word for the numbers that jobs train with.
     """
-    return _employed([partial(SoloCrew, dataset, precision=precision)] * (workers or 1))
+    return _employed([partial(SoloCrew, dataset, precision=precision)] * workers)
 
 
 def _employed(makes: Sequence[Callable[[], Crew]]) -> Worker:
