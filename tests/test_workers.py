@@ -30,7 +30,7 @@ from tuner.workers import (
     ThreadWorker,
     Worker,
     fleet,
-    processes,
+    process,
 )
 
 
@@ -229,10 +229,10 @@ class TestProcesses:
         until(workers, lambda found: sum(isinstance(event, Finished) for event in found) == 4)
 
     def test_they_compute_with_one_thread_and_hear_no_ctrl_c(self, workers: ProcessWorkers) -> None:
-        for process in workers._processes:
-            status = Path(f"/proc/{process._child.pid}/environ").read_bytes().split(b"\0")
+        for each in workers._processes:
+            status = Path(f"/proc/{each.pid}/environ").read_bytes().split(b"\0")
             assert b"OMP_NUM_THREADS=1" in status
-            assert os.getsid(process._child.pid) == process._child.pid != os.getsid(0)
+            assert os.getsid(each.pid) == each.pid != os.getsid(0)
 
     def test_one_that_is_killed_is_replaced_and_its_jobs_run_again(
         self, workers: ProcessWorkers
@@ -243,7 +243,7 @@ class TestProcesses:
             workers.submit(Job(number, job, seed=1, shuffle_seed=0))
         found = until(workers, lambda found: len(found) > 20)
         victim = workers._processes[0]
-        os.kill(victim._child.pid, signal.SIGKILL)
+        os.kill(victim.pid, signal.SIGKILL)
         found += until(
             workers,
             lambda found: sum(isinstance(event, Finished) for event in found) == 4,
@@ -263,7 +263,7 @@ class TestProcesses:
             found += workers.events(0.1)
             victim = next(process for process in workers._processes if process.jobs)
             if deaths < 3 and victim.begun:
-                os.kill(victim._child.pid, signal.SIGKILL)
+                os.kill(victim.pid, signal.SIGKILL)
                 deaths += 1
                 while victim in workers._processes:
                     found += workers.events(0.1)
@@ -280,7 +280,7 @@ class TestProcesses:
             "from tests.test_workers import *\n"
             "with fleets_elsewhere(load('wine', Path())) as workers:\n"
             "    ready(workers)\n"
-            "    print(*[process._child.pid for process in workers._processes], flush=True)\n"
+            "    print(*[process.pid for process in workers._processes], flush=True)\n"
             "    workers.submit(Job(1, LONG, 1, 0))\n"
             "    until(workers, lambda found: False)\n"
         )
@@ -309,20 +309,20 @@ class TestProcesses:
             assert isinstance(workers, ProcessWorkers)
             for _ in range(2):
                 victim = workers._processes[0]
-                os.kill(victim._child.pid, signal.SIGKILL)
+                os.kill(victim.pid, signal.SIGKILL)
                 while victim in workers._processes:
                     assert workers.events(0.1) == []
-            os.kill(workers._processes[0]._child.pid, signal.SIGKILL)
+            os.kill(workers._processes[0].pid, signal.SIGKILL)
             with pytest.raises(WorkerLostError, match="ended with SIGKILL while it started"):
                 until(workers, bool)
 
     def test_modules_that_cannot_be_loaded_are_an_error(
         self, wine: Dataset, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(processes, "_CHILD", "import no_such_module")
+        monkeypatch.setattr(process, "_CHILD", "import no_such_module")
         with (
             fleets_elsewhere(wine) as workers,
-            pytest.raises(WorkerLostError, match="ended with exit code 1 while it started"),
+            pytest.raises(WorkerLostError, match="exit code 1 while it started: ModuleNot"),
         ):
             until(workers, bool)
 

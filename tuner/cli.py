@@ -47,7 +47,8 @@ def tune(
         str, typer.Option(help="fleet: many trials at once. solo: one at a time.")
     ] = "fleet",
     fleet: Annotated[
-        Optional[int], typer.Option(help="Trials that fleets train at once; 2 a worker if unset.")
+        Optional[int],
+        typer.Option(help="Trials that train at once, in all; 2 a core or more if unset."),
     ] = None,
     workers: Annotated[
         Optional[int],

@@ -25,9 +25,9 @@ class MirroredStorage(BaseStorage):
     """Optuna's storage interface in front of a store whose trials no one else writes.
 
     When a trial begins or ends, its state and all that was written before are in the store once
-    the call returns. Everything else follows within moments, in order; after an error nothing more
-    is written, and each later call raises it. Only what was said of trials under way can be lost
-    with the process, and those run again.
+    the call returns. Everything else follows within moments, in order; after an error in it nothing
+    more is written, and each later call that writes raises it. Only what was said of trials under
+    way can be lost with the process, and those run again.
 
     Args:
         disk: the store. Other processes may read it, and write other studies.

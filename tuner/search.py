@@ -80,9 +80,9 @@ def tune(
         target: value of the metric that is good enough.
         new: put an earlier study of this name aside and begin anew.
         trainer: "fleet" trains many trials at once, "solo" one at a time with Lightning's Trainer.
-        fleet: how many trials fleets train at once, in all; None is two for each worker process,
-            four for each core for a single worker, or 64 on a GPU, and fewer if half of the free
-            memory holds fewer of the largest network.
+        fleet: how many trials fleets train at once, in all; None is two for each worker that has
+            one core, four for each core of a worker that has more, 64 for one on a GPU, and fewer
+            if half of the free memory holds fewer of the largest network.
         workers: processes that train side by side, each a fleet or a Trainer; 1 trains in this
             process. None is one for each core for a fleet on the CPU, else 1, and never more than
             `trials`.
@@ -103,7 +103,8 @@ def tune(
         WorkerLostError: a process that trains could not start or go on.
         InterruptedStudyError: a signal came.
 
-    With `workers=1`, one seed gives the same trials and scores again on the same machine.
+    With `workers=1` and a number of trials for `fleet`, one seed gives the same trials and scores
+    again on the same machine.
     """
     observer = observer or Observer()
     _check(trainer, fleet, workers)

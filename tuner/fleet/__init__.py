@@ -2,7 +2,16 @@
 
 from .fleet import Fleet, Outcome
 from .member import Member, StoppedError
-from .room import processes_at_once
+from .room import cores, processes_at_once
 from .rows import Minibatches, Rows
 
-__all__ = ["Fleet", "Member", "Minibatches", "Outcome", "Rows", "StoppedError", "processes_at_once"]
+__all__ = [
+    "Fleet",
+    "Member",
+    "Minibatches",
+    "Outcome",
+    "Rows",
+    "StoppedError",
+    "cores",
+    "processes_at_once",
+]

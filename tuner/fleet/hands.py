@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Self
 
-import joblib
 import torch
+
+from .room import cores
 
 
 class Hands:
@@ -28,7 +29,7 @@ class Hands:
     """
 
     def __init__(self, n: int | None, device: torch.device) -> None:
-        self.n = n or (1 if device.type != "cpu" else joblib.cpu_count())
+        self.n = n or (1 if device.type != "cpu" else cores())
         self._threads_before = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(
             self.n, thread_name_prefix="tuner-hand", initializer=_prepare

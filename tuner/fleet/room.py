@@ -24,16 +24,21 @@ _SHARE = 0.5
 _A_PROCESS = 400 * 2**20
 
 
+def cores() -> int:
+    """Returns how many cores this process may use, a container's share of them respected."""
+    return int(joblib.cpu_count())
+
+
 def processes_at_once() -> int:
     """Returns how many processes shall train side by side.
 
-    One for each core, a container's share of them respected, as far as memory holds the
-    processes; one where an accelerator does the work.
+    One for each core, as far as memory holds the processes; one where an accelerator does the
+    work.
     """
     if torch.accelerator.is_available():
         return 1
     n_bytes = available_bytes(torch.device("cpu"))
-    return max(1, min(int(joblib.cpu_count()), int(_SHARE * n_bytes) // _A_PROCESS))
+    return max(1, min(cores(), int(_SHARE * n_bytes) // _A_PROCESS))
 
 
 def member_bytes(config: MLPConfig, facts: DataFacts, itemsize: int, *, mixed: bool = False) -> int:

@@ -97,11 +97,19 @@ class FleetCrew:
         """Trains an epoch; returns what happened since the last one."""
         events, self._failed = self._failed, []
         n_members = len(self._fleet)
+        errors: list[Exception] = []
         for outcome in self._run_epoch() if n_members else []:
-            try:
-                events += self._events(outcome)
-            except Exception as error:
+            error = outcome.error
+            if error is None:
+                try:
+                    events += self._events(outcome)
+                except Exception as raised:
+                    error = raised
+            if error is not None:
                 events += self._fail(outcome.key, error, n_members)
+                errors.append(error)
+        for each in errors:
+            each.__traceback__ = None  # its frames hold a member's memory
         return events
 
     def _run_epoch(self) -> list[Outcome]:
@@ -114,10 +122,8 @@ class FleetCrew:
             return [Outcome(key, 0, 0, {}, error) for key in self._fleet.keys]
 
     def _events(self, outcome: Outcome) -> list[Event]:
-        """Says how an epoch of a job went; raises its error."""
+        """Says how an epoch of a job went."""
         number = outcome.key
-        if outcome.error is not None:
-            raise outcome.error
         if outcome.diverged:
             self._forget(number)
             return [Failed(number, outcome.diverged, diverged=True)]
@@ -136,7 +142,6 @@ class FleetCrew:
         """Tells of an error; but if memory ran out, the job waits and begins anew later."""
         reason = "".join(traceback.format_exception_only(error)).strip()
         text = "".join(traceback.format_exception(error))
-        error.__traceback__ = None  # its frames hold the member's memory
         job = self._jobs[number]
         self._forget(number)
         n_others = max(n_members, len(self._fleet) + 1) - 1

@@ -8,7 +8,7 @@ from functools import partial
 
 from ..config import MLPConfig, Precision
 from ..data import Dataset
-from ..fleet import processes_at_once
+from ..fleet import cores, processes_at_once
 from .base import Worker
 from .crew import Crew
 from .fleet import FleetCrew
@@ -53,7 +53,7 @@ def fleets(
                 share,
                 largest=largest,
                 precision=precision,
-                hands=None if workers == 1 else 1,
+                hands=None if workers == 1 else _cores_each(workers),
                 n_crews=workers,
             )
             for share in shares
@@ -73,4 +73,10 @@ def solos(dataset: Dataset, *, workers: int, precision: Precision = "32-true") -
 
 
 def _employed(makes: Sequence[Callable[[], Crew]]) -> Worker:
-    return ThreadWorker(makes[0]()) if len(makes) == 1 else ProcessWorkers(makes)
+    if len(makes) == 1:
+        return ThreadWorker(makes[0]())
+    return ProcessWorkers(makes, threads=_cores_each(len(makes)))
+
+
+def _cores_each(workers: int) -> int:
+    return max(1, cores() // workers)

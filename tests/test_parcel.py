@@ -1,0 +1,72 @@
+"""Objects for other processes, whose arrays share memory."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tuner.data import Dataset, load
+from tuner.errors import WorkerLostError
+from tuner.workers.parcel import Parcel
+
+
+@pytest.fixture
+def wine() -> Dataset:
+    return load("wine", Path())
+
+
+def root(array: Any) -> Any:
+    """Returns what holds the memory of an array."""
+    while isinstance(array, np.ndarray) and array.base is not None:
+        array = array.base
+    return array.obj if isinstance(array, memoryview) else array
+
+
+def test_arrays_are_mapped_and_equal(wine: Dataset) -> None:
+    pixels = np.arange(5, dtype=np.uint8)
+    columns = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    parcel = Parcel({"data": [wine, wine], "pixels": pixels, "columns": columns, "name": "x"})
+    opened = parcel.slip.open(parcel.fileno())
+    parcel.close()
+    assert opened["data"][0] is opened["data"][1]
+    assert opened["name"] == "x"
+    pairs = [
+        (opened["data"][0].train.x, wine.train.x),
+        (opened["data"][0].validation.y, wine.validation.y),
+        (opened["pixels"], pixels),
+        (opened["columns"], columns),
+    ]
+    for one, other in pairs:
+        np.testing.assert_array_equal(one, other)
+        assert (one.dtype, one.strides) == (other.dtype, other.strides)
+        assert one.flags.writeable
+        assert one.flags.aligned
+        assert isinstance(root(one), mmap.mmap)
+    assert len(parcel.slip.pickled) < 2000
+
+
+def test_who_writes_has_a_copy() -> None:
+    parcel = Parcel(np.zeros(4))
+    one, other = (parcel.slip.open(parcel.fileno()) for _ in range(2))
+    one[0] = 1
+    assert other[0] == 0
+
+
+def test_nothing_to_share() -> None:
+    parcel = Parcel(["no", "arrays"])
+    assert parcel.slip.open(parcel.fileno()) == ["no", "arrays"]
+
+
+def test_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(WorkerLostError, match="no room for the data .*No space left"):
+        Parcel(np.zeros(4))
