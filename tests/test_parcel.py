@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import mmap
 import tempfile
 from pathlib import Path
@@ -54,6 +55,7 @@ def test_arrays_are_mapped_and_equal(wine: Dataset) -> None:
 def test_who_writes_has_a_copy() -> None:
     parcel = Parcel(np.zeros(4))
     one, other = (parcel.slip.open(parcel.fileno()) for _ in range(2))
+    parcel.close()
     one[0] = 1
     assert other[0] == 0
 
@@ -61,12 +63,16 @@ def test_who_writes_has_a_copy() -> None:
 def test_nothing_to_share() -> None:
     parcel = Parcel(["no", "arrays"])
     assert parcel.slip.open(parcel.fileno()) == ["no", "arrays"]
+    parcel.close()
 
 
 def test_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full() -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    class Full(io.BytesIO):
+        def write(self, content: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    file = Full()
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: file)
     with pytest.raises(WorkerLostError, match="no room for the data .*No space left"):
         Parcel(np.zeros(4))
+    assert file.closed

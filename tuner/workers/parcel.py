@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import pickle
 import tempfile
@@ -56,20 +57,22 @@ class Parcel:
         arrays: list[pickle.PickleBuffer] = []
         pickled = pickle.dumps(content, protocol=5, buffer_callback=arrays.append)
         places = []
-        try:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
-            for array in arrays:
-                with array.raw() as raw:
-                    begin = -(-self._file.tell() // _ALIGNMENT) * _ALIGNMENT
-                    self._file.seek(begin)
-                    self._file.write(raw)
-                    places.append((begin, raw.nbytes))
-            self._file.flush()
-        except OSError as error:
-            raise WorkerLostError(
-                f"{tempfile.gettempdir()}: no room for the data that processes share "
-                f"({error.strerror})"
-            ) from error
+        with contextlib.ExitStack() as opened:
+            try:
+                self._file = opened.enter_context(tempfile.TemporaryFile())
+                for array in arrays:
+                    with array.raw() as raw:
+                        begin = -(-self._file.tell() // _ALIGNMENT) * _ALIGNMENT
+                        self._file.seek(begin)
+                        self._file.write(raw)
+                        places.append((begin, raw.nbytes))
+                self._file.flush()
+            except OSError as error:
+                raise WorkerLostError(
+                    f"{tempfile.gettempdir()}: no room for the data that processes share "
+                    f"({error.strerror})"
+                ) from error
+            opened.pop_all()  # it stays open
         self.slip = Slip(pickled, tuple(places))
 
     def fileno(self) -> int:
