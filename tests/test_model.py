@@ -101,11 +101,12 @@ class TestTraining:
         expected = float(nn.functional.cross_entropy(own((x - 1) / 2), y).detach())
         assert metrics["val_loss"] == pytest.approx(expected, rel=1e-6)
 
-    def test_regression_in_the_targets_own_unit(self) -> None:
+    @pytest.mark.parametrize("unit", [1.0, 1e-6])
+    def test_regression_in_the_targets_own_unit(self, unit: float) -> None:
         torch.manual_seed(0)
         x, _ = rows()
         x = x[:, :3]
-        y = (100 + 50 * x.sum(1, keepdim=True)).float()
+        y = unit * (100 + 50 * x.sum(1, keepdim=True)).float()
         model = MLPConfig(depth=1, width=16, learning_rate=0.03).build(3, 1, "regression")
         model.standardize(x.mean(0), x.std(0), y.mean(0), y.std(0))
         metrics = fit(model, x, y, epochs=60)
@@ -117,7 +118,7 @@ class TestTraining:
         assert metrics["val_r2"] == pytest.approx(
             1 - rmse**2 / float(y.var(correction=0)), rel=1e-4
         )
-        assert rmse < 25
+        assert rmse < 25 * unit
 
     def test_needs_a_number_of_epochs(self) -> None:
         with pytest.raises(ValueError, match="max_epochs"):

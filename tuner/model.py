@@ -194,16 +194,20 @@ class MLP(lightning.LightningModule):
         x, y = batch
         outputs = self._outputs(x)
         self.log(f"{stage}_loss", self.loss(outputs, y), batch_size=len(y), prog_bar=True)
-        predictions = outputs * self.target_scale + self.target_mean
         if self.task == "regression":
-            y = y.to(predictions.dtype).view_as(predictions)
-            if predictions.shape[1] == 1:
-                predictions, y = predictions[:, 0], y[:, 0]
+            y = y.to(outputs.dtype).view_as(outputs)
         metrics = self.metrics[f"{stage}_metrics"]
         assert isinstance(metrics, nn.ModuleDict)
         for name, metric in metrics.items():
             assert isinstance(metric, Metric)
-            metric.update(predictions, y)
+            match name:
+                case "rmse":
+                    metric.update(outputs * self.target_scale + self.target_mean, y)
+                case "r2":  # torchmetrics takes targets of a small unit for constants
+                    targets = (y - self.target_mean) / self.target_scale
+                    metric.update(outputs.squeeze(1), targets.squeeze(1))
+                case _:
+                    metric.update(outputs, y)
             self.log(f"{stage}_{name}", metric, batch_size=len(y), prog_bar=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
