@@ -1,8 +1,8 @@
 """Best validation score over time: a stock script and `tuner tune`, one after the other.
 
 Both search the same split for the same time, once for each seed; the stock script with two worker
-processes on one store. A score counts when its trial is complete. Both clocks start when the data
-are loaded. The table tells medians over the seeds, the plot every search.
+processes on one store. A score counts when its trial is complete. Both clocks start when modules
+and data are loaded. The table tells medians over the seeds, the plot every search.
 """
 
 from __future__ import annotations
