@@ -11,6 +11,8 @@ TARGET ?=
 TRAINER ?=
 FLEET ?=
 WORKERS ?=
+DEVICES ?=
+CLUSTER ?=
 PORT ?= 8080
 ARGS ?=
 
@@ -21,6 +23,7 @@ help:
 	@echo "make tune STUDY=mnist_mlp    tune a study of studies/ (or a path to a .toml file)"
 	@echo "                             TRIALS=100 MINUTES=20 TARGET=0.985 set its budget"
 	@echo "                             WORKERS=4 processes, FLEET=16 trials in all at once"
+	@echo "                             DEVICES=0,2 or cpu, CLUSTER=ray or ray://host:10001"
 	@echo "                             TRAINER=solo trains one trial at a time"
 	@echo "                             ARGS=--new begins anew and puts the earlier trials aside"
 	@echo "make best STUDY=mnist_mlp    print the best config found so far"
@@ -53,7 +56,8 @@ tune best: $(BIN)/.user
 	@exec $(BIN)/tuner $@ "$(STUDY)" $(if $(filter tune,$@), \
 		$(if $(TRIALS),--trials "$(TRIALS)") $(if $(MINUTES),--minutes "$(MINUTES)") \
 		$(if $(TARGET),--target "$(TARGET)") $(if $(TRAINER),--trainer "$(TRAINER)") \
-		$(if $(FLEET),--fleet "$(FLEET)") $(if $(WORKERS),--workers "$(WORKERS)")) $(ARGS)
+		$(if $(FLEET),--fleet "$(FLEET)") $(if $(WORKERS),--workers "$(WORKERS)") \
+		$(if $(DEVICES),--devices "$(DEVICES)") $(if $(CLUSTER),--cluster "$(CLUSTER)")) $(ARGS)
 
 dashboard: $(BIN)/.user
 	@exec $(BIN)/tuner dashboard --port "$(PORT)" $(ARGS)

@@ -12,6 +12,8 @@ PACKAGE = Path(tuner.__file__).parent
 #: Modules (or folders) and what of ours each may import; `errors` and `paths` are for all.
 MAY_IMPORT = {
     "errors": set(),
+    "closing": set(),
+    "extras": set(),
     "interruption": set(),
     "paths": set(),
     "config": set(),
@@ -25,9 +27,9 @@ MAY_IMPORT = {
     "model": {"config", "normalization", "schedules"},
     "quiet": set(),
     "solo": {"config", "schedules", "model", "data", "quiet"},
-    "fleet": {"config", "data", "model", "normalization", "quiet", "schedules"},
+    "fleet": {"closing", "config", "data", "model", "normalization", "quiet", "schedules"},
     "space": {"config", "domains", "heuristics", "study"},
-    "workers": {"config", "fleet", "solo", "model", "data"},
+    "workers": {"closing", "config", "data", "extras", "fleet", "model", "solo"},
     "storage": set(),
     "mirror": set(),
     "study_store": {"config", "mirror", "storage", "study"},

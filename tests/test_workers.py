@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -19,39 +20,77 @@ from tuner.errors import WorkerLostError
 from tuner.fleet import Fleet, Member
 from tuner.model import MLP, to_checkpoint
 from tuner.workers import (
+    Crew,
     Event,
     Failed,
     Finished,
     FleetCrew,
     Job,
-    ProcessWorkers,
+    Pool,
+    ProcessLauncher,
     Progress,
+    RayLauncher,
     SoloCrew,
     ThreadWorker,
     Worker,
     fleet,
     process,
 )
+from tuner.workers.crew import Orders
+from tuner.workers.process import ProcessLink
+
+SECONDS = 60.0  # of silence that are borne
 
 
-def fleet_here(dataset: Dataset) -> Worker:
-    return ThreadWorker(FleetCrew(dataset, 3, accelerator="cpu"))
+def _fleet(per_device: int, dataset: Dataset) -> Crew:
+    return FleetCrew(dataset, 2, hands=1, accelerator="cpu")
 
 
-def solo_here(dataset: Dataset) -> Worker:
-    return ThreadWorker(SoloCrew(dataset))
+def _solo(per_device: int, dataset: Dataset) -> Crew:
+    return SoloCrew(dataset)
 
 
-def fleets_elsewhere(dataset: Dataset) -> Worker:
-    return ProcessWorkers([partial(FleetCrew, dataset, 2, hands=1, accelerator="cpu")] * 2)
+def fleet_here(dataset: Dataset, seconds: float = SECONDS) -> Worker:
+    return ThreadWorker(FleetCrew(dataset, 3, accelerator="cpu"), epoch_seconds=seconds)
 
 
-def solos_elsewhere(dataset: Dataset) -> Worker:
-    return ProcessWorkers([partial(SoloCrew, dataset)] * 2)
+def solo_here(dataset: Dataset, seconds: float = SECONDS) -> Worker:
+    return ThreadWorker(SoloCrew(dataset), epoch_seconds=seconds)
 
 
-Kind = Callable[[Dataset], Worker]
-KINDS: list[Kind] = [fleet_here, solo_here, fleets_elsewhere, solos_elsewhere]
+def fleets_elsewhere(dataset: Dataset, seconds: float = SECONDS) -> Pool:
+    return Pool(ProcessLauncher([partial(_fleet, 1, dataset)] * 2), epoch_seconds=seconds)
+
+
+def solos_elsewhere(dataset: Dataset, seconds: float = SECONDS) -> Pool:
+    return Pool(ProcessLauncher([partial(_solo, 1, dataset)] * 2), epoch_seconds=seconds)
+
+
+def on_ray(makes: list[Callable[[int], Crew]], size: int, seconds: float = SECONDS) -> Pool:
+    """Starts actors on a cluster that all tests share, with places for more than one pool."""
+    ray = pytest.importorskip("ray")
+    if not ray.is_initialized():
+        ray.init("local", num_cpus=8, include_dashboard=False, log_to_driver=False)
+    return Pool(RayLauncher("ray", makes, size=size), epoch_seconds=seconds)
+
+
+def fleets_on_ray(dataset: Dataset, seconds: float = SECONDS) -> Pool:
+    return on_ray([partial(_fleet, dataset=dataset)], 2, seconds)
+
+
+def solos_on_ray(dataset: Dataset, seconds: float = SECONDS) -> Pool:
+    return on_ray([partial(_solo, dataset=dataset)], 2, seconds)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_cluster_is_left() -> Iterator[None]:
+    yield
+    if "ray" in sys.modules:
+        sys.modules["ray"].shutdown()
+
+
+Kind = Callable[..., Worker]
+KINDS: list[Kind] = [fleet_here, solo_here, fleets_elsewhere, solos_elsewhere, fleets_on_ray]
 SHORT = MLPConfig(depth=1, width=4, batch_size=16, epochs=2)
 LONG = SHORT.model_copy(update={"epochs": 10_000})
 
@@ -70,7 +109,7 @@ def worker(request: pytest.FixtureRequest, wine: Dataset) -> Iterator[Worker]:
 def ready(worker: Worker) -> Worker:
     """Waits until it takes jobs."""
     end = time.monotonic() + 60
-    while not (worker.is_complete if isinstance(worker, ProcessWorkers) else worker.capacity):
+    while not (worker.is_complete if isinstance(worker, Pool) else worker.capacity):
         assert time.monotonic() < end
         worker.events(0.1)
     return worker
@@ -203,7 +242,7 @@ def test_what_failed_is_not_kept_in_memory(wine: Dataset, monkeypatch: pytest.Mo
     gc.disable()
     try:
         crew = FleetCrew(wine, 1, hands=1, accelerator="cpu")
-        with ThreadWorker(crew) as worker:
+        with ThreadWorker(crew, epoch_seconds=60) as worker:
             worker.submit(Job(1, SHORT, seed=1, shuffle_seed=0))
             until(worker, ended)
             worker.events(0.2)
@@ -214,73 +253,160 @@ def test_what_failed_is_not_kept_in_memory(wine: Dataset, monkeypatch: pytest.Mo
         gc.enable()
 
 
-class TestProcesses:
+def jobs_of(count: int, epochs: int) -> list[Job]:
+    config = SHORT.model_copy(update={"epochs": epochs})
+    return [Job(number, config, seed=number, shuffle_seed=0) for number in range(count)]
+
+
+def n_ended(found: list[Event]) -> int:
+    return sum(not isinstance(event, Progress) for event in found)
+
+
+class Stuck:
+    """A crew that takes jobs and is never heard of again."""
+
+    capacity = 1
+
+    def work(self, orders: Orders) -> None:
+        orders.take(is_idle=True)
+        threading.Event().wait()
+
+    def stop(self) -> None:
+        pass
+
+
+def _stuck(per_device: int) -> Crew:
+    return Stuck()
+
+
+def stuck_elsewhere() -> Pool:
+    return Pool(ProcessLauncher([partial(_stuck, 1)]), epoch_seconds=0.3)
+
+
+def stuck_on_ray() -> Pool:
+    return on_ray([_stuck], 1, 0.3)
+
+
+@pytest.mark.parametrize("kind", [fleets_elsewhere, solos_on_ray], ids=lambda kind: kind.__name__)
+class TestPools:
     @pytest.fixture
-    def workers(self, wine: Dataset) -> Iterator[ProcessWorkers]:
-        with fleets_elsewhere(wine) as workers:
-            assert isinstance(workers, ProcessWorkers)
+    def workers(self, kind: Callable[..., Pool], wine: Dataset) -> Iterator[Pool]:
+        with kind(wine) as workers:
             ready(workers)
             yield workers
 
-    def test_jobs_are_spread(self, workers: ProcessWorkers) -> None:
-        for number in range(4):
-            workers.submit(Job(number, SHORT, seed=1, shuffle_seed=0))
-        assert [len(process.jobs) for process in workers._processes] == [2, 2]
-        until(workers, lambda found: sum(isinstance(event, Finished) for event in found) == 4)
+    def test_jobs_are_spread(self, workers: Pool) -> None:
+        n = workers.capacity
+        for job in jobs_of(n, 2):
+            workers.submit(job)
+        assert [len(remote.jobs) for remote in workers._remotes] == [n // 2, n // 2]
+        found = until(workers, lambda found: n_ended(found) == n)
+        assert all(isinstance(event, Progress | Finished) for event in found)
 
-    def test_they_compute_with_one_thread_and_hear_no_ctrl_c(self, workers: ProcessWorkers) -> None:
-        for each in workers._processes:
-            status = Path(f"/proc/{each.pid}/environ").read_bytes().split(b"\0")
-            assert b"OMP_NUM_THREADS=1" in status
-            assert os.getsid(each.pid) == each.pid != os.getsid(0)
-
-    def test_one_that_is_killed_is_replaced_and_its_jobs_run_again(
-        self, workers: ProcessWorkers
-    ) -> None:
+    def test_one_that_is_killed_is_replaced_and_its_jobs_run_again(self, workers: Pool) -> None:
         """Each epoch is told once, and it takes fewer jobs at once, lest memory ran out."""
-        job = LONG.model_copy(update={"epochs": 400})
-        for number in range(4):
-            workers.submit(Job(number, job, seed=1, shuffle_seed=0))
+        n = workers.capacity
+        for job in jobs_of(n, 200):
+            workers.submit(job)
         found = until(workers, lambda found: len(found) > 20)
-        victim = workers._processes[0]
+        victim = workers._remotes[0]
         os.kill(victim.pid, signal.SIGKILL)
-        found += until(
-            workers,
-            lambda found: sum(isinstance(event, Finished) for event in found) == 4,
-        )
+        found += until(workers, lambda found: n_ended(found) == n)
         assert not [event for event in found if isinstance(event, Failed)]
-        for number in range(4):
+        for number in range(n):
             epochs = [e.epoch for e in found if isinstance(e, Progress) and e.job == number]
-            assert epochs == list(range(1, 401))
-        assert victim not in workers._processes
-        assert workers.capacity == 3
+            assert epochs == list(range(1, 201))
+        assert victim not in workers._remotes
+        ready(workers)
+        assert workers.capacity == {4: 3, 2: 2}[n]
 
-    def test_a_job_that_kills_its_process_is_given_up(self, workers: ProcessWorkers) -> None:
+    def test_a_job_that_kills_its_worker_is_given_up(self, workers: Pool) -> None:
         workers.submit(Job(1, LONG, seed=1, shuffle_seed=0))
         found: list[Event] = []
         deaths = 0
         while not any(isinstance(event, Failed) for event in found):
             found += workers.events(0.1)
-            victim = next(process for process in workers._processes if process.jobs)
+            victim = next(remote for remote in workers._remotes if remote.jobs)
             if deaths < 3 and victim.begun:
                 os.kill(victim.pid, signal.SIGKILL)
                 deaths += 1
-                while victim in workers._processes:
+                while victim in workers._remotes:
                     found += workers.events(0.1)
         (failed,) = (event for event in found if isinstance(event, Failed))
-        assert failed.reason == "its process died 3 times, the last time with SIGKILL"
+        assert failed.reason.startswith("its worker was lost 3 times, the last time: ")
         ready(workers)
         workers.submit(Job(2, SHORT, seed=1, shuffle_seed=0))
         assert isinstance(until(workers, ended)[-1], Finished)
 
-    def test_they_end_with_what_started_them(self) -> None:
+    def test_one_that_is_stopped_is_replaced(
+        self, kind: Callable[..., Pool], wine: Dataset
+    ) -> None:
+        with kind(wine, seconds=1.0) as workers:
+            n = ready(workers).capacity
+            for job in jobs_of(n, 100):
+                workers.submit(job)
+            found = until(workers, bool)
+            victim = workers._remotes[0]
+            os.kill(victim.pid, signal.SIGSTOP)
+            found += until(workers, lambda found: n_ended(found) == n)
+            assert all(isinstance(event, Progress | Finished) for event in found)
+            assert victim not in workers._remotes
+            until_gone([victim.pid])
+
+    def test_a_worker_that_is_lost_as_it_rests_costs_nothing(self, workers: Pool) -> None:
+        n = workers.capacity
+        os.kill(workers._remotes[0].pid, signal.SIGKILL)
+        for job in jobs_of(n, 2):
+            workers.submit(job)
+        found = until(workers, lambda found: n_ended(found) == n)
+        assert all(isinstance(event, Progress | Finished) for event in found)
+
+
+@pytest.mark.parametrize("kind", [stuck_elsewhere, stuck_on_ray])
+def test_a_job_that_is_silent_too_long_is_tried_again_twice(kind: Callable[[], Pool]) -> None:
+    with kind() as workers:
+        ready(workers)
+        workers.submit(Job(1, SHORT, seed=1, shuffle_seed=0))
+        (failed,) = until(workers, ended)
+        assert isinstance(failed, Failed)
+        assert failed.reason == (
+            "its worker was lost 3 times, the last time: silent for 0.005 minutes"
+        )
+
+
+def test_a_thread_that_is_silent_too_long_is_an_error() -> None:
+    with ThreadWorker(Stuck(), epoch_seconds=0.1) as worker:
+        assert worker.events(0.2) == []  # it has nothing to do
+        worker.submit(Job(1, SHORT, seed=1, shuffle_seed=0))
+        with pytest.raises(WorkerLostError, match="silent for 0.00166667 minutes"):
+            until(worker, bool)
+
+
+def until_gone(pids: list[int]) -> None:
+    end = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+class TestProcesses:
+    def test_they_compute_with_one_thread_and_hear_no_ctrl_c(self, wine: Dataset) -> None:
+        with fleets_elsewhere(wine) as workers:
+            ready(workers)
+            for each in workers._remotes:
+                variables = Path(f"/proc/{each.pid}/environ").read_bytes().split(b"\0")
+                assert b"OMP_NUM_THREADS=1" in variables
+                assert os.getsid(each.pid) == each.pid != os.getsid(0)
+
+    @pytest.mark.parametrize("kind", ["fleets_elsewhere", "fleets_on_ray"])
+    def test_they_end_with_what_started_them(self, kind: str) -> None:
         """Killed, it cannot even close the connections."""
         code = (
-            "import time; from pathlib import Path\n"
+            "from pathlib import Path\n"
             "from tests.test_workers import *\n"
-            "with fleets_elsewhere(load('wine', Path())) as workers:\n"
+            f"with {kind}(load('wine', Path())) as workers:\n"
             "    ready(workers)\n"
-            "    print(*[process.pid for process in workers._processes], flush=True)\n"
+            "    print(*[remote.pid for remote in workers._remotes], flush=True)\n"
             "    workers.submit(Job(1, LONG, 1, 0))\n"
             "    until(workers, lambda found: False)\n"
         )
@@ -290,30 +416,38 @@ class TestProcesses:
             assert parent.stdout is not None
             pids = [int(word) for word in parent.stdout.readline().split()]
             assert len(pids) == 2
-            time.sleep(0.5)
             parent.kill()
-        end = time.monotonic() + 10
-        while any(Path(f"/proc/{pid}").exists() for pid in pids):
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        until_gone(pids)
+
+    def test_what_they_start_ends_with_them(self, wine: Dataset) -> None:
+        """Such as the processes of a data loader, when theirs is killed."""
+        with Pool(ProcessLauncher([_with_a_child]), epoch_seconds=SECONDS) as workers:
+            ready(workers)
+            (remote,) = workers._remotes
+            files = Path(f"/proc/{remote.pid}/task").glob("*/children")
+            children = [int(pid) for file in files for pid in file.read_text().split()]
+            assert children
+            os.kill(remote.pid, signal.SIGKILL)
+            while remote in workers._remotes:
+                workers.events(0.1)
+            until_gone([remote.pid, *children])
 
     def test_a_crew_that_cannot_be_made_is_an_error(self, wine: Dataset) -> None:
         with (
-            ProcessWorkers([partial(FleetCrew, wine)]) as workers,
+            Pool(ProcessLauncher([partial(FleetCrew, wine)]), epoch_seconds=SECONDS) as workers,
             pytest.raises(WorkerLostError, match="ValueError: a fleet needs a capacity"),
         ):
             until(workers, bool)
 
     def test_a_process_that_is_killed_at_its_start_thrice_is_an_error(self, wine: Dataset) -> None:
         with fleets_elsewhere(wine) as workers:
-            assert isinstance(workers, ProcessWorkers)
             for _ in range(2):
-                victim = workers._processes[0]
-                os.kill(victim.pid, signal.SIGKILL)
-                while victim in workers._processes:
+                victim = workers._remotes[0]
+                kill(victim.link)
+                while victim in workers._remotes:
                     assert workers.events(0.1) == []
-            os.kill(workers._processes[0].pid, signal.SIGKILL)
-            with pytest.raises(WorkerLostError, match="ended with SIGKILL while it started"):
+            kill(workers._remotes[0].link)
+            with pytest.raises(WorkerLostError, match="lost while it started .SIGKILL"):
                 until(workers, bool)
 
     def test_modules_that_cannot_be_loaded_are_an_error(
@@ -322,9 +456,23 @@ class TestProcesses:
         monkeypatch.setattr(process, "_CHILD", "import no_such_module")
         with (
             fleets_elsewhere(wine) as workers,
-            pytest.raises(WorkerLostError, match="exit code 1 while it started: ModuleNot"),
+            pytest.raises(WorkerLostError, match="it started .exit code 1.: ModuleNot"),
         ):
             until(workers, bool)
+
+
+def kill(link: object) -> None:
+    assert isinstance(link, ProcessLink)
+    os.kill(link.pid, signal.SIGKILL)
+
+
+class WithChild(Stuck):
+    def __init__(self) -> None:
+        self.child = subprocess.Popen(["sleep", "1000"])
+
+
+def _with_a_child() -> Crew:
+    return WithChild()
 
 
 OUT_OF_MEMORY = """
@@ -336,7 +484,7 @@ from tuner.workers import Failed, Finished, FleetCrew, Job, ThreadWorker
 
 config = MLPConfig(depth=3, width=1500, batch_size=32, epochs=2)
 crew = FleetCrew(load("wine", Path()), 8, hands=1, accelerator="cpu")
-with ThreadWorker(crew) as worker:
+with ThreadWorker(crew, epoch_seconds=60) as worker:
     worker.submit(Job(99, config.model_copy(update={"width": 4}), 0, 0))
     while not any(isinstance(event, Finished) for event in worker.events(0.1)):
         pass  # libraries are loaded, threads are there

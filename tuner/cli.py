@@ -52,7 +52,14 @@ def tune(
     ] = None,
     workers: Annotated[
         Optional[int],
-        typer.Option(help="Processes that train; if unset one a core, and 1 on a GPU or solo."),
+        typer.Option(help="Processes that train; if unset one a GPU, or a core without GPUs."),
+    ] = None,
+    devices: Annotated[
+        Optional[str], typer.Option(help="GPUs to use, such as 0,2, or cpu for none; else all.")
+    ] = None,
+    cluster: Annotated[
+        Optional[str],
+        typer.Option(help="Train on a Ray cluster: ray, or ray://host:10001 for one elsewhere."),
     ] = None,
 ) -> None:
     """Tune a study until its budget is used; go on where an earlier run ended.
@@ -64,6 +71,7 @@ def tune(
 
         from .display import Display, show_result
         from .search import tune as run
+        from .workers import parse_devices
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with Display(out) as display:
         result = run(
@@ -75,6 +83,8 @@ def tune(
             trainer=trainer,  # type: ignore[arg-type]  # checked where it is used
             fleet=fleet,
             workers=workers,
+            devices=None if devices is None else parse_devices(devices),
+            cluster=cluster,
             observer=display,
         )
     show_result(out, result, study)

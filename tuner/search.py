@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -23,7 +24,7 @@ from .space import SearchSpace
 from .storage import Counts
 from .study import BudgetSpec, StudySpec, load_study
 from .study_store import StudyStore
-from .workers import Worker, fleets, fleets_at_once, solos
+from .workers import Devices, Staff, Worker, fleets, solos
 
 Trainer = Literal["fleet", "solo"]
 
@@ -69,6 +70,8 @@ def tune(
     trainer: Trainer = "fleet",
     fleet: int | None = None,
     workers: int | None = None,
+    devices: Devices | None = None,
+    cluster: str | None = None,
     observer: Observer | None = None,
 ) -> TuneResult:
     """Tunes a study until its budget is used; goes on where an earlier call ended.
@@ -83,9 +86,14 @@ def tune(
         fleet: how many trials fleets train at once, in all; None is two for each worker that has
             one core, four for each core of a worker that has more, 64 for one on a GPU, and fewer
             if half of the free memory holds fewer of the largest network.
-        workers: processes that train side by side, each a fleet or a Trainer; 1 trains in this
-            process. None is one for each core for a fleet on the CPU, else 1, and never more than
-            `trials`.
+        workers: how many train side by side, each a fleet or a Trainer; 1 trains in this process,
+            unless `devices` names a GPU. None is a process for each GPU, or for each core where
+            there is none, and never more than `trials`.
+        devices: numbers of the GPUs to use, or "cpu" for none of them; None is all. A worker is
+            pinned to one of them.
+        cluster: "ray" trains in actors of the Ray cluster that runs on this machine, or that
+            RAY_ADDRESS names, or of a new one of this machine alone; "ray://host:port" is a
+            cluster elsewhere. None trains on this machine, without Ray.
         observer: is told what happens.
 
     If `trials` or `minutes` is given, the arguments replace the budget of the study file; a
@@ -110,21 +118,25 @@ def tune(
     _check(trainer, fleet, workers)
     spec = load_study(study)
     budget = _budget(spec, trials, minutes, target)
+    team = Staff.choose(
+        workers=workers,
+        devices=devices,
+        cluster=cluster,
+        at_most=min(budget.trials or sys.maxsize, fleet or sys.maxsize),
+        epoch_seconds=60 * spec.study.epoch_minutes,
+    )
     observer.begin(f"reading {spec.data.source}")
     dataset = load_data(spec)
     space = SearchSpace.of(spec, dataset.facts)
     metric = spec.metric(dataset.task)
-    if workers is None:
-        at_once = 1 if trainer == "solo" else fleets_at_once(fleet)
-        workers = min(at_once, budget.trials or at_once)
-    if workers > 1:
-        observer.begin(f"starting {workers} worker processes")
+    if not team.in_this_process:
+        observer.begin(f"starting {team}")
     with (
         Interruption() as interruption,
+        _worker(dataset, space, trainer, fleet, team, spec.study.precision) as worker,
         StudyStore(
             spec, metric=metric, facts=dataset.facts, fingerprint=dataset.fingerprint, new=new
         ) as store,
-        _worker(dataset, space, trainer, fleet, workers, spec.study.precision) as worker,
     ):
         search = Coordinator(
             spec, budget, metric, dataset, space, store, worker, observer, interruption
@@ -160,14 +172,12 @@ def _worker(
     space: SearchSpace,
     trainer: Trainer,
     fleet: int | None,
-    workers: int,
+    team: Staff,
     precision: Precision,
 ) -> Worker:
     if trainer == "solo":
-        return solos(dataset, workers=workers, precision=precision)
-    return fleets(
-        dataset, workers=workers, largest=space.largest(), members=fleet, precision=precision
-    )
+        return solos(dataset, team, precision=precision)
+    return fleets(dataset, team, largest=space.largest(), members=fleet, precision=precision)
 
 
 def load_data(spec: StudySpec) -> Dataset:

@@ -36,6 +36,7 @@ def train_mlp(
     seed: int,
     shuffle_seed: int,
     precision: Precision = "32-true",
+    accelerator: str = "auto",
     on_epoch: Callable[[int, Metrics], None],
     cancelled: Callable[[], bool],
 ) -> MLP:
@@ -47,6 +48,7 @@ def train_mlp(
         seed: of the initial weights and the dropout.
         shuffle_seed: of the order of the rows, together with the number of the epoch.
         precision: Lightning's word for the numbers that it trains with.
+        accelerator: Lightning's word for the device.
         on_epoch: called with the epoch, from 1, and its metrics, all finite.
         cancelled: asked after each step.
 
@@ -72,6 +74,7 @@ def train_mlp(
         rows,
         epochs=config.epochs,
         precision=precision,
+        accelerator=accelerator,
         on_epoch=on_epoch,
         cancelled=cancelled,
     )
@@ -84,6 +87,7 @@ def train(
     *,
     epochs: int,
     precision: Precision = "32-true",
+    accelerator: str = "auto",
     on_epoch: Callable[[int, Metrics], None],
     cancelled: Callable[[], bool],
 ) -> None:
@@ -91,6 +95,7 @@ def train(
     with quiet():
         trainer = lightning.Trainer(
             max_epochs=epochs,
+            accelerator=accelerator,
             devices=1,
             precision=precision,
             logger=False,

@@ -76,12 +76,14 @@ class StudySection(Section):
         pruner: how trials are ended early.
         precision: Lightning's word for the numbers that trials train with.
         max_failures: failed trials in a row after which the study stops.
+        epoch_minutes: of silence after which a worker is given up, and its trials begin anew.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     pruner: Pruner = "hyperband"
     precision: Precision = "32-true"
     max_failures: Annotated[int, Field(ge=1)] = 5
+    epoch_minutes: Annotated[float, Field(gt=0)] = 60.0
 
 
 class SearchSection(Section):

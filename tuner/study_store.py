@@ -270,7 +270,9 @@ def make_pruner(name: Pruner, epochs: int) -> optuna.pruners.BasePruner:
 
 def _identity(spec: StudySpec, metric: Metric, fingerprint: str) -> dict[str, Any]:
     """All that decides the scores: the file but the budgets, and the data."""
-    whole = spec.model_dump(mode="json", exclude={"budget": True, "study": {"max_failures"}})
+    whole = spec.model_dump(
+        mode="json", exclude={"budget": True, "study": {"max_failures", "epoch_minutes"}}
+    )
     whole["objective"]["metric"] = metric
     whole["data"]["fingerprint"] = fingerprint
     return _flat(whole)

@@ -2,7 +2,7 @@
 
 from .fleet import Fleet, Outcome
 from .member import Member, StoppedError
-from .room import cores, processes_at_once
+from .room import cores, gpus, has_accelerator, processes_at_once
 from .rows import Minibatches, Rows
 
 __all__ = [
@@ -13,5 +13,7 @@ __all__ = [
     "Rows",
     "StoppedError",
     "cores",
+    "gpus",
+    "has_accelerator",
     "processes_at_once",
 ]

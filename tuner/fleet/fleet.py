@@ -11,12 +11,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from lightning.fabric import Fabric
 
+from ..closing import Closing
 from ..config import MLPConfig, Precision
 from ..data import Dataset
 from ..model import MLP
@@ -66,7 +66,7 @@ class _Lane:
         self.epochs = 0
 
 
-class Fleet:
+class Fleet(Closing):
     """Trains many MLPs on one data set; a context manager.
 
     Args:
@@ -209,17 +209,6 @@ class Fleet:
     def close(self) -> None:
         """Ends the threads."""
         self._hands.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class _Shift:

@@ -11,15 +11,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
-from types import TracebackType
-from typing import Self
 
 import torch
 
+from ..closing import Closing
 from .room import cores
 
 
-class Hands:
+class Hands(Closing):
     """A context manager that holds the threads.
 
     Args:
@@ -67,17 +66,6 @@ class Hands:
         """Waits for what is under way, and ends the threads."""
         self._pool.shutdown()
         torch.set_num_threads(self._threads_before)  # MKL's count is one for all threads
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _prepare() -> None:

@@ -29,14 +29,21 @@ def cores() -> int:
     return int(joblib.cpu_count())
 
 
-def processes_at_once() -> int:
-    """Returns how many processes shall train side by side.
+def gpus() -> int:
+    """Returns how many GPUs of CUDA this process sees; it does not begin to use them."""
+    return torch.cuda.device_count()
 
-    One for each core, as far as memory holds the processes; one where an accelerator does the
-    work.
+
+def has_accelerator() -> bool:
+    """Says whether something else than the CPU can train."""
+    return torch.accelerator.is_available()
+
+
+def processes_at_once() -> int:
+    """Returns how many processes shall train side by side on the CPU.
+
+    One for each core, as far as memory holds the processes.
     """
-    if torch.accelerator.is_available():
-        return 1
     n_bytes = available_bytes(torch.device("cpu"))
     return max(1, min(cores(), int(_SHARE * n_bytes) // _A_PROCESS))
 

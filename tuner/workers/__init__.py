@@ -1,26 +1,32 @@
 """Workers: where training runs."""
 
 from .base import Event, Failed, Finished, Job, Progress, Worker
+from .cluster import RayLauncher
 from .crew import Crew
 from .fleet import FleetCrew
-from .processes import ProcessWorkers
+from .pool import Pool
+from .process import ProcessLauncher
 from .solo import SoloCrew
-from .staff import fleets, fleets_at_once, solos
+from .staff import Devices, Staff, fleets, parse_devices, solos
 from .thread import ThreadWorker
 
 __all__ = [
     "Crew",
+    "Devices",
     "Event",
     "Failed",
     "Finished",
     "FleetCrew",
     "Job",
-    "ProcessWorkers",
+    "Pool",
+    "ProcessLauncher",
     "Progress",
+    "RayLauncher",
     "SoloCrew",
+    "Staff",
     "ThreadWorker",
     "Worker",
     "fleets",
-    "fleets_at_once",
+    "parse_devices",
     "solos",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import deque
+from contextlib import suppress
 
 import torch
 
@@ -55,13 +56,10 @@ class FleetCrew:
 
     def work(self, orders: Orders) -> None:
         """Trains an epoch of all jobs after the other; returns when it is dismissed."""
-        try:
-            with self._fleet:
-                while True:
-                    self._follow(orders.take(is_idle=not self._jobs))
-                    orders.tell(self._train())
-        except (DismissedError, StoppedError):
-            pass
+        with suppress(DismissedError, StoppedError), self._fleet:
+            while True:
+                self._follow(orders.take(is_idle=not self._jobs))
+                orders.tell(self._train())
 
     def stop(self) -> None:
         """Ends the epoch under way at its next step."""

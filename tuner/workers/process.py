@@ -1,24 +1,31 @@
-"""One process with a crew: the coordinator's side of it, and what runs in it."""
+"""A crew in a process of its own: how it is started and reached, and what runs in it.
+
+Processes are fresh interpreters, in sessions of their own: a user's script needs no
+`if __name__ == "__main__"`, and Ctrl-C comes to the coordinator alone. They end, with all that
+they started, when the connection to the coordinator does, whatever ended it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from ..errors import WorkerLostError
-from .base import Event, Job, Progress
-from .crew import Answered, Cancel, Command, Crew, Orders, Submit
+from .crew import Command, Crew, Orders
 from .parcel import Parcel, Slip
+from .remote import Batch, Broken, Inbox, Lost, Message, Ready
 
 #: Seconds that `end` waits for a process to end by itself.
 _END_SECONDS = 5.0
@@ -30,82 +37,69 @@ _LINES = 40
 _CHILD = "import sys; from tuner.workers.process import serve; serve(*map(int, sys.argv[1:]))"
 
 
-@dataclass(frozen=True)
-class Order:
-    """What a process is started for.
-
-    Attributes:
-        makes: a parcel of functions that make crews.
-        index: of this process's function.
-        threads: that it may compute with.
-    """
-
-    makes: Parcel
-    index: int
-    threads: int
-
-
-@dataclass(frozen=True)
-class _Ready:
-    """Modules are loaded (no capacity yet), and then the crew is made."""
-
-    capacity: int = 0
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """What an epoch brought, and how many jobs the crew takes from now on."""
-
-    events: list[Event]
-    capacity: int
-
-
-@dataclass(frozen=True)
-class _Broken:
-    """The crew could not be made, or ended with an error that is no job's."""
-
-    reason: str
-    traceback: str
-
-
-class Process:
-    """The coordinator's side of one process.
+class ProcessLauncher:
+    """Starts crews in processes of their own.
 
     Args:
-        order: what it is started for.
-        limit: of the jobs that it is given at once, if there is one.
-        n_starts: how many times in a row one was started in this place, until there is a crew.
+        makes: a function for each process, pickled, that makes its crew.
+        threads: that each may compute with.
+        environments: variables that are set for the processes, in turn.
 
-    Attributes:
-        connection: closes when the process ends.
-        capacity: jobs that it takes at once; 0 while there is no crew.
-        jobs: those under way, by id.
-        begun: ids of those that the crew has.
-        told: epochs that were told of each job.
+    Raises:
+        WorkerLostError: there is no room for what the processes share.
+    """
+
+    def __init__(
+        self,
+        makes: Sequence[Callable[[], Crew]],
+        *,
+        threads: int = 1,
+        environments: Sequence[Mapping[str, str]] = ({},),
+    ) -> None:
+        self.size = len(makes)
+        self._makes, self._threads, self._environments = Parcel(list(makes)), threads, environments
+
+    def start(self, index: int, inbox: Inbox) -> ProcessLink:
+        """Starts a process."""
+        environment = {**os.environ, **dict.fromkeys(_THREADS, str(self._threads))}
+        # It finds modules where this process does; import, too, passes over what is no text.
+        folders = [path or str(Path.cwd()) for path in sys.path if isinstance(path, str)]
+        environment["PYTHONPATH"] = os.pathsep.join(folders)
+        environment |= self._environments[index % len(self._environments)]
+        return ProcessLink(self._makes, index, environment, inbox)
+
+    def close(self) -> None:
+        """Gives back the memory that processes share."""
+        self._makes.close()
+
+
+class ProcessLink:
+    """The coordinator's side of one process.
+
+    A thread takes what it says: a process that is stopped in the middle of a message keeps no one
+    else waiting.
+
+    Args:
+        makes: a parcel of functions that make crews.
+        index: of this process's function.
+        environment: its variables.
+        inbox: takes what it says.
 
     Raises:
         WorkerLostError: the system starts no more processes.
     """
 
-    def __init__(self, order: Order, limit: int | None = None, n_starts: int = 1) -> None:
-        self.order, self.limit, self.n_starts = order, limit, n_starts
-        self.capacity = 0
-        self.jobs: dict[int, Job] = {}
-        self.begun: set[int] = set()
-        self.told: dict[int, int] = {}
-        self._is_loading = True
-        self._handed_out = 0
-        self._owes_an_answer = False
-        environment = {**os.environ, **dict.fromkeys(_THREADS, str(order.threads))}
-        # It finds modules where this process does; import, too, passes over what is no text.
-        folders = [path or str(Path.cwd()) for path in sys.path if isinstance(path, str)]
-        environment["PYTHONPATH"] = os.pathsep.join(folders)
+    def __init__(
+        self, makes: Parcel, index: int, environment: Mapping[str, str], inbox: Inbox
+    ) -> None:
+        self._inbox = inbox
+        self._has_crew = False
         try:
-            mine, its = socket.socketpair()
-            self.connection = Connection(mine.detach())
-            self._output = tempfile.TemporaryFile()  # noqa: SIM115  closed by `end`
+            self._socket, its = socket.socketpair()
+            self._connection = Connection(os.dup(self._socket.fileno()))
+            self._output = tempfile.TemporaryFile()  # noqa: SIM115  closed by `_listen`
             with its:
-                descriptors = [its.fileno(), order.makes.fileno()]
+                descriptors = [its.fileno(), makes.fileno()]
                 self._child = subprocess.Popen(
                     [sys.executable, "-P", "-c", _CHILD, *map(str, descriptors)],
                     stdin=subprocess.DEVNULL,
@@ -115,7 +109,11 @@ class Process:
                     start_new_session=True,
                     env=environment,
                 )
-        except OSError as error:
+            self._listener = threading.Thread(
+                target=self._listen, args=(makes.slip, index), name="tuner-link", daemon=True
+            )
+            self._listener.start()
+        except (OSError, RuntimeError) as error:  # RuntimeError: no more threads
             raise WorkerLostError(f"no worker process can be started ({error})") from error
 
     @property
@@ -123,112 +121,59 @@ class Process:
         """The system's number of the process."""
         return self._child.pid
 
-    @property
-    def n_free(self) -> int:
-        """Places for jobs."""
-        return self.capacity - len(self.jobs)
+    def send(self, commands: list[Command], *, is_awaited: bool) -> None:
+        """Gives the crew commands."""
+        self._send(commands)
 
-    def submit(self, job: Job, told: int = 0) -> None:
-        """Gives a job, or keeps it until there is a place for it."""
-        self.jobs[job.id], self.told[job.id] = job, told
-        self._begin()
-
-    def _begin(self) -> None:
-        """Gives the crew as many jobs as it takes."""
-        for number, job in self.jobs.items():
-            if len(self.begun) >= self.capacity:
-                break
-            if number not in self.begun:
-                self.begun.add(number)
-                self._give(Submit(job))
-
-    def cancel(self, number: int) -> None:
-        """Ends a job; unknown ids are fine."""
-        if number in self.begun:
-            self._give(Cancel(number))
-        self._forget(number)
-        self._begin()
-
-    def _forget(self, number: int) -> None:
-        self.jobs.pop(number, None)
-        self.told.pop(number, None)
-        self.begun.discard(number)
-
-    def answer(self) -> None:
-        """Lets the crew go on, if it was told something or told us."""
-        if self._owes_an_answer:
-            self._owes_an_answer = False
-            self._send(Answered(self._handed_out))
-
-    def heard(self, message: _Ready | _Batch | _Broken) -> list[Event]:
-        """Takes a message; returns the events in it.
-
-        Raises:
-            WorkerLostError: the process cannot go on.
-        """
-        if isinstance(message, _Broken):
-            error = WorkerLostError(f"a worker process failed: {message.reason}")
-            error.add_note(message.traceback)
-            raise error
-        if self._is_loading:
-            self._is_loading = False
-            self._send((self.order.makes.slip, self.order.index))
-            return []
-        self.capacity = min(message.capacity, self.limit or message.capacity)
-        events: list[Event] = []
-        if isinstance(message, _Batch):
-            self._handed_out += 1
-            self._owes_an_answer = True
-            events = [event for event in message.events if self._is_news(event)]
-        self._begin()
-        return events
-
-    def _is_news(self, event: Event) -> bool:
-        """Says whether an event is to be told, and keeps that it was."""
-        number = event.job
-        if number not in self.jobs:  # cancelled
-            return False
-        if not isinstance(event, Progress):
-            self._forget(number)
-            return True
-        if event.epoch <= self.told[number]:  # by a process that died
-            return False
-        self.told[number] = event.epoch
-        return True
-
-    def _give(self, command: Command) -> None:
-        self._owes_an_answer = True
-        self._send(command)
-
-    def _send(self, message: Command | tuple[Slip, int]) -> None:
-        # If it died, the next look at its connection shows it.
+    def _send(self, message: list[Command] | tuple[Slip, int]) -> None:
+        # If it died, the thread that listens tells.
         with contextlib.suppress(OSError):
-            self.connection.send(message)
+            self._connection.send(message)
 
-    def dismiss(self) -> None:
-        """Lets the process end; one without a crew would notice only when modules are loaded."""
-        self.connection.close()
-        if self.capacity == 0:
-            self._child.kill()
-
-    def end(self) -> tuple[int, str]:
-        """Waits for the end of the process, or ends it.
-
-        Returns:
-            Its code, -n after signal n, and the last lines that it wrote.
-        """
-        self.connection.close()
-        try:
-            code = self._child.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            code = self._child.wait()
-        if self._output.closed:
-            return code, ""
+    def _listen(self, slip: Slip, index: int) -> None:
+        """Puts what the process says into the inbox, and at last how it ended."""
+        with contextlib.suppress(EOFError, OSError):
+            self._connection.recv()  # modules are loaded
+            self._send((slip, index))
+            while True:
+                message: Message = self._connection.recv()
+                self._has_crew = True
+                self._inbox(self, message)
+        code = self._wait()
         with self._output as output:
             output.seek(0)
             lines = output.read().decode(errors="replace").strip().splitlines()
-        return code, "\n".join(lines[-_LINES:])
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        self._inbox(self, Lost(how, "\n".join(lines[-_LINES:]), is_broken=code >= 0))
+        self._connection.close()
+        self._socket.close()
+
+    def _wait(self) -> int:
+        """Waits for the end of the process, or ends it, and what it started; returns its code."""
+        try:
+            code = self._child.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            code = self._child.wait()
+        self.kill()
+        return code
+
+    def kill(self) -> None:
+        """Ends the process and all that it started, as far as there is anything left."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+
+    def dismiss(self) -> None:
+        """Lets the process end; one without a crew would notice only when modules are loaded."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        if not self._has_crew:
+            self.kill()
+
+    def end(self) -> None:
+        """Waits for the end of the process, or ends it."""
+        self.dismiss()
+        self._listener.join()
 
 
 def serve(descriptor: int, parcel: int) -> None:
@@ -242,32 +187,42 @@ def serve(descriptor: int, parcel: int) -> None:
         parcel: of the file of functions that make crews.
     """
     connection = Connection(descriptor)
+    # Processes that load data must not keep the connection open when this one is gone.
+    os.register_at_fork(after_in_child=partial(os.close, descriptor))
 
-    def tell(message: _Ready | _Batch | _Broken) -> None:
+    def tell(message: Message | None) -> None:
         try:
             connection.send(message)
-        except OSError:
-            os._exit(0)  # nobody is there to hear of it
+        except OSError:  # nobody is there to hear of it
+            _end_all()
 
     def work(make: Callable[[], Crew]) -> None:
         try:
             crew = make()
-            orders.append(Orders(lambda events: tell(_Batch(events, crew.capacity))))
-            tell(_Ready(crew.capacity))
+            orders.append(Orders(lambda events: tell(Batch(events, crew.capacity))))
+            tell(Ready(crew.capacity, os.getpid()))
             crew.work(orders[0])
         except Exception as error:
             reason = "".join(traceback.format_exception_only(error)).strip()
-            tell(_Broken(reason, "".join(traceback.format_exception(error))))
-        os._exit(0)
+            tell(Broken(reason, "".join(traceback.format_exception(error))))
+        _end_all()
 
     orders: list[Orders] = []
-    tell(_Ready())
+    tell(None)
     try:
         slip, index = connection.recv()
         makes: Sequence[Callable[[], Crew]] = slip.open(parcel)
         threading.Thread(target=work, args=(makes[index],), daemon=True).start()
         while True:
-            command: Command = connection.recv()
-            orders[0].give(command)
+            commands: list[Any] = connection.recv()
+            for command in commands:
+                orders[0].give(command)
     except EOFError:
-        os._exit(0)
+        _end_all()
+
+
+def _end_all() -> None:
+    """Ends this process and all that it started, such as those that load data."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)

@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 
 from .. import solo
 from ..config import Precision
@@ -21,24 +22,25 @@ class SoloCrew:
     Args:
         dataset: rows that all jobs train and are scored on.
         precision: Lightning's word for the numbers that jobs train with.
+        accelerator: Lightning's word for the device.
     """
 
     capacity = 1
 
-    def __init__(self, dataset: Dataset, *, precision: Precision = "32-true") -> None:
-        self._dataset, self._precision = dataset, precision
+    def __init__(
+        self, dataset: Dataset, *, precision: Precision = "32-true", accelerator: str = "auto"
+    ) -> None:
+        self._dataset, self._precision, self._accelerator = dataset, precision, accelerator
         self._jobs: deque[Job] = deque()  # the first is under way
         self._stopped = threading.Event()
 
     def work(self, orders: Orders) -> None:
         """Trains one job after the other; returns when it is dismissed."""
-        try:
+        with suppress(DismissedError):
             while True:
                 self._follow(orders)
                 if self._jobs:
                     self._run(self._jobs[0], orders)
-        except DismissedError:
-            pass
 
     def stop(self) -> None:
         """Ends the job under way at its next step."""
@@ -90,6 +92,7 @@ class SoloCrew:
             seed=job.seed,
             shuffle_seed=job.shuffle_seed,
             precision=self._precision,
+            accelerator=self._accelerator,
             on_epoch=on_epoch,
             cancelled=self._stopped.is_set,
         )

@@ -1,35 +1,132 @@
-"""How many workers there are, and what each of them takes."""
+"""How many workers there are, where they are, and what each of them takes."""
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from ..config import MLPConfig, Precision
 from ..data import Dataset
-from ..fleet import cores, processes_at_once
+from ..errors import InputError
+from ..fleet import cores, gpus, has_accelerator, processes_at_once
 from .base import Worker
+from .cluster import RayLauncher
 from .crew import Crew
 from .fleet import FleetCrew
-from .processes import ProcessWorkers
+from .pool import Pool
+from .process import ProcessLauncher
 from .solo import SoloCrew
 from .thread import ThreadWorker
 
+#: Numbers of GPUs as this process sees them, or none of them.
+Devices = Sequence[int] | Literal["cpu"]
 
-def fleets_at_once(members: int | None) -> int:
-    """Returns how many fleets train side by side where no one says: one a core, or one on a GPU.
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 
-    Args:
-        members: that train at once, in all, if that is said.
+#: Makes a crew, told how many like it share a device.
+_Make = Callable[[int], Crew]
+
+
+@dataclass(frozen=True)
+class Staff:
+    """How many workers there are, and where.
+
+    Attributes:
+        size: how many; None is as many as a cluster has devices.
+        at_most: workers, in any case.
+        in_this_process: the only one works in a thread here.
+        devices: what CUDA calls the GPU of each, in turn; () leaves them as they are.
+        on_cpu: no GPU is used.
+        cluster: address of a Ray cluster, if they are on one.
+        epoch_seconds: that an epoch may take at most.
     """
-    return min(processes_at_once(), members or sys.maxsize)
+
+    size: int | None
+    epoch_seconds: float
+    at_most: int | None = None
+    in_this_process: bool = False
+    devices: tuple[str, ...] = ()
+    on_cpu: bool = False
+    cluster: str | None = None
+
+    @classmethod
+    def choose(
+        cls,
+        *,
+        workers: int | None,
+        devices: Devices | None,
+        cluster: str | None,
+        at_most: int | None,
+        epoch_seconds: float,
+    ) -> Staff:
+        """Decides how many workers there are and where, as far as no one says.
+
+        On a machine with GPUs of CUDA a process for each, pinned to it; with another accelerator
+        this process; else a process for each core. On a cluster an actor for each device.
+
+        Args:
+            workers: how many; 1 without `devices` works in this process.
+            devices: GPUs to use, or "cpu" for none.
+            cluster: `ray`, or the `ray://host:port` of a cluster.
+            at_most: workers that there is anything to do for.
+            epoch_seconds: that an epoch may take at most.
+
+        Raises:
+            InputError: a device is not there, or `devices` does not go with a cluster.
+        """
+        on_cpu = devices == "cpu"
+        if cluster is not None:
+            if cluster != "ray" and not cluster.startswith("ray://"):
+                raise InputError(f"cluster must be ray or ray://host:port, got {cluster!r}")
+            if devices is not None and not on_cpu:
+                raise InputError("devices are numbers of this machine's GPUs; Ray chooses its own")
+            return cls(workers, epoch_seconds, at_most, on_cpu=on_cpu, cluster=cluster)
+        pins = () if on_cpu or isinstance(devices, str) else _pins(devices)
+        if workers is None:
+            workers = len(pins) or (1 if has_accelerator() and not on_cpu else processes_at_once())
+            in_this_process = not pins and workers == 1
+        else:
+            in_this_process = workers == 1 and (devices is None or on_cpu)
+        size = min(workers, at_most or workers)
+        if size == 1 and not pins:
+            in_this_process = True
+        return cls(size, epoch_seconds, at_most, in_this_process, pins, on_cpu)
+
+    def __str__(self) -> str:
+        number = "" if self.size is None else f"{self.size} "
+        one = self.size == 1
+        if self.cluster is not None:
+            return f"{number}Ray actor{'' if one else 's'} on cluster {self.cluster}"
+        used = self.devices[: self.size]
+        where = f" on GPU{'s' if len(used) > 1 else ''} {', '.join(used)}" if used else ""
+        return f"{number}worker process{'' if one else 'es'}{where}"
+
+
+def _pins(devices: Sequence[int] | None) -> tuple[str, ...]:
+    """Returns what CUDA calls the GPUs of these numbers, or all that this process sees.
+
+    Raises:
+        InputError: one is not there.
+    """
+    visible = os.environ.get(_VISIBLE)
+    names = visible.split(",") if visible else [str(number) for number in range(gpus())]
+    names = names[: gpus()]  # CUDA passes over what is not there
+    if devices is None:
+        return tuple(names)
+    for number in devices:
+        if not 0 <= number < len(names):
+            there = f"GPUs 0 to {len(names) - 1}" if names else "no GPU of CUDA"
+            raise InputError(f"devices: there is no GPU {number}; this machine has {there}")
+    return tuple(names[number] for number in devices)
 
 
 def fleets(
     dataset: Dataset,
+    staff: Staff,
     *,
-    workers: int,
     largest: MLPConfig,
     members: int | None = None,
     precision: Precision = "32-true",
@@ -38,45 +135,113 @@ def fleets(
 
     Args:
         dataset: rows that all jobs train and are scored on.
-        workers: how many; one works in this process, more in processes of their own.
+        staff: how many workers, and where.
         largest: of the configs that will come.
-        members: that train at once, in all, at least `workers`; None is as many as keep the
-            machine busy and find room in its memory.
+        members: that train at once, in all; None is as many as keep the machine busy and find
+            room in its memory.
         precision: Lightning's word for the numbers that jobs train with.
     """
-    shares = [None if members is None else (members + i) // workers for i in range(workers)]
-    return _employed(
-        [
-            partial(
-                FleetCrew,
-                dataset,
-                share,
-                largest=largest,
-                precision=precision,
-                hands=None if workers == 1 else _cores_each(workers),
-                n_crews=workers,
-            )
-            for share in shares
-        ]
-    )
+
+    def make(share: int | None, hands: int | None) -> _Make:
+        return partial(
+            _fleet,
+            dataset=dataset,
+            capacity=share,
+            largest=largest,
+            precision=precision,
+            hands=hands,
+            accelerator=_accelerator(staff),
+        )
+
+    if staff.size is None:
+        return _employed(staff, [make(None if members is None else 1, 1)])
+    hands = None if staff.in_this_process else 1 if staff.cluster else _cores_each(staff.size)
+    shares = [
+        None if members is None else max(1, (members + i) // staff.size) for i in range(staff.size)
+    ]
+    return _employed(staff, [make(share, hands) for share in shares])
 
 
-def solos(dataset: Dataset, *, workers: int, precision: Precision = "32-true") -> Worker:
+def solos(dataset: Dataset, staff: Staff, *, precision: Precision = "32-true") -> Worker:
     """Makes workers that train one job at a time with Lightning's Trainer.
 
     Args:
         dataset: rows that all jobs train and are scored on.
-        workers: how many; one works in this process, more in processes of their own.
+        staff: how many workers, and where.
         precision: Lightning's word for the numbers that jobs train with.
     """
-    return _employed([partial(SoloCrew, dataset, precision=precision)] * workers)
+    accelerator = _accelerator(staff)
+    make = partial(_solo, dataset=dataset, precision=precision, accelerator=accelerator)
+    return _employed(staff, [make] * (staff.size or 1))
 
 
-def _employed(makes: Sequence[Callable[[], Crew]]) -> Worker:
-    if len(makes) == 1:
-        return ThreadWorker(makes[0]())
-    return ProcessWorkers(makes, threads=_cores_each(len(makes)))
+def _fleet(
+    per_device: int,
+    *,
+    dataset: Dataset,
+    capacity: int | None,
+    largest: MLPConfig,
+    precision: Precision,
+    hands: int | None,
+    accelerator: str,
+) -> Crew:
+    return FleetCrew(
+        dataset,
+        capacity,
+        largest=largest,
+        precision=precision,
+        hands=hands,
+        accelerator=accelerator,
+        n_crews=per_device,
+    )
+
+
+def _solo(per_device: int, *, dataset: Dataset, precision: Precision, accelerator: str) -> Crew:
+    return SoloCrew(dataset, precision=precision, accelerator=accelerator)
+
+
+def _accelerator(staff: Staff) -> str:
+    return "cpu" if staff.on_cpu else "auto"
+
+
+def _employed(staff: Staff, makes: Sequence[_Make]) -> Worker:
+    seconds = staff.epoch_seconds
+    if staff.cluster is not None:
+        launcher = RayLauncher(
+            staff.cluster,
+            makes,
+            size=staff.size,
+            at_most=staff.at_most,
+            on_gpus=False if staff.on_cpu else None,
+        )
+        return Pool(launcher, epoch_seconds=seconds)
+    if staff.in_this_process:
+        return ThreadWorker(makes[0](1), epoch_seconds=seconds)
+    per_device = -(-len(makes) // max(1, len(staff.devices)))
+    pins = ("",) if staff.on_cpu else staff.devices
+    return Pool(
+        ProcessLauncher(
+            [partial(make, per_device) for make in makes],
+            threads=_cores_each(len(makes)),
+            environments=[{_VISIBLE: pin} for pin in pins] or [{}],
+        ),
+        epoch_seconds=seconds,
+    )
 
 
 def _cores_each(workers: int) -> int:
     return max(1, cores() // workers)
+
+
+def parse_devices(text: str) -> Devices:
+    """Reads what stands on a command line: `cpu`, or numbers of GPUs such as `0,2`.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if text == "cpu":
+        return "cpu"
+    numbers = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() for word in numbers) or len(set(numbers)) < len(numbers):
+        raise InputError(f"devices must be cpu, or numbers of GPUs such as 0,2, got {text!r}")
+    return tuple(int(word) for word in numbers)

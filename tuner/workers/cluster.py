@@ -1,0 +1,232 @@
+"""Crews as actors on a Ray cluster, placed by Ray; needs the extra `ray`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..extras import required
+from .base import Event
+from .crew import Command, Crew, Orders
+from .remote import Batch, Broken, Inbox, Lost, Message, Ready
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+#: Seconds between two looks at what the cluster has.
+_LOOK_SECONDS = 2.0
+
+
+class RayLauncher:
+    """Starts crews as actors, one for each GPU of a cluster, or for each core where it has none.
+
+    Nodes that join later are used too.
+
+    Args:
+        address: `ray` is the cluster that runs on this machine, or that RAY_ADDRESS names, or a new
+            one of this machine alone; `ray://host:port` is a cluster's client server.
+        makes: for each actor, in turn, what makes its crew, told how many share its device.
+        size: how many crews, if not as many as the cluster has devices.
+        at_most: crews, in any case.
+        on_gpus: whether crews take a GPU each; None is yes if the cluster has any.
+
+    Raises:
+        InputError: Ray is not installed, or no cluster answers at the address.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        makes: Sequence[Callable[[int], Crew]],
+        *,
+        size: int | None = None,
+        at_most: int | None = None,
+        on_gpus: bool | None = None,
+    ) -> None:
+        self._ray = required("ray", "ray")
+        self._is_ours = not self._ray.is_initialized()
+        if self._is_ours:
+            with _own_handlers():
+                _connect(self._ray, address)
+        resources = self._ray.cluster_resources()
+        self._device = "GPU" if on_gpus or (on_gpus is None and resources.get("GPU")) else "CPU"
+        self._wanted, self._at_most = size, at_most or sys.maxsize
+        self._size, self._looked = 0, 0.0
+        self._makes = self._ray.put(list(makes))
+        self._actor = self._ray.remote(_Actor)
+
+    @property
+    def size(self) -> int:
+        """As many as were asked for, or as the cluster has devices by now; never fewer."""
+        if self._wanted is not None:
+            return min(self._wanted, self._at_most)
+        if time.monotonic() - self._looked > _LOOK_SECONDS:
+            self._looked = time.monotonic()
+            devices = int(self._ray.cluster_resources().get(self._device, 0))
+            self._size = max(self._size, min(devices, self._at_most), 1)
+        return self._size
+
+    @property
+    def _per_device(self) -> int:
+        """The most crews that share a GPU, or the memory of a node."""
+        if self._device == "GPU":
+            return 1
+        cores = [node["Resources"].get("CPU", 0) for node in self._ray.nodes()]
+        return max(1, min(self.size, int(max(cores, default=1))))
+
+    def start(self, index: int, inbox: Inbox) -> RayLink:
+        """Starts an actor as soon as there is a place for it."""
+        folders = [path or str(Path.cwd()) for path in sys.path if isinstance(path, str)]
+        actor = self._actor.options(
+            num_cpus=1,
+            num_gpus=1 if self._device == "GPU" else 0,
+            # It finds modules where this process does.
+            runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(folders)}},
+        ).remote(self._makes, index, self._per_device)
+        return RayLink(self._ray, actor, inbox)
+
+    def close(self) -> None:
+        """Leaves the cluster; one that was started here ends."""
+        if self._is_ours:
+            self._ray.shutdown()
+
+
+def _connect(ray: ModuleType, address: str) -> None:
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    try:
+        if address != "ray":
+            ray.init(address, **quiet)
+            return
+        try:
+            ray.init("auto", **quiet)
+        except ConnectionError:
+            ray.init("local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+    except Exception as error:  # each part of Ray has errors of its own
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"cluster {address!r}: no Ray cluster answers ({line})") from error
+
+
+@contextlib.contextmanager
+def _own_handlers() -> Iterator[None]:
+    """Keeps Ray from taking SIGTERM, which then would end the process without a word."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+class RayLink:
+    """The coordinator's side of one actor.
+
+    The actor is asked for its next batch of events and told the commands by one call, and there is
+    one call at a time. Commands that come meanwhile go with the next call, before which the crew
+    could not have followed them.
+
+    Args:
+        ray: the module.
+        actor: where the crew works.
+        inbox: takes what it says.
+    """
+
+    def __init__(self, ray: ModuleType, actor: Any, inbox: Inbox) -> None:
+        self._ray, self._actor, self._inbox = ray, actor, inbox
+        self._lock = threading.Lock()
+        self._commands: list[Command] = []
+        self._is_awaited, self._is_asked = False, True
+        self._listen(actor.ready.remote())
+
+    def send(self, commands: list[Command], *, is_awaited: bool) -> None:
+        """Gives the crew commands, as soon as a batch of events will follow."""
+        with self._lock:
+            self._commands += commands
+            self._is_awaited = is_awaited
+            if self._is_asked or not is_awaited:
+                return
+            self._is_asked = True
+            commands, self._commands = self._commands, []
+        self._listen(self._actor.step.remote(commands))
+
+    def _listen(self, call: Any) -> None:
+        call.future().add_done_callback(self._heard)
+
+    def _heard(self, future: Future[Message]) -> None:
+        with self._lock:
+            self._is_asked = False
+        try:
+            message = future.result()
+        except self._ray.exceptions.RayActorError as error:
+            message = Lost("its actor died", str(error))
+        except self._ray.exceptions.RayTaskError as error:
+            cause = error.cause
+            reason = "".join(traceback.format_exception_only(cause)).strip()
+            message = Broken(reason, str(error))
+        except Exception as error:
+            message = Lost(type(error).__name__, str(error))
+        self._inbox(self, message)
+
+    def dismiss(self) -> None:
+        """Ends the actor."""
+        self.kill()
+
+    def kill(self) -> None:
+        """Ends the actor at once."""
+        with contextlib.suppress(Exception):  # it is gone, or the cluster is
+            self._ray.kill(self._actor)
+
+    def end(self) -> None:
+        """Ends the actor."""
+        self.kill()
+
+
+class _Actor:
+    """Runs a crew in an actor.
+
+    Args:
+        makes: functions that make crews.
+        index: number of this actor, from 0.
+        per_device: how many like it share its device.
+    """
+
+    def __init__(self, makes: Sequence[Callable[[int], Crew]], index: int, per_device: int) -> None:
+        # The data of all actors of a node are in shared memory that no one may write to.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        self._make, self._per_device = makes[index % len(makes)], per_device
+        self._batches: queue.SimpleQueue[list[Event] | Exception] = queue.SimpleQueue()
+        self._orders = Orders(self._batches.put)
+
+    def ready(self) -> Ready:
+        """Makes the crew."""
+        self._crew = self._make(self._per_device)
+        threading.Thread(target=self._work, name="tuner-worker", daemon=True).start()
+        return Ready(self._crew.capacity, os.getpid())
+
+    def _work(self) -> None:
+        try:
+            self._crew.work(self._orders)
+        except Exception as error:
+            self._batches.put(error)
+
+    def step(self, commands: list[Command]) -> Batch:
+        """Gives the crew commands; returns what it says next."""
+        for command in commands:
+            self._orders.give(command)
+        batch = self._batches.get()
+        if isinstance(batch, Exception):
+            raise batch
+        return Batch(batch, self._crew.capacity)
