@@ -14,16 +14,18 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import InputError
+from ..errors import InputError, WorkerLostError
 from ..extras import required
 from .base import Event
-from .crew import Command, Crew, Orders
+from .crew import Answered, Command, Crew, Orders
 from .remote import Batch, Broken, Inbox, Lost, Message, Ready
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+T = TypeVar("T")
 
 #: Seconds between two looks at what the cluster has.
 _LOOK_SECONDS = 2.0
@@ -74,7 +76,7 @@ class RayLauncher:
             return min(self._wanted, self._at_most)
         if time.monotonic() - self._looked > _LOOK_SECONDS:
             self._looked = time.monotonic()
-            devices = int(self._ray.cluster_resources().get(self._device, 0))
+            devices = int(_asked(self._ray.cluster_resources).get(self._device, 0))
             self._size = max(self._size, min(devices, self._at_most), 1)
         return self._size
 
@@ -83,19 +85,24 @@ class RayLauncher:
         """The most crews that share a GPU, or the memory of a node."""
         if self._device == "GPU":
             return 1
-        cores = [node["Resources"].get("CPU", 0) for node in self._ray.nodes()]
+        cores = [node["Resources"].get("CPU", 0) for node in _asked(self._ray.nodes)]
         return max(1, min(self.size, int(max(cores, default=1))))
 
     def start(self, index: int, inbox: Inbox) -> RayLink:
-        """Starts an actor as soon as there is a place for it."""
+        """Starts an actor as soon as there is a place for it.
+
+        Raises:
+            WorkerLostError: the cluster is gone.
+        """
         folders = [path or str(Path.cwd()) for path in sys.path if isinstance(path, str)]
         actor = self._actor.options(
             num_cpus=1,
             num_gpus=1 if self._device == "GPU" else 0,
             # It finds modules where this process does.
             runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(folders)}},
-        ).remote(self._makes, index, self._per_device)
-        return RayLink(self._ray, actor, inbox)
+        )
+        shared = self._per_device
+        return _asked(lambda: RayLink(self._ray, actor.remote(self._makes, index, shared), inbox))
 
     def close(self) -> None:
         """Leaves the cluster; one that was started here ends."""
@@ -114,8 +121,23 @@ def _connect(ray: ModuleType, address: str) -> None:
         except ConnectionError:
             ray.init("local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
     except Exception as error:  # each part of Ray has errors of its own
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"cluster {address!r}: no Ray cluster answers ({line})") from error
+        raise InputError(f"cluster {address!r}: no Ray cluster answers ({_line(error)})") from error
+
+
+def _asked(question: Callable[[], T]) -> T:
+    """Asks the cluster something.
+
+    Raises:
+        WorkerLostError: it does not answer any more.
+    """
+    try:
+        return question()
+    except Exception as error:  # each part of Ray has errors of its own
+        raise WorkerLostError(f"the Ray cluster is gone ({_line(error)})") from error
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 @contextlib.contextmanager
@@ -148,15 +170,17 @@ class RayLink:
         self._ray, self._actor, self._inbox = ray, actor, inbox
         self._lock = threading.Lock()
         self._commands: list[Command] = []
-        self._is_awaited, self._is_asked = False, True
+        self._n_heard, self._is_asked = 0, True
         self._listen(actor.ready.remote())
 
     def send(self, commands: list[Command], *, is_awaited: bool) -> None:
         """Gives the crew commands, as soon as a batch of events will follow."""
+        *_, last = commands
         with self._lock:
             self._commands += commands
-            self._is_awaited = is_awaited
-            if self._is_asked or not is_awaited:
+            # A batch may have come that is answered not by these commands but by the next ones.
+            is_answer = isinstance(last, Answered) and last.batch == self._n_heard
+            if self._is_asked or not is_awaited or not is_answer:
                 return
             self._is_asked = True
             commands, self._commands = self._commands, []
@@ -166,8 +190,6 @@ class RayLink:
         call.future().add_done_callback(self._heard)
 
     def _heard(self, future: Future[Message]) -> None:
-        with self._lock:
-            self._is_asked = False
         try:
             message = future.result()
         except self._ray.exceptions.RayActorError as error:
@@ -178,6 +200,9 @@ class RayLink:
             message = Broken(reason, str(error))
         except Exception as error:
             message = Lost(type(error).__name__, str(error))
+        with self._lock:
+            self._is_asked = False
+            self._n_heard += isinstance(message, Batch)
         self._inbox(self, message)
 
     def dismiss(self) -> None:
