@@ -37,6 +37,7 @@ class MirroredStorage(BaseStorage):
         self._disk = disk
         self._trials: dict[int, dict[int, FrozenTrial]] = {}  # of each study, by number
         self._places: dict[int, tuple[int, int]] = {}  # study and number of each trial id
+        self._ids: dict[str, int] = {}  # of studies, by name
         self._directions: dict[int, list[StudyDirection]] = {}
         self._distributions: dict[tuple[int, str], BaseDistribution] = {}
         self._lock = threading.RLock()
@@ -99,6 +100,7 @@ class MirroredStorage(BaseStorage):
         with self._lock:
             self._now(self._disk.delete_study, study_id)
             self._directions.pop(study_id, None)
+            self._ids = {name: number for name, number in self._ids.items() if number != study_id}
             for trial in self._trials.pop(study_id, {}).values():
                 del self._places[trial._trial_id]
 
@@ -114,7 +116,10 @@ class MirroredStorage(BaseStorage):
 
     def get_study_id_from_name(self, study_name: str) -> int:
         """Returns the id of a study."""
-        return self._disk.get_study_id_from_name(study_name)
+        with self._lock:
+            if study_name not in self._ids:
+                self._ids[study_name] = self._disk.get_study_id_from_name(study_name)
+            return self._ids[study_name]
 
     def get_study_name_from_id(self, study_id: int) -> str:
         """Returns the name of a study."""

@@ -60,7 +60,8 @@ class RayLauncher:
         self._ray = required("ray", "ray")
         self._is_ours = not self._ray.is_initialized()
         if self._is_ours:
-            with _own_handlers():
+            with _own_handlers(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what matters comes as an error
                 _connect(self._ray, address)
         resources = self._ray.cluster_resources()
         self._device = "GPU" if on_gpus or (on_gpus is None and resources.get("GPU")) else "CPU"
@@ -119,7 +120,7 @@ def _connect(ray: ModuleType, address: str) -> None:
         try:
             ray.init("auto", **quiet)
         except ConnectionError:
-            ray.init("local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+            ray.init("local", include_dashboard=False, **quiet)
     except Exception as error:  # each part of Ray has errors of its own
         raise InputError(f"cluster {address!r}: no Ray cluster answers ({_line(error)})") from error
 

@@ -1,0 +1,156 @@
+"""What one coordinator costs: seconds of it for each trial, as trials and workers become many.
+
+Its workers are simulated and train nothing: each job takes the epochs that it is told, at once. So
+all that is measured is asking, reporting, pruning, telling, and the files.
+
+`python -m benchmarks.scaling` prints one table; `--trials` and `--workers` set how far it goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections import deque
+from pathlib import Path
+
+import optuna
+from rich.console import Console
+from rich.table import Table
+
+from tuner.closing import Closing
+from tuner.config import DataFacts
+from tuner.coordinator import Coordinator
+from tuner.data import load
+from tuner.interruption import Interruption
+from tuner.progress import Ended, Observer
+from tuner.space import SearchSpace
+from tuner.study import BudgetSpec, load_study
+from tuner.study_store import StudyStore
+from tuner.workers import Event, Finished, Job, Progress
+
+STUDY = """
+[data]
+source = "digits"
+[objective]
+metric = "val_loss"
+epochs = 10
+[study]
+pruner = "{pruner}"
+"""
+
+
+class Simulated(Closing):
+    """Workers that train nothing: one epoch of every job is done whenever someone asks.
+
+    The loss falls with the epochs, and depends on depth, width and rate, so that pruner and sampler
+    have something to tell apart.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.waited = 0.0
+        self._jobs: deque[tuple[Job, int]] = deque()
+        self._cancelled: set[int] = set()
+
+    def submit(self, job: Job) -> None:
+        self._jobs.append((job, 1))
+
+    def cancel(self, job: int) -> None:
+        self._cancelled.add(job)
+
+    def events(self, timeout: float) -> list[Event]:
+        events: list[Event] = []
+        for _ in range(len(self._jobs)):
+            job, epoch = self._jobs.popleft()
+            if job.id in self._cancelled:
+                continue
+            metrics = {"val_loss": loss(job, epoch)}
+            events.append(Progress(job.id, epoch, metrics, shuffle=epoch - 1))
+            if epoch == job.config.epochs:
+                events.append(Finished(job.id, metrics, b"weights"))
+            else:
+                self._jobs.append((job, epoch + 1))
+        return events
+
+    def close(self) -> None:
+        pass
+
+
+def loss(job: Job, epoch: int) -> float:
+    config = job.config
+    far = abs(config.depth - 2) + abs(config.width - 200) / 500 + abs(config.dropout - 0.1)
+    noise = (job.seed * 7919 % 1000) / 5000
+    return 0.1 + (0.2 * far + noise) * (1 + 2 / epoch)
+
+
+class Clock(Observer):
+    """Keeps when each trial ended."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+
+    def ended(self, trial: Ended) -> None:
+        self.ends.append(time.perf_counter())
+
+
+def run(trials: int, workers: int, pruner: str) -> list[float]:
+    """Returns when each trial ended, in seconds from the beginning."""
+    Path("studies").mkdir(exist_ok=True)
+    path = Path("studies/scaling.toml")
+    path.write_text(STUDY.format(pruner=pruner))
+    spec = load_study(path)
+    dataset = load("digits", Path())
+    facts: DataFacts = dataset.facts
+    clock = Clock()
+    with (
+        Interruption() as interruption,
+        StudyStore(
+            spec, metric="val_loss", facts=facts, fingerprint=dataset.fingerprint, new=True
+        ) as store,
+        Simulated(workers) as worker,
+    ):
+        begin = time.perf_counter()
+        Coordinator(
+            spec,
+            BudgetSpec(trials=trials),
+            "val_loss",
+            dataset,
+            SearchSpace.of(spec, facts),
+            store,
+            worker,
+            clock,
+            interruption,
+        ).run()
+    return [end - begin for end in clock.ends]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=2_000)
+    parser.add_argument("--workers", type=int, default=64)
+    parser.add_argument("--pruner", default="hyperband")
+    arguments = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    marks = [n for n in (100, 250, 500, 1_000, 2_000, 5_000, 10_000) if n <= arguments.trials]
+    console = Console()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TUNER_HOME"] = f"{folder}/runs"
+        os.chdir(folder)
+        ends = run(arguments.trials, arguments.workers, arguments.pruner)
+    table = Table(
+        "trials",
+        "ms a trial, around there",
+        "seconds in all",
+        title=f"coordinator, {arguments.workers} simulated workers, {arguments.pruner}",
+    )
+    for n in marks:
+        first = max(1, n - 100)
+        around = (ends[n - 1] - ends[first - 1]) / (n - first)
+        table.add_row(f"{n:,}", f"{1000 * around:.1f}", f"{ends[n - 1]:.1f}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
