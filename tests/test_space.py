@@ -8,7 +8,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from tuner.config import DataFacts, MLPConfig
 from tuner.errors import StudyFileError
-from tuner.space import SearchSpace
+from tuner.space import MLPSpace
 from tuner.study import load_study
 
 from .conftest import Write
@@ -18,8 +18,8 @@ MNIST = DataFacts(n_inputs=784, n_outputs=10, n_rows=50_000)
 TINY = DataFacts(n_inputs=3, n_outputs=2, n_rows=50)
 
 
-def space_of(write_study: Write, search: str, facts: DataFacts = MNIST) -> SearchSpace:
-    return SearchSpace.of(load_study(write_study(f"{HEAD}[search]\n{search}")), facts)
+def space_of(write_study: Write, search: str, facts: DataFacts = MNIST) -> MLPSpace:
+    return MLPSpace.of(load_study(write_study(f"{HEAD}[search]\n{search}")), facts)
 
 
 @pytest.mark.parametrize("facts", [MNIST, TINY])
@@ -27,10 +27,10 @@ def space_of(write_study: Write, search: str, facts: DataFacts = MNIST) -> Searc
 def test_starting_points_name_every_parameter_inside_its_range(
     path: Path, facts: DataFacts
 ) -> None:
-    space = SearchSpace.of(load_study(path), facts) if path.stem != "diabetes_mlp" else None
+    space = MLPSpace.of(load_study(path), facts) if path.stem != "diabetes_mlp" else None
     if space is None:
         regression = facts.model_copy(update={"task": "regression"})
-        space = SearchSpace.of(load_study(path), regression)
+        space = MLPSpace.of(load_study(path), regression)
     for params in space.starting_points().values():
         assert params.keys() == space.distributions.keys()
         for name, distribution in space.distributions.items():

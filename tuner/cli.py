@@ -44,15 +44,18 @@ def tune(
         bool, typer.Option("--new", help="Put an earlier study of this name aside, begin anew.")
     ] = False,
     trainer: Annotated[
-        str, typer.Option(help="fleet: many trials at once. solo: one at a time.")
-    ] = "fleet",
+        Optional[str],
+        typer.Option(help="fleet: many MLPs at once. solo: one trial at a time, any module."),
+    ] = None,
     fleet: Annotated[
         Optional[int],
         typer.Option(help="Trials that train at once, in all; 2 a core or more if unset."),
     ] = None,
     workers: Annotated[
         Optional[int],
-        typer.Option(help="Processes that train; if unset one a core, and 1 on a GPU or solo."),
+        typer.Option(
+            help="Processes that train; if unset one a core, 1 on a GPU or for MLPs solo."
+        ),
     ] = None,
 ) -> None:
     """Tune a study until its budget is used; go on where an earlier run ended.

@@ -9,6 +9,7 @@ from functools import partial
 from ..config import MLPConfig, Precision
 from ..data import Dataset
 from ..fleet import cores, processes_at_once
+from ..solo import ModuleTraining
 from .base import Worker
 from .crew import Crew
 from .fleet import FleetCrew
@@ -61,15 +62,23 @@ def fleets(
     )
 
 
-def solos(dataset: Dataset, *, workers: int, precision: Precision = "32-true") -> Worker:
+def solos(
+    dataset: Dataset | None,
+    *,
+    workers: int,
+    precision: Precision = "32-true",
+    training: ModuleTraining | None = None,
+) -> Worker:
     """Makes workers that train one job at a time with Lightning's Trainer.
 
     Args:
-        dataset: rows that all jobs train and are scored on.
+        dataset: rows that all jobs train and are scored on; None if the jobs bring theirs.
         workers: how many; one works in this process, more in processes of their own.
-        precision: Lightning's word for the numbers that jobs train with.
+        precision: Lightning's word for the numbers that MLPs train with.
+        training: how modules of the user's are trained, if those will come.
     """
-    return _employed([partial(SoloCrew, dataset, precision=precision)] * workers)
+    make = partial(SoloCrew, dataset, precision=precision, training=training)
+    return _employed([make] * workers)
 
 
 def _employed(makes: Sequence[Callable[[], Crew]]) -> Worker:
