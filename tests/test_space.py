@@ -12,7 +12,7 @@ from tuner.space import MLPSpace
 from tuner.study import load_study
 
 from .conftest import Write
-from .test_study import HEAD, SHIPPED
+from .test_study import HEAD, SHIPPED_MLPS
 
 MNIST = DataFacts(n_inputs=784, n_outputs=10, n_rows=50_000)
 TINY = DataFacts(n_inputs=3, n_outputs=2, n_rows=50)
@@ -23,7 +23,7 @@ def space_of(write_study: Write, search: str, facts: DataFacts = MNIST) -> MLPSp
 
 
 @pytest.mark.parametrize("facts", [MNIST, TINY])
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SHIPPED_MLPS, ids=lambda path: path.stem)
 def test_starting_points_name_every_parameter_inside_its_range(
     path: Path, facts: DataFacts
 ) -> None:

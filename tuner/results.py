@@ -169,6 +169,8 @@ def leaderboard_of(study: optuna.Study) -> pd.DataFrame:
         rows.append(row | {name: attributes[name] for name in attributes if name not in row})
     columns = ["trial", "state", "value", "epochs", "seconds", "source", "reason"]
     frame = pd.DataFrame(rows, columns=None if rows else columns)
+    if "n_parameters" in frame:  # of a module it is known when it is complete
+        frame["n_parameters"] = frame["n_parameters"].astype("Int64")
     order = {"complete": 0, "pruned": 1, "fail": 2, "running": 3, "waiting": 4}
     better_first = study.direction == StudyDirection.MINIMIZE
     return (

@@ -119,7 +119,10 @@ def tune(
         raise InputError(f"{spec.path}: fleets train MLPs, and [model] names another network")
     trainer = trainer or ("solo" if is_module else "fleet")
     budget = _budget(spec, trials, minutes, target)
-    classes = UserClasses.of(spec) if isinstance(spec, ModuleStudySpec) else None
+    classes = None
+    if isinstance(spec, ModuleStudySpec):
+        observer.begin(f"importing {spec.model.module}")
+        classes = UserClasses.of(spec)
     if spec.data.source is not None:
         observer.begin(f"reading {spec.data.source}")
     dataset = load_data(spec)
