@@ -124,4 +124,5 @@ class NoModule:
     """Is something else."""
 
 
+#: No class; and a file that draws random numbers when it is imported.
 Alias = Net()

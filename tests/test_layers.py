@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "normalization": set(),
     "model": {"config", "normalization", "schedules"},
     "quiet": set(),
-    "solo": {"config", "schedules", "model", "data", "quiet"},
+    "solo": {"config", "imports", "schedules", "model", "data", "quiet"},
     "modules": {"config", "imports", "quiet", "study"},
     "fleet": {"config", "data", "model", "normalization", "quiet", "schedules"},
     "space": {"config", "domains", "heuristics", "modules", "study"},

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .config import MLPConfig, ModuleConfig, Precision
 from .data import Dataset, RowsDataModule, StandardizedRowsDataModule
+from .imports import class_named
 from .model import MLP
 from .quiet import quiet
 
@@ -150,6 +151,9 @@ def train_module(
         DivergedError: the training loss or the metric was NaN or infinite.
         MissingMetricError: the metric was not logged.
     """
+    for name in (config.module, config.data_module):
+        if name is not None:
+            class_named(name)  # a file that runs for the first time may draw numbers
     lightning.seed_everything(seed, workers=True, verbose=False)
     model = config.build()
     if config.data_module is not None:
