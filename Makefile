@@ -23,6 +23,7 @@ help:
 	@echo "                             WORKERS=4 processes, FLEET=16 trials in all at once"
 	@echo "                             TRAINER=solo trains one trial at a time"
 	@echo "                             ARGS=--new begins anew and puts the earlier trials aside"
+	@echo "make tune STUDY=digits_cnn   the same for a LightningModule (docs/modules.md)"
 	@echo "make best STUDY=mnist_mlp    print the best config found so far"
 	@echo "make dashboard [PORT=8080]   look at every study in optuna-dashboard"
 	@echo "make studies                 list the studies"
