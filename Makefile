@@ -26,6 +26,7 @@ help:
 	@echo "                             DEVICES=0,2 or cpu, CLUSTER=ray or ray://host:10001"
 	@echo "                             TRAINER=solo trains one trial at a time"
 	@echo "                             ARGS=--new begins anew and puts the earlier trials aside"
+	@echo "make tune STUDY=digits_cnn   the same for a LightningModule (docs/modules.md)"
 	@echo "make best STUDY=mnist_mlp    print the best config found so far"
 	@echo "make dashboard [PORT=8080]   look at every study in optuna-dashboard"
 	@echo "make studies                 list the studies"

@@ -20,12 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from tuner.closing import Closing
-from tuner.config import DataFacts
+from tuner.config import DataFacts, MLPConfig
 from tuner.coordinator import Coordinator
 from tuner.data import load
 from tuner.interruption import Interruption
 from tuner.progress import Ended, Observer
-from tuner.space import SearchSpace
+from tuner.space import MLPSpace
 from tuner.study import BudgetSpec, load_study
 from tuner.study_store import StudyStore
 from tuner.workers import Event, Finished, Job, Progress
@@ -55,12 +55,15 @@ class Simulated(Closing):
         self._cancelled: set[int] = set()
 
     def submit(self, job: Job) -> None:
+        """Keeps a job."""
         self._jobs.append((job, 1))
 
     def cancel(self, job: int) -> None:
+        """Forgets a job."""
         self._cancelled.add(job)
 
     def events(self, timeout: float) -> list[Event]:
+        """Returns an epoch of each job."""
         events: list[Event] = []
         for _ in range(len(self._jobs)):
             job, epoch = self._jobs.popleft()
@@ -75,11 +78,13 @@ class Simulated(Closing):
         return events
 
     def close(self) -> None:
-        pass
+        """Has nothing to give back."""
 
 
 def loss(job: Job, epoch: int) -> float:
+    """Makes up a loss."""
     config = job.config
+    assert isinstance(config, MLPConfig)
     far = abs(config.depth - 2) + abs(config.width - 200) / 500 + abs(config.dropout - 0.1)
     noise = (job.seed * 7919 % 1000) / 5000
     return 0.1 + (0.2 * far + noise) * (1 + 2 / epoch)
@@ -92,6 +97,7 @@ class Clock(Observer):
         self.ends: list[float] = []
 
     def ended(self, trial: Ended) -> None:
+        """Keeps the time."""
         self.ends.append(time.perf_counter())
 
 
@@ -101,6 +107,7 @@ def run(trials: int, workers: int, pruner: str) -> list[float]:
     path = Path("studies/scaling.toml")
     path.write_text(STUDY.format(pruner=pruner))
     spec = load_study(path)
+    assert isinstance(spec, MLPStudySpec)
     dataset = load("digits", Path())
     facts: DataFacts = dataset.facts
     clock = Clock()
@@ -116,8 +123,9 @@ def run(trials: int, workers: int, pruner: str) -> list[float]:
             spec,
             BudgetSpec(trials=trials),
             "val_loss",
-            dataset,
-            SearchSpace.of(spec, facts),
+            facts,
+            dataset.classes,
+            MLPSpace.of(spec, facts),
             store,
             worker,
             clock,
@@ -127,6 +135,7 @@ def run(trials: int, workers: int, pruner: str) -> list[float]:
 
 
 def main() -> None:
+    """Runs the benchmark and prints its table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=2_000)
     parser.add_argument("--workers", type=int, default=64)

@@ -31,7 +31,7 @@ from sklearn.datasets import make_classification
 
 from tuner.config import MLPConfig
 from tuner.data import Dataset, load
-from tuner.space import SearchSpace
+from tuner.space import MLPSpace
 from tuner.study import load_study
 
 HERE = Path(__file__).parent
@@ -233,7 +233,7 @@ def drawn(dataset: Dataset, folder: Path, n: int, seed: int) -> list[MLPConfig]:
     """Draws configs from the default space, which a study without `[search]` has."""
     study = folder / "default.toml"
     study.write_text(f'[data]\nsource = "{dataset.name}"\n')
-    space = SearchSpace.of(load_study(study), dataset.facts)
+    space = MLPSpace.of(load_study(study), dataset.facts)
     trials = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     return [space.suggest(trials.ask()) for _ in range(n)]
 

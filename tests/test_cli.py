@@ -12,7 +12,7 @@ import tuner
 from tuner import storage
 
 from .conftest import SMALL, Write
-from .test_study import SHIPPED
+from .test_study import SHIPPED_MLPS
 
 TUNER = (sys.executable, "-m", "tuner")
 
@@ -48,7 +48,7 @@ def test_a_study_from_first_to_last_command(write_study: Write) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SHIPPED_MLPS, ids=lambda path: path.stem)
 def test_the_shipped_studies_run(path: Path, project: Path) -> None:
     if path.stem == "mnist_mlp":  # a trial of ten epochs of MNIST is long: two epochs, of one trial
         shorter = path.read_text().replace("epochs = 10 ", "epochs = 2 ")

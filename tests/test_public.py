@@ -11,6 +11,7 @@ NAMES = [
     "Best",
     "DataFacts",
     "MLPConfig",
+    "ModuleConfig",
     "TuneResult",
     "TunerError",
     "best",

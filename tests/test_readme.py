@@ -1,6 +1,7 @@
 """What the README shows works: its Python runs, its study loads, its commands exist."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import tuner
-from tuner.study import load_study
+from tuner.modules import UserClasses
+from tuner.study import ModuleStudySpec, load_study
 
 from .conftest import Write
 
@@ -22,9 +24,10 @@ def blocks(language: str) -> list[str]:
 
 @pytest.mark.slow
 def test_python_blocks(project: Path) -> None:
-    shipped = (ROOT / "studies" / "digits_mlp.toml").read_text()
-    (project / "studies" / "digits_mlp.toml").write_text(shipped)
-    tuner.tune("digits_mlp", trials=3)
+    shutil.copytree(ROOT / "examples", project / "examples")
+    for name in ("digits_mlp", "digits_cnn"):
+        shutil.copy(ROOT / "studies" / f"{name}.toml", project / "studies")
+        tuner.tune(name, trials=3)
     code = "\n".join(blocks("python"))
     assert code.count("import tuner") >= 3
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
@@ -33,12 +36,25 @@ def test_python_blocks(project: Path) -> None:
 
 
 def test_the_study_file(write_study: Write) -> None:
-    (text,) = blocks("toml")
+    text, _ = blocks("toml")
     spec = load_study(write_study(text))
     # It names every key that there is.
     for section in ("data", "objective", "budget", "study", "search"):
         written = set(getattr(spec, section).model_fields_set)
         assert set(type(getattr(spec, section)).model_fields) - written <= {"patience"}
+
+
+def test_the_study_file_of_a_module(write_study: Write) -> None:
+    """It is the shipped one, but for the budget and a shorter search."""
+    _, text = blocks("toml")
+    spec = load_study(write_study(text))
+    assert isinstance(spec, ModuleStudySpec)
+    shipped = load_study(ROOT / "studies" / "digits_cnn.toml")
+    assert isinstance(shipped, ModuleStudySpec)
+    assert (spec.model, spec.data) == (shipped.model, shipped.data)
+    assert spec.objective == shipped.objective
+    assert spec.search.items() <= shipped.search.items()
+    UserClasses.of(spec)
 
 
 def test_the_commands_exist() -> None:

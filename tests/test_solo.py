@@ -1,14 +1,25 @@
 """Solo training: reproducible, cancellable, and not fooled by a network that diverges."""
 
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 import torch
+from lightning.pytorch import LightningModule
 
-from tuner.config import MLPConfig
-from tuner.data import Dataset, load
+from tuner.config import MLPConfig, ModuleConfig
+from tuner.data import Dataset, StandardizedRowsDataModule, load
 from tuner.model import MLP
-from tuner.solo import CancelledError, DivergedError, Metrics, train_mlp
+from tuner.solo import (
+    CancelledError,
+    DivergedError,
+    Metrics,
+    MissingMetricError,
+    ModuleTraining,
+    train_mlp,
+    train_module,
+)
 
 SMALL = MLPConfig(depth=1, width=8, batch_size=16, epochs=3, dropout=0.1)
 
@@ -92,3 +103,120 @@ def test_the_test_part_is_not_touched(wine: Dataset) -> None:
 def test_on_a_gpu(wine: Dataset) -> None:
     _, seen = run(wine, SMALL.model_copy(update={"epochs": 20, "learning_rate": 0.01}))
     assert seen[-1]["val_accuracy"] > 0.85
+
+
+# Modules of the user's
+
+TRAINING = ModuleTraining("val_loss")
+
+
+def run_module(
+    dataset: Dataset | None,
+    training: ModuleTraining = TRAINING,
+    epochs: int = 3,
+    seed: int = 1,
+    **values: Any,
+) -> tuple[LightningModule, list[Metrics]]:
+    seen: list[Metrics] = []
+    rows: dict[str, Any] = {"data_values": {"batch_size": 16}}
+    if dataset is None:
+        rows |= {"data_module": "tests.networks:Wine"}
+    model = train_module(
+        ModuleConfig(module="tests.networks:Net", values=values, epochs=epochs, **rows),
+        dataset,
+        training,
+        number=7,
+        seed=seed,
+        shuffle_seed=0,
+        on_epoch=lambda epoch, metrics: seen.append({"epoch": epoch, **metrics}),
+        cancelled=lambda: False,
+    )
+    return model, seen
+
+
+@pytest.mark.parametrize("own_data", [True, False])
+def test_a_module_reports_every_epoch(wine: Dataset, own_data: bool) -> None:
+    """With what it logs last, in its own `on_train_epoch_end`."""
+    _, seen = run_module(None if own_data else wine, epochs=20, learning_rate=0.03)
+    assert [metrics["epoch"] for metrics in seen] == list(range(1, 21))
+    assert [metrics["late"] for metrics in seen] == list(range(1, 21))
+    assert seen[-1]["val_accuracy"] > 0.9
+    assert seen[-1]["val_loss"] < seen[0]["val_loss"]
+
+
+@pytest.mark.parametrize("own_data", [True, False])
+def test_the_seed_decides_all_that_is_random(wine: Dataset, own_data: bool) -> None:
+    dataset = None if own_data else wine
+    first, again = run_module(dataset), run_module(dataset)
+    assert first[1] == again[1]  # "drawn" is of Python's and numpy's generators
+    assert run_module(dataset, seed=2)[1] != first[1]
+
+
+def test_rows_of_a_source_are_standardized(wine: Dataset) -> None:
+    rows = StandardizedRowsDataModule(wine, 16)
+    x, y = rows._tensors(wine.train)
+    assert x.dtype == torch.float32
+    assert x.mean(0) == pytest.approx(torch.zeros(13), abs=1e-5)
+    assert x.std(0, correction=0) == pytest.approx(torch.ones(13), abs=1e-5)
+    assert torch.equal(y, torch.from_numpy(wine.train.y))
+
+
+def test_a_metric_that_is_not_logged() -> None:
+    with pytest.raises(MissingMetricError, match="got 'val_loss'; it logs drawn, late, seed, trai"):
+        run_module(None, fault="silent")
+    never = ModuleTraining("val_loss", {"limit_val_batches": 0})
+    with pytest.raises(MissingMetricError, match="got 'val_loss'; it logs drawn, late, train_loss"):
+        run_module(None, never)
+
+
+def test_a_metric_of_the_training_needs_no_validation() -> None:
+    _, seen = run_module(None, ModuleTraining("train_loss", {"limit_val_batches": 0}))
+    assert [metrics["epoch"] for metrics in seen] == [1, 2, 3]
+    assert all("val_loss" not in metrics for metrics in seen)
+
+
+def test_only_epochs_with_a_validation_are_reported() -> None:
+    _, seen = run_module(None, ModuleTraining("val_loss", {"check_val_every_n_epoch": 2}), 6)
+    assert [metrics["epoch"] for metrics in seen] == [2, 4, 6]
+    assert [metrics["late"] for metrics in seen] == [2, 4, 6]
+    assert seen[-1]["val_loss"] < seen[0]["val_loss"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("diverge", "training loss is nan in epoch 1"),
+        ("bad score", "val_loss is inf after epoch 1"),
+    ],
+)
+def test_a_module_that_diverges(fault: str, message: str) -> None:
+    with pytest.raises(DivergedError, match=message):
+        run_module(None, fault=fault)
+
+
+def test_other_metrics_may_be_what_they_are() -> None:
+    _, seen = run_module(None, fault="bad metric")
+    assert len(seen) == 3
+    assert all("val_other" not in metrics and "val_loss" in metrics for metrics in seen)
+
+
+def test_logs_lie_below_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_module(None, ModuleTraining("val_loss", {}, ("csv",), tmp_path / "runs"))
+    table = pd.read_csv(tmp_path / "runs" / "logs" / "version_7" / "metrics.csv")
+    assert table["val_loss"].count() == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+def test_nothing_is_written_without_loggers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_module(None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arguments_of_the_trainer_reach_it() -> None:
+    """One batch an epoch trains another network than all of them."""
+    few = run_module(None, ModuleTraining("val_loss", {"limit_train_batches": 1}))[1]
+    assert few[-1]["val_loss"] != run_module(None)[1][-1]["val_loss"]

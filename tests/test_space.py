@@ -8,29 +8,31 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from tuner.config import DataFacts, MLPConfig
 from tuner.errors import StudyFileError
-from tuner.space import SearchSpace
-from tuner.study import load_study
+from tuner.modules import UserClasses
+from tuner.space import MLPSpace, ModuleSpace
+from tuner.study import ModuleStudySpec, load_study
 
 from .conftest import Write
-from .test_study import HEAD, SHIPPED
+from .test_modules import MODULE
+from .test_study import HEAD, SHIPPED_MLPS
 
 MNIST = DataFacts(n_inputs=784, n_outputs=10, n_rows=50_000)
 TINY = DataFacts(n_inputs=3, n_outputs=2, n_rows=50)
 
 
-def space_of(write_study: Write, search: str, facts: DataFacts = MNIST) -> SearchSpace:
-    return SearchSpace.of(load_study(write_study(f"{HEAD}[search]\n{search}")), facts)
+def space_of(write_study: Write, search: str, facts: DataFacts = MNIST) -> MLPSpace:
+    return MLPSpace.of(load_study(write_study(f"{HEAD}[search]\n{search}")), facts)
 
 
 @pytest.mark.parametrize("facts", [MNIST, TINY])
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SHIPPED_MLPS, ids=lambda path: path.stem)
 def test_starting_points_name_every_parameter_inside_its_range(
     path: Path, facts: DataFacts
 ) -> None:
-    space = SearchSpace.of(load_study(path), facts) if path.stem != "diabetes_mlp" else None
+    space = MLPSpace.of(load_study(path), facts) if path.stem != "diabetes_mlp" else None
     if space is None:
         regression = facts.model_copy(update={"task": "regression"})
-        space = SearchSpace.of(load_study(path), regression)
+        space = MLPSpace.of(load_study(path), regression)
     for params in space.starting_points().values():
         assert params.keys() == space.distributions.keys()
         for name, distribution in space.distributions.items():
@@ -127,3 +129,63 @@ def test_refuses_label_smoothing_in_a_regression(write_study: Write) -> None:
     facts = TINY.model_copy(update={"task": "regression"})
     with pytest.raises(StudyFileError, match="search.label_smoothing must be 0 in a regression"):
         space_of(write_study, "label_smoothing = { low = 0.0, high = 0.1 }", facts)
+
+
+# Spaces of LightningModules
+
+
+def module_space(write_study: Write, search: str, module: str = "Net") -> ModuleSpace:
+    text = MODULE.replace(":Net", f":{module}")
+    spec = load_study(write_study(f"{text}[search]\n{search}"))
+    assert isinstance(spec, ModuleStudySpec)
+    return ModuleSpace.of(UserClasses.of(spec), None)
+
+
+def test_a_module_is_searched_as_declared(write_study: Write) -> None:
+    space = module_space(
+        write_study,
+        "width = { low = 2, high = 64, log = true }\nlearning_rate = { low = 1e-3, high = 1 }\n"
+        "batch_size = [8, 16]\nfault = ''\n",
+    )
+    assert space.distributions == {
+        "width": IntDistribution(2, 64, log=True),
+        "learning_rate": FloatDistribution(1e-3, 1.0),  # both ends must be whole numbers
+        "batch_size": CategoricalDistribution((8, 16)),
+    }
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(10):
+        trial = study.ask()
+        config = space.suggest(trial)
+        assert config.values == {
+            "epochs": 10,
+            "fault": "",
+            "width": trial.params["width"],
+            "learning_rate": trial.params["learning_rate"],
+        }
+        assert config.data_values == {"batch_size": trial.params["batch_size"]}
+        assert space.attributes(config) == {}
+
+
+@pytest.mark.parametrize(
+    ("search", "points"),
+    [
+        ("width = { low = 2, high = 64 }", {"defaults": {"width": 8}}),
+        ("width = { low = 16, high = 64 }", {"defaults": {"width": 16}}),
+        ("learning_rate = { low = 0.1, high = 1 }", {"defaults": {"learning_rate": 0.1}}),
+        ("width = [2, 7, 64]", {"defaults": {"width": 7}}),
+        ("fault = ['exit', '']", {"defaults": {"fault": ""}}),
+        ("fault = ['exit', 'hang']", {}),  # no name is nearer than another
+        ("width = { low = 2, high = 64 }\nfault = ['exit', 'hang']", {}),
+        ("batch_size = { low = 2, high = 8 }", {"defaults": {"batch_size": 8}}),
+        ("width = 3", {}),
+    ],
+)
+def test_the_starting_point_is_the_defaults(
+    write_study: Write, search: str, points: dict[str, object]
+) -> None:
+    assert module_space(write_study, search).starting_points() == points
+
+
+def test_an_argument_without_a_default_leaves_no_starting_point(write_study: Write) -> None:
+    search = "channels = { low = 1, high = 3 }\nwidth = { low = 1, high = 3 }"
+    assert module_space(write_study, search, "Needy").starting_points() == {}

@@ -11,12 +11,14 @@ from tuner.study import direction, load_study
 from .conftest import Write
 
 SHIPPED = sorted((Path(__file__).parent.parent / "studies").glob("*.toml"))
+SHIPPED_MLPS = [path for path in SHIPPED if path.stem.endswith("_mlp")]
 HEAD = "[data]\nsource = 'digits'\n"
 
 
 def test_the_shipped_studies() -> None:
     assert [path.stem for path in SHIPPED] == [
         "diabetes_mlp",
+        "digits_cnn",
         "digits_mlp",
         "mnist_mlp",
         "wine_mlp",

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from . import heuristics as heuristics
     from .config import DataFacts as DataFacts
     from .config import MLPConfig as MLPConfig
+    from .config import ModuleConfig as ModuleConfig
     from .errors import TunerError as TunerError
     from .results import Best as Best
     from .results import best as best
@@ -21,6 +22,7 @@ _HOMES = {
     "Best": "results",
     "DataFacts": "config",
     "MLPConfig": "config",
+    "ModuleConfig": "config",
     "TuneResult": "search",
     "TunerError": "errors",
     "best": "results",
@@ -35,6 +37,7 @@ __all__ = [
     "Best",
     "DataFacts",
     "MLPConfig",
+    "ModuleConfig",
     "TuneResult",
     "TunerError",
     "best",

@@ -44,8 +44,9 @@ def tune(
         bool, typer.Option("--new", help="Put an earlier study of this name aside, begin anew.")
     ] = False,
     trainer: Annotated[
-        str, typer.Option(help="fleet: many trials at once. solo: one at a time.")
-    ] = "fleet",
+        Optional[str],
+        typer.Option(help="fleet: many MLPs at once. solo: one trial at a time, any module."),
+    ] = None,
     fleet: Annotated[
         Optional[int],
         typer.Option(help="Trials that train at once, in all; 2 a core or more if unset."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -33,7 +33,8 @@ def first_error(
         loc.append(last)
     key = ".".join(str(part) for part in loc)
     if details["type"] == "extra_forbidden":
-        return unknown_key(key, _model_at(root, loc[:-1], raw))
+        fields = _model_at(root, loc[:-1], raw).model_fields
+        return unknown_key(key, [name for name, field in fields.items() if not field.exclude])
     if details["type"] == "missing":
         return f"{key} is missing"
     return f"{key} {requirement(details)}"
@@ -59,15 +60,15 @@ def _model_at(
     written = raw[str(loc[0])][str(loc[1])]
     if isinstance(written, list):
         return PerEpoch
-    if loc[1] == "width" and {"around", "factor"} & set(written):
+    takes_around = "width" in getattr(root.model_fields["search"].annotation, "model_fields", {})
+    if takes_around and loc[1] == "width" and {"around", "factor"} & set(written):
         return Around
     return PerEpoch if "per_epoch" in written else Range
 
 
-def unknown_key(key: str, model: type[BaseModel]) -> str:
+def unknown_key(key: str, names: Iterable[str]) -> str:
     """Says that a key is unknown, and which one it may have meant."""
-    last = key.rsplit(".", 1)[-1]
-    names = [name for name, field in model.model_fields.items() if not field.exclude]
+    last, names = key.rsplit(".", 1)[-1], list(names)
     near = difflib.get_close_matches(last, names, 1)
     known = f"did you mean {near[0]}?" if near else f"known here: {', '.join(names)}"
     return f"{key} is an unknown key; {known}"

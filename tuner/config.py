@@ -1,15 +1,24 @@
-"""What a network is made from: `MLPConfig`, and the sizes it is made for: `DataFacts`."""
+"""What a network is made from: `MLPConfig`, or `ModuleConfig` for a class of the user's.
+
+`DataFacts` are the sizes that an MLP is made for.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from .imports import class_named
 
 if TYPE_CHECKING:
+    from lightning.pytorch import LightningDataModule, LightningModule
+
     from .model import MLP
 
+Scalar = bool | int | float | str
 Task = Literal["classification", "regression"]
 Activation = Literal["relu", "gelu", "silu", "mish", "selu", "tanh", "sigmoid"]
 Precision = Literal["32-true", "bf16-mixed"]
@@ -118,6 +127,10 @@ class MLPConfig(BaseModel):
         """
         return cls.model_validate_json(text)
 
+    def flat(self) -> dict[str, Scalar | None]:
+        """Returns each value by its name."""
+        return self.model_dump()
+
     def n_parameters(self, n_inputs: int, n_outputs: int) -> int:
         """Counts the trainable numbers of `build(n_inputs, n_outputs)`."""
         total, fan_in = 0, n_inputs
@@ -141,3 +154,77 @@ class MLPConfig(BaseModel):
         from .model import MLP
 
         return MLP(self, n_inputs=n_inputs, n_outputs=n_outputs, task=task)
+
+
+class ModuleConfig(BaseModel):
+    """All that a LightningModule of the user's, and its data, are made with; frozen.
+
+    Attributes:
+        module: the class, as `package.module:Class`.
+        values: arguments of its constructor.
+        data_module: the LightningDataModule class; None where the rows are those of a source.
+        data_values: arguments of its constructor; of the rows of a source, `batch_size`.
+        epochs: passes over the training rows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    module: str
+    values: Mapping[str, Scalar] = {}
+    data_module: str | None = None
+    data_values: Mapping[str, Scalar] = {}
+    epochs: Annotated[int, Field(ge=1)] = 10
+
+    def to_json(self) -> str:
+        """Returns this config as a JSON object."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Returns the config that `to_json` wrote.
+
+        Raises:
+            pydantic.ValidationError: the text is no valid config.
+        """
+        return cls.model_validate_json(text)
+
+    def flat(self) -> dict[str, Scalar | None]:
+        """Returns each argument by its name, those of the module before those of the data."""
+        return {**self.values, **self.data_values, **self.values}
+
+    def build(self) -> LightningModule:
+        """Imports the class, which runs its file, and makes the network.
+
+        Raises:
+            InputError: the class cannot be imported.
+            Exception: whatever its constructor raises.
+        """
+        made: LightningModule = class_named(self.module)(**self.values)
+        return made
+
+    def build_data(self) -> LightningDataModule:
+        """Imports the class of the data, which runs its file, and makes them.
+
+        Raises:
+            ValueError: the rows are those of a source.
+            InputError: the class cannot be imported.
+            Exception: whatever its constructor raises.
+        """
+        if self.data_module is None:
+            raise ValueError("the rows are those of a source, which tuner.data.load reads")
+        made: LightningDataModule = class_named(self.data_module)(**self.data_values)
+        return made
+
+
+Config = MLPConfig | ModuleConfig
+
+_ANY_CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
+
+
+def config_from_json(text: str) -> Config:
+    """Returns the config of either kind that `to_json` wrote; a `module` tells them apart.
+
+    Raises:
+        pydantic.ValidationError: the text is no valid config.
+    """
+    return _ANY_CONFIG.validate_json(text)

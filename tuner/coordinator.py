@@ -12,18 +12,19 @@ from importlib import metadata
 
 import optuna
 
-from .config import MLPConfig
-from .data import Dataset
+from .config import DataFacts, config_from_json
 from .errors import InterruptedStudyError, StudyFailedError
 from .interruption import Interruption
 from .progress import Ended, Observer, Running, Snapshot
 from .results import Best, ResultFiles
 from .space import SearchSpace
-from .storage import Counts, count
-from .study import BudgetSpec, Metric, StudySpec, direction
+from .storage import CONFIG, INTERRUPTED, RETRY_OF, Counts, count
+from .study import BudgetSpec, StudySpec
 from .study_store import StudyStore
 from .workers import Event, Failed, Finished, Job, Progress, Worker
 
+#: Attributes of a trial that a metric of the same name must not overwrite.
+_ATTRIBUTES = (CONFIG, INTERRUPTED, RETRY_OF, "n_parameters", "reason", "traceback")
 #: Seconds between two looks at the clock and at signals.
 _TICK = 0.1
 
@@ -44,8 +45,9 @@ class Coordinator:
         self,
         spec: StudySpec,
         budget: BudgetSpec,
-        metric: Metric,
-        dataset: Dataset,
+        metric: str,
+        facts: DataFacts | None,
+        classes: tuple[str, ...],
         space: SearchSpace,
         store: StudyStore,
         worker: Worker,
@@ -55,13 +57,14 @@ class Coordinator:
         self.spec = spec
         self.budget = budget
         self.metric = metric
-        self.dataset = dataset
+        self.facts = facts
+        self.classes = classes
         self.space = space
         self.store = store
         self.worker = worker
         self.observer = observer
         self.interruption = interruption
-        self.is_maximized = direction(metric) == "maximize"
+        self.is_maximized = spec.direction(metric) == "maximize"
         self.files = ResultFiles(spec.name)
         self.under_way: dict[int, _UnderWay] = {}
         #: Of each trial that was given to the worker: why it failed, or None.
@@ -78,6 +81,7 @@ class Coordinator:
         Raises:
             InterruptedStudyError: a signal came.
             StudyFailedError: too many trials failed in a row.
+            StudyFileError: the module of the user's logs no metric of the objective's name.
             StoreLostError: the store cannot be written any more.
         """
         self._take_up()
@@ -180,15 +184,12 @@ class Coordinator:
 
     def _submit(self, trial: optuna.Trial) -> None:
         config = self.space.suggest(trial)
-        facts = self.dataset.facts
         # A trial that runs again keeps the seed of its first try.
         seed = trial.user_attrs.get("seed", trial_seed(self.spec.study.seed, trial.number))
         source = trial.user_attrs.get("source", "sampler")
         self.store.annotate(
             trial,
-            width=config.width,
-            learning_rate=config.learning_rate,
-            n_parameters=config.n_parameters(facts.n_inputs, facts.n_outputs),
+            **self.space.attributes(config),
             seed=seed,
             shuffle_seed=self.spec.study.seed,
             source=source,
@@ -218,6 +219,9 @@ class Coordinator:
                 self._complete(way, event)
             case Failed(diverged=True, reason=reason):
                 self._ended(way, "pruned", f"diverged: {reason}")
+            case Failed(hopeless=True, reason=reason):
+                # The trial is left under way, to run again once that is put right.
+                raise self.spec.error("objective.metric", reason)
             case Failed(reason=reason, traceback=traceback):
                 self.fates[event.job] = reason
                 self._ended(way, "failed", reason, traceback)
@@ -228,8 +232,9 @@ class Coordinator:
     def _complete(self, way: _UnderWay, event: Finished) -> None:
         value = self._score(event.metrics)
         number = way.trial.number
-        others = {name: figure for name, figure in event.metrics.items() if name != self.metric}
-        self.store.annotate(way.trial, **others)
+        taken = {self.metric, *_ATTRIBUTES, *way.trial.user_attrs}
+        others = {name: figure for name, figure in event.metrics.items() if name not in taken}
+        self.store.annotate(way.trial, n_parameters=event.n_parameters, **others)
         if self.best is None or self._is_as_good(value, self.best.value):
             self.files.stage(number, event.checkpoint)
         self.store.complete(way.trial, value)
@@ -269,9 +274,9 @@ class Coordinator:
             trial=trial.number,
             metric=self.metric,
             value=trial.value,
-            config=MLPConfig.from_json(trial.user_attrs["config"]),
-            facts=self.dataset.facts,
-            classes=self.dataset.classes,
+            config=config_from_json(trial.user_attrs["config"]),
+            facts=self.facts,
+            classes=self.classes,
             n_parameters=trial.user_attrs["n_parameters"],
             seed=trial.user_attrs["seed"],
             finished=trial.datetime_complete,

@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from .config import MLPConfig
+from .config import Config, ModuleConfig, Scalar
 from .progress import Ended, Observer, Running, Snapshot
 from .results import Best
 from .search import ENOUGH_FOR_IMPORTANCES, TuneResult
@@ -35,8 +35,15 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def describe(config: MLPConfig) -> str:
+#: Arguments of a module that are the same in all trials of a study.
+_FILLED = ("epochs", "n_inputs", "n_outputs", "task")
+
+
+def describe(config: Config) -> str:
     """Writes the main values of a config in one line."""
+    if isinstance(config, ModuleConfig):
+        shown = {name: value for name, value in config.flat().items() if name not in _FILLED}
+        return ", ".join(f"{name} {_written(value)}" for name, value in shown.items())
     parts = [
         f"{config.depth} x {config.width} {config.activation}",
         "bn" if config.batch_normalization else "no bn",
@@ -49,13 +56,19 @@ def describe(config: MLPConfig) -> str:
     return ", ".join(parts)
 
 
-def config_table(config: MLPConfig) -> Table:
+def config_table(config: Config) -> Table:
     """Lays out every value of a config."""
     table = Table.grid(padding=(0, 2))
-    for name, value in config.model_dump().items():
-        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-        table.add_row(f"[dim]{name}[/]", shown)
+    classes: dict[str, Scalar | None] = {}
+    if isinstance(config, ModuleConfig):
+        classes = {"module": config.module, "data_module": config.data_module}
+    for name, value in {**classes, **config.flat()}.items():
+        table.add_row(f"[dim]{escape(name)}[/]", escape(_written(value)))
     return table
+
+
+def _written(value: Scalar | None) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 class Display(Observer):
@@ -103,7 +116,7 @@ def _line(ended: Ended) -> str:
     epochs = f"{view.epoch}/{view.config.epochs} epochs"
     return (
         f"[dim]trial {view.number:>3}[/] {_MARKS[ended.state]} {score} after {epochs}: "
-        f"{describe(view.config)}{source}{star}{reason}"
+        f"{escape(describe(view.config))}{source}{star}{reason}"
     )
 
 
@@ -141,7 +154,7 @@ def _cells(view: Running) -> tuple[str, ...]:
         f"[dim]trial {view.number}[/]",
         f"epoch {view.epoch}/{view.config.epochs}",
         number(view.score),
-        describe(view.config),
+        escape(describe(view.config)),
         source,
     )
 
@@ -150,8 +163,8 @@ def _best_line(best: Best | None, metric: str) -> Text:
     if best is None:
         return Text("no trial is complete yet", style="dim")
     return Text.from_markup(
-        f"best [bold green]{metric} {number(best.value)}[/] (trial {best.trial}): "
-        f"{describe(best.config)}"
+        f"best [bold green]{escape(metric)} {number(best.value)}[/] (trial {best.trial}): "
+        f"{escape(describe(best.config))}"
     )
 
 
@@ -178,7 +191,7 @@ def show_result(console: Console, result: TuneResult, study: str) -> None:
     else:
         best = result.best
         console.print(
-            f"\n[bold green]Best {best.metric}: {number(best.value)}[/] "
+            f"\n[bold green]Best {escape(best.metric)}: {number(best.value)}[/] "
             f"(trial {best.trial}, {best.n_parameters:,} parameters)"
         )
         console.print(config_table(best.config))
@@ -186,7 +199,7 @@ def show_result(console: Console, result: TuneResult, study: str) -> None:
         console.print(f"\nWhat mattered (fANOVA over {counts.complete} complete trials):")
         table = Table.grid(padding=(0, 2))
         for name, share in list(result.importances.items())[:8]:
-            table.add_row(f"  {name}", f"{share:.0%}", "▇" * round(30 * share))
+            table.add_row(f"  {escape(name)}", f"{share:.0%}", "▇" * round(30 * share))
         console.print(table)
     else:
         console.print(

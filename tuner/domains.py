@@ -14,9 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from .config import decay_ratio
-
-Scalar = bool | int | float | str
+from .config import Scalar, decay_ratio
 
 
 class Section(BaseModel):
@@ -45,10 +43,13 @@ class Choices(Section):
 
 
 class Range(Section):
-    """Every value from `low` to `high`, both among them; log-uniform with `log`."""
+    """Every value from `low` to `high`, both among them; log-uniform with `log`.
 
-    low: float
-    high: float
+    An end keeps whether it was written as a whole number.
+    """
+
+    low: int | float
+    high: int | float
     log: bool = False
 
     @model_validator(mode="after")
@@ -90,17 +91,22 @@ def _scalar(raw: object) -> Scalar:
     return raw
 
 
-def _domain(raw: object) -> object:
+def _plain(raw: object) -> object:
     """Turns what stands in the file into a domain: a value, a list or a table."""
     if isinstance(raw, Section):
         return raw
     if isinstance(raw, list):
         return Choices.model_validate({"values": tuple(_scalar(item) for item in raw)})
     if isinstance(raw, dict):
-        if "around" in raw or "factor" in raw:
-            return Around.model_validate(raw)
         return Range.model_validate(raw)
     return Fixed.model_validate({"value": _scalar(raw)})
+
+
+def _domain(raw: object) -> object:
+    """As `_plain`, where a table may be `Around`."""
+    if isinstance(raw, dict) and ("around" in raw or "factor" in raw):
+        return Around.model_validate(raw)
+    return _plain(raw)
 
 
 def _ratio(raw: object) -> object:
@@ -117,6 +123,7 @@ def _ratio(raw: object) -> object:
     return _domain(raw)
 
 
+NamedValue = Annotated[Fixed | Choices | Range, BeforeValidator(_plain)]
 SearchedValue = Annotated[Fixed | Choices | Range, BeforeValidator(_domain)]
 SearchedWidth = Annotated[Domain, BeforeValidator(_domain)]
 SearchedRatio = Annotated[

@@ -22,7 +22,7 @@ from torch.nn import functional, init
 from torchmetrics import MeanSquaredError, Metric, R2Score
 from torchmetrics.classification import MulticlassAccuracy
 
-from .config import Activation, MLPConfig, Task
+from .config import Activation, MLPConfig, ModuleConfig, Task
 from .normalization import GhostBatchNorm1d
 from .schedules import PLATEAU_METRIC, plan
 
@@ -331,13 +331,38 @@ def scores(model: MLP, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
 
 def to_checkpoint(model: MLP) -> bytes:
     """Returns a model as the bytes of a file that `MLP.load_from_checkpoint` reads."""
+    return _packed(model, dict(model.hparams))
+
+
+def module_to_checkpoint(module: lightning.LightningModule, config: ModuleConfig) -> bytes:
+    """Returns a module as the bytes of a file that its `load_from_checkpoint` reads.
+
+    Args:
+        module: of the user's.
+        config: that it was built from, which the file holds too.
+    """
+    return _packed(module, dict(config.values), config=config.to_json())
+
+
+def _packed(module: nn.Module, parameters: dict[str, Any], **more: str) -> bytes:
+    """Returns weights, and the arguments of a constructor, as the bytes of a checkpoint."""
+    state = {
+        name: value.cpu() if isinstance(value, Tensor) else value
+        for name, value in module.state_dict().items()
+    }
     buffer = io.BytesIO()
     torch.save(
         {
-            "state_dict": {name: tensor.cpu() for name, tensor in model.state_dict().items()},
-            "hyper_parameters": dict(model.hparams),
+            "state_dict": state,
+            "hyper_parameters": parameters,
             "pytorch-lightning_version": metadata.version("lightning"),
+            **more,
         },
         buffer,
     )
     return buffer.getvalue()
+
+
+def n_parameters(module: nn.Module) -> int:
+    """Counts the trainable numbers of a module."""
+    return sum(each.numel() for each in module.parameters() if each.requires_grad)

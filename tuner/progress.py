@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .config import MLPConfig
+from .config import Config
 from .results import Best
 from .storage import Counts
 
@@ -23,7 +23,7 @@ class Running:
 
     number: int
     source: str
-    config: MLPConfig
+    config: Config
     epoch: int = 0
     score: float | None = None
 

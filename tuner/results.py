@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from . import paths
-from .config import DataFacts, MLPConfig
+from .config import Config, DataFacts, MLPConfig, ModuleConfig, config_from_json
 from .errors import InputError, StoreLostError, StoreUnreadableError
+from .imports import make_findable
 
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
-
-    from .model import MLP
+    from lightning.pytorch import LightningModule
 
 
 class Best(BaseModel):
@@ -29,8 +28,9 @@ class Best(BaseModel):
         metric: what was optimized.
         value: of the metric after the last epoch, on the validation rows.
         config: the network and its training.
-        facts: sizes of the data.
-        classes: names of the classes in the order of the outputs; () in a regression.
+        facts: sizes of the data; None where a LightningDataModule of the user's brings them.
+        classes: names of the classes in the order of the outputs; () in a regression, and where
+            there are no facts.
         n_parameters: trainable numbers of the network.
         seed: of the initial weights.
         finished: when the trial ended.
@@ -43,8 +43,8 @@ class Best(BaseModel):
     trial: int
     metric: str
     value: float
-    config: MLPConfig
-    facts: DataFacts
+    config: Config
+    facts: DataFacts | None
     classes: tuple[str, ...]
     n_parameters: int
     seed: int
@@ -78,7 +78,7 @@ def best(study: str | Path) -> Best:
         raise InputError(f"{path}: cannot be read ({error})") from error
 
 
-def best_config(study: str | Path) -> MLPConfig:
+def best_config(study: str | Path) -> Config:
     """Returns the config of the best trial of a study; needs neither torch nor the data.
 
     Raises:
@@ -87,27 +87,42 @@ def best_config(study: str | Path) -> MLPConfig:
     return best(study).config
 
 
-def load_model(study: str | Path) -> MLP:
-    """Returns the best trial's network with its weights, ready to predict from raw inputs.
+def load_model(study: str | Path) -> LightningModule:
+    """Returns the best trial's network with its weights, ready to predict.
+
+    An MLP takes raw inputs. A module of the user's takes what it was trained on; its class is
+    imported, which runs its file, from the current folder or that of the study file.
 
     Raises:
-        InputError: no trial of it is complete yet, or its checkpoint is missing.
+        InputError: no trial of it is complete yet, its checkpoint is missing, or its class cannot
+            be imported.
     """
     import torch
 
     name = study_name(study)
+    folder = Path(study).parent if str(study).endswith(".toml") else Path("studies")
     path = paths.study_folder(name) / "best.ckpt"
     if not path.exists():
         raise InputError(f"{path}: study {name!r} has no trained network (tuner tune {study})")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        parameters = checkpoint["hyper_parameters"]
-        config = MLPConfig.model_validate(parameters["config"])
-        model = config.build(parameters["n_inputs"], parameters["n_outputs"], parameters["task"])
+        model = _built(checkpoint, folder)
         model.load_state_dict(checkpoint["state_dict"])
+    except InputError as error:
+        raise InputError(f"{path}: its class {error}") from error
     except Exception as error:  # whatever torch meets in a file that is none of ours
         raise InputError(f"{path}: not a checkpoint of a study ({error})") from error
     return model.eval()
+
+
+def _built(checkpoint: dict[str, Any], folder: Path) -> LightningModule:
+    """Makes the network that a checkpoint is of, with initial weights."""
+    parameters = checkpoint["hyper_parameters"]
+    if "config" in checkpoint:
+        make_findable(Path.cwd(), folder)
+        return ModuleConfig.from_json(checkpoint["config"]).build()
+    config = MLPConfig.model_validate(parameters["config"])
+    return config.build(parameters["n_inputs"], parameters["n_outputs"], parameters["task"])
 
 
 def leaderboard(study: str | Path) -> pd.DataFrame:
@@ -135,25 +150,27 @@ def leaderboard_of(study: optuna.Study) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for trial in study.get_trials(deepcopy=False):
         attributes = dict(trial.user_attrs)
-        config = json.loads(attributes.pop("config", "{}"))
+        text = attributes.pop("config", None)
+        config = {} if text is None else config_from_json(text).flat()
         config.pop("epochs", None)
         seconds = trial.duration.total_seconds() if trial.duration else None
         first = {name: attributes.pop(name, None) for name in ("source", "reason")}
         attributes.pop("traceback", None)
-        rows.append(
-            {
-                "trial": trial.number,
-                "state": trial.state.name.lower(),
-                "value": trial.value,
-                "epochs": trial.last_step or 0,
-                "seconds": seconds,
-                **first,
-                **config,
-                **{name: value for name, value in attributes.items() if name not in config},
-            }
-        )
+        row = {
+            "trial": trial.number,
+            "state": trial.state.name.lower(),
+            "value": trial.value,
+            "epochs": trial.last_step or 0,
+            "seconds": seconds,
+            **first,
+        }
+        # A name that a user gave to an argument may be one of ours.
+        row |= {f"search.{name}" if name in row else name: config[name] for name in config}
+        rows.append(row | {name: attributes[name] for name in attributes if name not in row})
     columns = ["trial", "state", "value", "epochs", "seconds", "source", "reason"]
     frame = pd.DataFrame(rows, columns=None if rows else columns)
+    if "n_parameters" in frame:  # of a module it is known when it is complete
+        frame["n_parameters"] = frame["n_parameters"].astype("Int64")
     order = {"complete": 0, "pruned": 1, "fail": 2, "running": 3, "waiting": 4}
     better_first = study.direction == StudyDirection.MINIMIZE
     return (

@@ -13,16 +13,18 @@ from pydantic import ValidationError
 
 from . import data, paths
 from .complaints import first_error
-from .config import Precision
+from .config import DataFacts
 from .coordinator import Coordinator
 from .data import Dataset
 from .errors import DataError, InputError
 from .interruption import Interruption
+from .modules import UserClasses
 from .progress import Observer
 from .results import Best
-from .space import SearchSpace
+from .solo import ModuleTraining
+from .space import MLPSpace, ModuleSpace
 from .storage import Counts
-from .study import BudgetSpec, StudySpec, load_study
+from .study import AnyStudySpec, BudgetSpec, ModuleStudySpec, StudySpec, load_study
 from .study_store import StudyStore
 from .workers import Devices, Staff, Worker, fleets, solos
 
@@ -67,7 +69,7 @@ def tune(
     minutes: float | None = None,
     target: float | None = None,
     new: bool = False,
-    trainer: Trainer = "fleet",
+    trainer: Trainer | None = None,
     fleet: int | None = None,
     workers: int | None = None,
     devices: Devices | None = None,
@@ -82,7 +84,8 @@ def tune(
         minutes: spent in all, with those of earlier calls.
         target: value of the metric that is good enough.
         new: put an earlier study of this name aside and begin anew.
-        trainer: "fleet" trains many trials at once, "solo" one at a time with Lightning's Trainer.
+        trainer: "fleet" trains many MLPs at once, "solo" one trial at a time with Lightning's
+            Trainer. None is a fleet for MLPs, and solo for a LightningModule of the user's.
         fleet: how many trials fleets train at once, in all; None is two for each worker that has
             one core, four for each core of a worker that has more, 64 for one on a GPU, and fewer
             if half of the free memory holds fewer of the largest network.
@@ -96,12 +99,14 @@ def tune(
             cluster elsewhere. None trains on this machine, without Ray.
         observer: is told what happens.
 
+    A LightningModule of the user's, and its data, are imported, which runs their files.
+
     If `trials` or `minutes` is given, the arguments replace the budget of the study file; a
     `target` alone is added to it. Where nothing limits a study, it ends after 100 trials.
 
     Raises:
         InputError: an argument is out of its range.
-        StudyFileError: the study file is wrong.
+        StudyFileError: the study file is wrong, or the module that it names cannot be used.
         DataError: the data cannot be had or learned from.
         ChangedStudyError: the file differs from the one that the stored trials were made with.
         StudyFailedError: too many trials failed in a row.
@@ -117,6 +122,10 @@ def tune(
     observer = observer or Observer()
     _check(trainer, fleet, workers)
     spec = load_study(study)
+    is_module = isinstance(spec, ModuleStudySpec)
+    if is_module and (trainer == "fleet" or fleet is not None):
+        raise InputError(f"{spec.path}: fleets train MLPs, and [model] names another network")
+    trainer = trainer or ("solo" if is_module else "fleet")
     budget = _budget(spec, trials, minutes, target)
     team = Staff.choose(
         workers=workers,
@@ -125,21 +134,32 @@ def tune(
         at_most=min(budget.trials or sys.maxsize, fleet or sys.maxsize),
         epoch_seconds=60 * spec.study.epoch_minutes,
     )
-    observer.begin(f"reading {spec.data.source}")
+    classes = None
+    if isinstance(spec, ModuleStudySpec):
+        observer.begin(f"importing {spec.model.module}")
+        classes = UserClasses.of(spec)
+    if spec.data.source is not None:
+        observer.begin(f"reading {spec.data.source}")
     dataset = load_data(spec)
-    space = SearchSpace.of(spec, dataset.facts)
-    metric = spec.metric(dataset.task)
+    facts = None if dataset is None else dataset.facts
+    space = _space(spec, classes, facts)
+    metric = spec.metric(None if facts is None else facts.task)
     if not team.in_this_process:
         observer.begin(f"starting {team}")
     with (
         Interruption() as interruption,
-        _worker(dataset, space, trainer, fleet, team, spec.study.precision) as worker,
+        _worker(spec, dataset, space, trainer, fleet, team) as worker,
         StudyStore(
-            spec, metric=metric, facts=dataset.facts, fingerprint=dataset.fingerprint, new=new
+            spec,
+            metric=metric,
+            facts=facts,
+            fingerprint="" if dataset is None else dataset.fingerprint,
+            new=new,
         ) as store,
     ):
+        names = () if dataset is None else dataset.classes
         search = Coordinator(
-            spec, budget, metric, dataset, space, store, worker, observer, interruption
+            spec, budget, metric, facts, names, space, store, worker, observer, interruption
         )
         stopped = search.run()
         return TuneResult(
@@ -155,8 +175,8 @@ def tune(
         )
 
 
-def _check(trainer: Trainer, fleet: int | None, workers: int | None) -> None:
-    if trainer not in get_args(Trainer):
+def _check(trainer: Trainer | None, fleet: int | None, workers: int | None) -> None:
+    if trainer is not None and trainer not in get_args(Trainer):
         raise InputError(f"trainer must be one of {get_args(Trainer)}, got {trainer!r}")
     for name, value in {"fleet": fleet, "workers": workers}.items():
         if value is not None and value < 1:
@@ -167,28 +187,51 @@ def _check(trainer: Trainer, fleet: int | None, workers: int | None) -> None:
         raise InputError(f"{workers} workers are too many for {fleet} trials at once")
 
 
+def _space(
+    spec: AnyStudySpec, classes: UserClasses | None, facts: DataFacts | None
+) -> MLPSpace | ModuleSpace:
+    if isinstance(spec, ModuleStudySpec):
+        assert classes is not None
+        return ModuleSpace.of(classes, facts)
+    assert facts is not None
+    return MLPSpace.of(spec, facts)
+
+
 def _worker(
-    dataset: Dataset,
-    space: SearchSpace,
+    spec: AnyStudySpec,
+    dataset: Dataset | None,
+    space: MLPSpace | ModuleSpace,
     trainer: Trainer,
     fleet: int | None,
     team: Staff,
-    precision: Precision,
 ) -> Worker:
+    precision = spec.study.precision
+    if isinstance(spec, ModuleStudySpec):
+        training = ModuleTraining(
+            metric=spec.objective.metric,
+            arguments={**spec.trainer_arguments, **({"accelerator": "cpu"} if team.on_cpu else {})},
+            loggers=spec.loggers,
+            folder=paths.study_folder(spec.name).resolve(),
+        )
+        return solos(dataset, team, training=training)
     if trainer == "solo":
         return solos(dataset, team, precision=precision)
+    assert isinstance(space, MLPSpace) and dataset is not None
     return fleets(dataset, team, largest=space.largest(), members=fleet, precision=precision)
 
 
-def load_data(spec: StudySpec) -> Dataset:
-    """Loads and splits the data of a study.
+def load_data(spec: StudySpec) -> Dataset | None:
+    """Loads and splits the rows of a study's source; None if a LightningDataModule brings them.
 
     Raises:
         DataError: they cannot be had or learned from; the message names the study file.
     """
+    source = spec.data.source
+    if source is None:
+        return None
     try:
         return data.load(
-            spec.data.source,
+            source,
             spec.path.parent,
             validation=spec.data.validation,
             test=spec.data.test,

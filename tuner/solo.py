@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
 import torch
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 
-from .config import MLPConfig, Precision
-from .data import Dataset, RowsDataModule
+from .config import MLPConfig, ModuleConfig, Precision
+from .data import Dataset, RowsDataModule, StandardizedRowsDataModule
+from .imports import class_named
 from .model import MLP
 from .quiet import quiet
 
@@ -27,6 +31,42 @@ class CancelledError(Exception):
 
 class DivergedError(Exception):
     """The loss became NaN or infinite; the text says which number, and when."""
+
+
+class MissingMetricError(Exception):
+    """The module logs no metric of the objective's name; the text says what it logs."""
+
+
+@dataclass(frozen=True)
+class ModuleTraining:
+    """How the modules of a study are trained.
+
+    Attributes:
+        metric: that they are scored by.
+        arguments: of Lightning's Trainer.
+        loggers: "csv", "tensorboard".
+        folder: below which Lightning and its loggers write.
+    """
+
+    metric: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    loggers: tuple[str, ...] = ()
+    folder: Path = Path()
+
+    def trainer_arguments(self, number: int) -> dict[str, Any]:
+        """Returns the arguments of the Trainer of one training.
+
+        Args:
+            number: of the training, which its logs carry.
+        """
+        kinds: dict[str, type[CSVLogger | TensorBoardLogger]] = {
+            "csv": CSVLogger,
+            "tensorboard": TensorBoardLogger,
+        }
+        loggers: list[Logger] = [
+            kinds[name](self.folder, name="logs", version=number) for name in self.loggers
+        ]
+        return {**self.arguments, "default_root_dir": self.folder, "logger": loggers or False}
 
 
 def train_mlp(
@@ -81,41 +121,123 @@ def train_mlp(
     return model
 
 
+def train_module(
+    config: ModuleConfig,
+    dataset: Dataset | None,
+    training: ModuleTraining,
+    *,
+    number: int,
+    seed: int,
+    shuffle_seed: int,
+    on_epoch: Callable[[int, Metrics], None],
+    cancelled: Callable[[], bool],
+) -> lightning.LightningModule:
+    """Trains one LightningModule of the user's on its data.
+
+    Args:
+        config: the classes, and what they are made with.
+        dataset: rows of a source, which are standardized as its training rows are; None where
+            the config names a LightningDataModule.
+        training: how.
+        number: of the training, for its logs.
+        seed: of torch's, numpy's and Python's global generators, before anything is made.
+        shuffle_seed: of the order of the rows of a source.
+        on_epoch: called with the epoch, from 1, and its metrics, all finite, for each epoch
+            in which the validation ran.
+        cancelled: asked after each step.
+
+    Returns:
+        The trained module.
+
+    Raises:
+        CancelledError: `cancelled` said so.
+        DivergedError: the training loss or the metric was NaN or infinite.
+        MissingMetricError: the metric was not logged.
+    """
+    for name in (config.module, config.data_module):
+        if name is not None:
+            class_named(name)  # a file that runs for the first time may draw numbers
+    lightning.seed_everything(seed, workers=True, verbose=False)
+    model = config.build()
+    if config.data_module is not None:
+        data = config.build_data()
+    else:
+        assert dataset is not None
+        batch_size = config.data_values["batch_size"]
+        assert isinstance(batch_size, int)
+        data = StandardizedRowsDataModule(dataset, batch_size, shuffle_seed)
+    train(
+        model,
+        data,
+        epochs=config.epochs,
+        objective=training.metric,
+        on_epoch=on_epoch,
+        cancelled=cancelled,
+        **training.trainer_arguments(number),
+    )
+    return model
+
+
 def train(
     model: lightning.LightningModule,
     data: lightning.LightningDataModule,
     *,
     epochs: int,
-    precision: Precision = "32-true",
-    accelerator: str = "auto",
+    objective: str | None = None,
     on_epoch: Callable[[int, Metrics], None],
     cancelled: Callable[[], bool],
+    **arguments: Any,
 ) -> None:
-    """Trains any LightningModule in place; see `train_mlp` for the arguments."""
+    """Trains any LightningModule in place.
+
+    Args:
+        model: what is trained.
+        data: what it is trained and scored on.
+        epochs: passes over the training rows.
+        objective: metric that every reported epoch has, and that must be finite; others that
+            are not finite are left out. None: all must be finite.
+        on_epoch: as of `train_module`.
+        cancelled: asked after each step.
+        arguments: of Lightning's Trainer.
+
+    Raises:
+        CancelledError: `cancelled` said so.
+        DivergedError: a number that matters was NaN or infinite.
+        MissingMetricError: the objective was not logged.
+    """
+    watch = _Watch(objective, on_epoch, cancelled)
     with quiet():
         trainer = lightning.Trainer(
+            **{"logger": False, "num_sanity_val_steps": 0, **arguments},
             max_epochs=epochs,
-            accelerator=accelerator,
             devices=1,
-            precision=precision,
-            logger=False,
-            callbacks=[_Watch(on_epoch, cancelled)],
+            callbacks=[watch],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            num_sanity_val_steps=0,
         )
         trainer.fit(model, datamodule=data)
+    watch.check(trainer)
 
 
 class _Watch(lightning.Callback):
-    """Reports each epoch, and ends the training when told to or when it diverged."""
+    """Reports epochs, and ends the training when told to or when it diverged.
+
+    An epoch is reported when the next one begins, or the training ends: its last metrics may be
+    logged in the module's own `on_train_epoch_end`, which comes after that of callbacks.
+    """
 
     def __init__(
-        self, on_epoch: Callable[[int, Metrics], None], cancelled: Callable[[], bool]
+        self,
+        objective: str | None,
+        on_epoch: Callable[[int, Metrics], None],
+        cancelled: Callable[[], bool],
     ) -> None:
+        self._objective = objective
         self._on_epoch = on_epoch
         self._cancelled = cancelled
+        self._is_scored = False  # since the last report
+        self._n_reported = 0
 
     def on_train_batch_end(
         self,
@@ -129,7 +251,7 @@ class _Watch(lightning.Callback):
         if self._cancelled():
             raise CancelledError
         if batch_idx % _LOOK_EVERY == 0:
-            loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
+            loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
             if loss is not None and not math.isfinite(value := float(loss)):
                 raise DivergedError(
                     f"training loss is {value} in epoch {trainer.current_epoch + 1}"
@@ -148,13 +270,53 @@ class _Watch(lightning.Callback):
         if self._cancelled():
             raise CancelledError
 
-    def on_train_epoch_end(
+    def on_validation_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        """Reports the metrics that the module logged."""
-        epoch = trainer.current_epoch + 1
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        for name, value in metrics.items():
-            if not math.isfinite(value):
-                raise DivergedError(f"{name} is {value} after epoch {epoch}")
+        """Keeps that this epoch has a score."""
+        self._is_scored = not trainer.sanity_checking
+
+    def on_train_epoch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Reports the epoch before."""
+        if trainer.current_epoch > 0:
+            self._report(trainer, trainer.current_epoch)
+
+    def on_train_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Reports the last epoch."""
+        self._report(trainer, trainer.current_epoch)
+
+    def _report(self, trainer: lightning.Trainer, epoch: int) -> None:
+        """Reports the metrics that the module logged, if the validation ran or there is none."""
+        if not self._is_scored and trainer.enable_validation:
+            return
+        self._is_scored = False
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self._check(logged)
+        metrics = {name: value for name, value in logged.items() if math.isfinite(value)}
+        for name in logged if self._objective is None else [self._objective]:
+            if name not in metrics:
+                raise DivergedError(f"{name} is {logged[name]} after epoch {epoch}")
+        self._n_reported += 1
         self._on_epoch(epoch, metrics)
+
+    def check(self, trainer: lightning.Trainer) -> None:
+        """Checks, after the training, that there was a score.
+
+        Raises:
+            MissingMetricError: no epoch had one, since the metric was not logged.
+            RuntimeError: no epoch had one for another reason.
+        """
+        if self._n_reported == 0:
+            self._check({name: float(value) for name, value in trainer.callback_metrics.items()})
+            raise RuntimeError("no epoch was scored: there was no training, or no validation")
+
+    def _check(self, logged: Metrics) -> None:
+        if self._objective is not None and self._objective not in logged:
+            known = ", ".join(sorted(logged)) or "nothing"
+            raise MissingMetricError(
+                f"must be a metric that the module logs, got {self._objective!r}; it logs {known}"
+            )

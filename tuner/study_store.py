@@ -42,7 +42,7 @@ from .storage import (
     store_path,
     translated,
 )
-from .study import Metric, Pruner, StudySection, StudySpec, direction
+from .study import Pruner, StudySection, StudySpec
 
 
 class _Ownership:
@@ -75,8 +75,8 @@ class StudyStore:
     Args:
         spec: the study file.
         metric: what is optimized.
-        facts: sizes of the data.
-        fingerprint: of the data, so that other data are noticed.
+        facts: sizes of the data, if they are known.
+        fingerprint: of the data, so that other data are noticed; "" if they are not known.
         new: put an earlier study of this name aside and begin anew.
 
     Raises:
@@ -89,8 +89,8 @@ class StudyStore:
         self,
         spec: StudySpec,
         *,
-        metric: Metric,
-        facts: DataFacts,
+        metric: str,
+        facts: DataFacts | None,
         fingerprint: str,
         new: bool = False,
     ) -> None:
@@ -107,7 +107,7 @@ class StudyStore:
                 self.study = optuna.create_study(
                     study_name=spec.name,
                     storage=self._storage,
-                    direction=direction(metric),
+                    direction=spec.direction(metric),
                     load_if_exists=True,
                     pruner=make_pruner(spec.study.pruner, spec.objective.epochs),
                 )
@@ -121,7 +121,8 @@ class StudyStore:
                         warnings.simplefilter("ignore", ExperimentalWarning)
                         self.study.set_metric_names([metric])
                     save_note(self.study, f"`{spec.path.name}`\n\n```toml\n{spec.text}\n```\n")
-                    self.study.set_user_attr(FACTS, facts.model_dump())
+                    if facts is not None:
+                        self.study.set_user_attr(FACTS, facts.model_dump())
                     self.study.set_user_attr(IDENTITY, json.dumps(identity))
         except BaseException:
             self._ownership.release()
@@ -178,7 +179,7 @@ class StudyStore:
         with translated(StoreLostError, "beginning a trial"):
             return self.study.ask()
 
-    def annotate(self, trial: optuna.Trial, **attributes: Any) -> None:
+    def annotate(self, trial: optuna.Trial, /, **attributes: Any) -> None:
         """Keeps attributes with a trial that is under way."""
         with translated(StoreLostError, "annotating a trial"):
             for name, value in attributes.items():
@@ -268,11 +269,14 @@ def make_pruner(name: Pruner, epochs: int) -> optuna.pruners.BasePruner:
             return optuna.pruners.NopPruner()
 
 
-def _identity(spec: StudySpec, metric: Metric, fingerprint: str) -> dict[str, Any]:
-    """All that decides the scores: the file but the budgets, and the data."""
-    whole = spec.model_dump(
-        mode="json", exclude={"budget": True, "study": {"max_failures", "epoch_minutes"}}
-    )
+def _identity(spec: StudySpec, metric: str, fingerprint: str) -> dict[str, Any]:
+    """All that decides the scores: the file but the budgets, limits and loggers, and the data."""
+    excluded: dict[str, Any] = {
+        "budget": True,
+        "study": {"max_failures", "epoch_minutes"},
+        "trainer": {"logger"},
+    }
+    whole = spec.model_dump(mode="json", exclude=excluded)
     whole["objective"]["metric"] = metric
     whole["data"]["fingerprint"] = fingerprint
     return _flat(whole)

@@ -1,7 +1,13 @@
 """Data: from a source to a `Dataset`, and from there to a Trainer."""
 
 from .base import Dataset, Part, Standardization, Table, split
-from .loading import EVALUATION_ROWS, RowsDataModule, TensorBatches, shuffled
+from .loading import (
+    EVALUATION_ROWS,
+    RowsDataModule,
+    StandardizedRowsDataModule,
+    TensorBatches,
+    shuffled,
+)
 from .sources import load, read
 
 __all__ = [
@@ -10,6 +16,7 @@ __all__ = [
     "Part",
     "RowsDataModule",
     "Standardization",
+    "StandardizedRowsDataModule",
     "Table",
     "TensorBatches",
     "load",

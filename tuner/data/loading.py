@@ -96,3 +96,17 @@ class RowsDataModule(lightning.LightningDataModule):
     def _tensors(self, part: Part) -> Batch:
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         return torch.from_numpy(part.x).to(device), torch.from_numpy(part.y).to(device)
+
+
+class StandardizedRowsDataModule(RowsDataModule):
+    """As `RowsDataModule`, with inputs as float32, standardized as the training rows are.
+
+    The targets stay as they are.
+    """
+
+    def _tensors(self, part: Part) -> Batch:
+        x, y = super()._tensors(part)
+        standardization = self.dataset.standardization
+        mean = torch.from_numpy(standardization.input_mean).to(x.device)
+        scale = torch.from_numpy(standardization.input_scale).to(x.device)
+        return (x.float() - mean) / scale, y

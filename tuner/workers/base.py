@@ -2,9 +2,9 @@
 
 A worker knows configs and data, and nothing of Optuna. The coordinator submits at most
 `capacity` jobs at a time. Of each job it hears any number of `Progress`, one for each epoch
-in order, and then exactly one `Finished` or `Failed`; or, after `cancel`, nothing more, and
-the place is free at once. A training whose numbers become NaN or infinite ends with a
-`Failed` that says `diverged`.
+in order (of a module of the user's, for each one with a validation), and then exactly one
+`Finished` or `Failed`; or, after `cancel`, nothing more, and the place is free at once. A
+training whose numbers become NaN or infinite ends with a `Failed` that says `diverged`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
-from ..config import MLPConfig
+from ..config import Config
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,13 @@ class Job:
     Attributes:
         id: unique among the jobs of a worker.
         config: the network and its training.
-        seed: of the initial weights and the dropout.
+        seed: of the initial weights and the dropout; of all that is random in a module of the
+            user's.
         shuffle_seed: of the order of the rows, together with the number of a shuffle.
     """
 
     id: int
-    config: MLPConfig
+    config: Config
     seed: int
     shuffle_seed: int
 
@@ -59,11 +60,13 @@ class Finished:
         job: id of the job.
         metrics: those of the last epoch.
         checkpoint: the trained network, as the bytes of a checkpoint file.
+        n_parameters: trainable numbers of the network.
     """
 
     job: int
     metrics: Mapping[str, float]
     checkpoint: bytes = field(repr=False)
+    n_parameters: int
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,15 @@ class Failed:
         reason: type and text of the error, or what diverged, in one line.
         traceback: where it was raised, as Python prints it; "" if it diverged.
         diverged: a number became NaN or infinite; the config is at fault.
+        hopeless: what the user wrote is at fault, so no other job can fare better; the reason is
+            the text of an `InputError`.
     """
 
     job: int
     reason: str
     traceback: str = field(default="", repr=False)
     diverged: bool = False
+    hopeless: bool = False
 
 
 Event = Progress | Finished | Failed

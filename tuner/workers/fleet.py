@@ -11,7 +11,7 @@ import torch
 from ..config import MLPConfig, Precision
 from ..data import Dataset
 from ..fleet import Fleet, Outcome, StoppedError
-from ..model import to_checkpoint
+from ..model import n_parameters, to_checkpoint
 from .base import Event, Failed, Finished, Job, Progress, rounded
 from .crew import Cancel, DismissedError, Orders, Submit
 
@@ -80,6 +80,8 @@ class FleetCrew:
 
     def _join(self, job: Job) -> None:
         try:
+            if not isinstance(job.config, MLPConfig):
+                raise TypeError(f"a fleet trains MLPs, not {job.config.module}")
             self._fleet.join(job.id, job.config, seed=job.seed, shuffle_seed=job.shuffle_seed)
         except Exception as error:
             self._failed += self._fail(job.id, error)
@@ -131,9 +133,10 @@ class FleetCrew:
             self._told[number] = outcome.epoch
             events.append(Progress(number, outcome.epoch, metrics, outcome.shuffle))
         if outcome.epoch == self._jobs[number].config.epochs:
-            checkpoint = to_checkpoint(self._fleet.leave(number))
+            model = self._fleet.leave(number)
+            checkpoint = to_checkpoint(model)
             self._forget(number)
-            events.append(Finished(number, metrics, checkpoint))
+            events.append(Finished(number, metrics, checkpoint, n_parameters(model)))
         return events
 
     def _fail(self, number: int, error: Exception, n_members: int = 1) -> list[Event]:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from .. import solo
-from ..config import Precision
+from ..config import ModuleConfig, Precision
 from ..data import Dataset
-from ..model import to_checkpoint
+from ..model import module_to_checkpoint, n_parameters, to_checkpoint
 from .base import Event, Failed, Finished, Job, Progress, rounded
 from .crew import Cancel, DismissedError, Orders
 
@@ -20,17 +20,24 @@ class SoloCrew:
     """Trains jobs on a data set, one after the other.
 
     Args:
-        dataset: rows that all jobs train and are scored on.
-        precision: Lightning's word for the numbers that jobs train with.
-        accelerator: Lightning's word for the device.
+        dataset: rows that all jobs train and are scored on; None if the jobs bring theirs.
+        precision: Lightning's word for the numbers that MLPs train with.
+        accelerator: Lightning's word for the device that MLPs train on.
+        training: how modules of the user's are trained, if those will come.
     """
 
     capacity = 1
 
     def __init__(
-        self, dataset: Dataset, *, precision: Precision = "32-true", accelerator: str = "auto"
+        self,
+        dataset: Dataset | None,
+        *,
+        precision: Precision = "32-true",
+        accelerator: str = "auto",
+        training: solo.ModuleTraining | None = None,
     ) -> None:
-        self._dataset, self._precision, self._accelerator = dataset, precision, accelerator
+        self._dataset, self._training = dataset, training
+        self._precision, self._accelerator = precision, accelerator
         self._jobs: deque[Job] = deque()  # the first is under way
         self._stopped = threading.Event()
 
@@ -69,6 +76,8 @@ class SoloCrew:
             return
         except solo.DivergedError as error:
             last = Failed(job.id, str(error), diverged=True)
+        except solo.MissingMetricError as error:
+            last = Failed(job.id, str(error), hopeless=True)
         except BaseException as error:  # sys.exit in a training must not end the worker
             reason = "".join(traceback.format_exception_only(error)).strip()
             last = Failed(job.id, reason, traceback.format_exc())
@@ -86,14 +95,28 @@ class SoloCrew:
             if not self._jobs or self._jobs[0] is not job:
                 raise solo.CancelledError
 
+        config, seeds = job.config, {"seed": job.seed, "shuffle_seed": job.shuffle_seed}
+        if isinstance(config, ModuleConfig):
+            assert self._training is not None
+            module = solo.train_module(
+                config,
+                self._dataset,
+                self._training,
+                number=job.id,
+                on_epoch=on_epoch,
+                cancelled=self._stopped.is_set,
+                **seeds,
+            )
+            checkpoint = module_to_checkpoint(module, config)
+            return Finished(job.id, last, checkpoint, n_parameters(module))
+        assert self._dataset is not None
         model = solo.train_mlp(
-            job.config,
+            config,
             self._dataset,
-            seed=job.seed,
-            shuffle_seed=job.shuffle_seed,
             precision=self._precision,
             accelerator=self._accelerator,
             on_epoch=on_epoch,
             cancelled=self._stopped.is_set,
+            **seeds,
         )
-        return Finished(job.id, last, to_checkpoint(model))
+        return Finished(job.id, last, to_checkpoint(model), n_parameters(model))

@@ -12,6 +12,7 @@ from ..config import MLPConfig, Precision
 from ..data import Dataset
 from ..errors import InputError
 from ..fleet import cores, gpus, has_accelerator, processes_at_once
+from ..solo import ModuleTraining
 from .base import Worker
 from .cluster import RayLauncher
 from .crew import Crew
@@ -162,16 +163,28 @@ def fleets(
     return _employed(staff, [make(share, hands) for share in shares])
 
 
-def solos(dataset: Dataset, staff: Staff, *, precision: Precision = "32-true") -> Worker:
+def solos(
+    dataset: Dataset | None,
+    staff: Staff,
+    *,
+    precision: Precision = "32-true",
+    training: ModuleTraining | None = None,
+) -> Worker:
     """Makes workers that train one job at a time with Lightning's Trainer.
 
     Args:
-        dataset: rows that all jobs train and are scored on.
+        dataset: rows that all jobs train and are scored on; None if the jobs bring theirs.
         staff: how many workers, and where.
-        precision: Lightning's word for the numbers that jobs train with.
+        precision: Lightning's word for the numbers that MLPs train with.
+        training: how modules of the user's are trained, if those will come.
     """
-    accelerator = _accelerator(staff)
-    make = partial(_solo, dataset=dataset, precision=precision, accelerator=accelerator)
+    make = partial(
+        _solo,
+        dataset=dataset,
+        precision=precision,
+        accelerator=_accelerator(staff),
+        training=training,
+    )
     return _employed(staff, [make] * (staff.size or 1))
 
 
@@ -196,8 +209,15 @@ def _fleet(
     )
 
 
-def _solo(per_device: int, *, dataset: Dataset, precision: Precision, accelerator: str) -> Crew:
-    return SoloCrew(dataset, precision=precision, accelerator=accelerator)
+def _solo(
+    per_device: int,
+    *,
+    dataset: Dataset | None,
+    precision: Precision,
+    accelerator: str,
+    training: ModuleTraining | None,
+) -> Crew:
+    return SoloCrew(dataset, precision=precision, accelerator=accelerator, training=training)
 
 
 def _accelerator(staff: Staff) -> str:

@@ -1,7 +1,6 @@
-"""The search space: one flat, static set of Optuna parameters, and where the search starts.
+"""The space of multi-layer perceptrons.
 
-Every trial has every parameter, so that TPE samples them jointly. Two are told as ratios,
-so that studies of different data can be compared:
+Two parameters are told as ratios, so that studies of different data can be compared:
 
 - `width_ratio`: width over the 2/3 rule (or the rule that the study names), on a log scale.
 - `base_learning_rate`: AdamW's rate at batch 128. The rate of a trial is
@@ -25,10 +24,11 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from . import heuristics
-from .config import DataFacts, MLPConfig, Optimizer
-from .domains import Around, Choices, Domain, Fixed, Range, Scalar
-from .study import StudySpec
+from .. import heuristics
+from ..config import Config, DataFacts, MLPConfig, Optimizer, Scalar
+from ..domains import Around, Choices, Domain, Fixed, Range
+from ..study import MLPStudySpec
+from .base import drawn, within
 
 #: How much larger SGD's rates are than AdamW's, for one range to serve both.
 SGD_RATE = 10.0
@@ -39,7 +39,7 @@ _WHOLE = ("depth", "normalization_batch_size", "batch_size", "drops")
 
 
 @dataclass(frozen=True)
-class SearchSpace:
+class MLPSpace:
     """The parameters of one study.
 
     Attributes:
@@ -57,7 +57,7 @@ class SearchSpace:
     distributions: dict[str, BaseDistribution]
 
     @classmethod
-    def of(cls, spec: StudySpec, facts: DataFacts) -> SearchSpace:
+    def of(cls, spec: MLPStudySpec, facts: DataFacts) -> MLPSpace:
         """Makes the space of a study for data of these sizes.
 
         Raises:
@@ -90,16 +90,7 @@ class SearchSpace:
 
     def suggest(self, trial: optuna.Trial) -> MLPConfig:
         """Draws every parameter of a trial and returns the config that they mean."""
-        params: dict[str, Any] = {}
-        for name, distribution in self.distributions.items():
-            match distribution:
-                case CategoricalDistribution(choices=choices):
-                    params[name] = trial.suggest_categorical(name, choices)
-                case IntDistribution(low=low, high=high, log=log):
-                    params[name] = trial.suggest_int(name, low, high, log=log)
-                case FloatDistribution(low=low, high=high, log=log):
-                    params[name] = trial.suggest_float(name, low, high, log=log)
-        return self.config(params)
+        return self.config(drawn(trial, self.distributions))
 
     def config(self, params: dict[str, Any]) -> MLPConfig:
         """Returns the config that a trial's parameters mean."""
@@ -152,10 +143,19 @@ class SearchSpace:
                 params[name] = distribution.high  # type: ignore[attr-defined]  # of both others
         return self.config(params)
 
-    def starting_points(self) -> dict[heuristics.Preset, dict[str, Any]]:
+    def starting_points(self) -> dict[str, dict[str, Any]]:
         """Returns the parameters of the first trials, by the name of where they come from."""
         presets = heuristics.starting_points(self.facts, self.epochs)
         return {name: self.params(config) for name, config in presets.items()}
+
+    def attributes(self, config: Config) -> dict[str, Any]:
+        """Returns the values that stand behind ratios, and the size of the network."""
+        assert isinstance(config, MLPConfig)
+        return {
+            "width": config.width,
+            "learning_rate": config.learning_rate,
+            "n_parameters": config.n_parameters(self.facts.n_inputs, self.facts.n_outputs),
+        }
 
 
 def _parameter(field: str, domain: Domain) -> str:
@@ -190,10 +190,8 @@ def _nearest(distribution: BaseDistribution, value: Any) -> Scalar:
         case CategoricalDistribution(choices=choices):
             choice: Scalar = _nearest_choice(choices, value)
             return choice
-        case IntDistribution(low=low, high=high):
-            return min(max(round(value), low), high) if value is not None else high
-        case FloatDistribution(low=low, high=high):
-            return float(min(max(value, low), high)) if value is not None else high
+        case IntDistribution(high=high) | FloatDistribution(high=high):
+            return within(distribution, value) if value is not None else high
     raise AssertionError(f"unknown distribution {distribution}")
 
 

@@ -1,0 +1,1 @@
+"""LightningModules that studies of `studies/` tune."""

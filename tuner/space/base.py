@@ -1,0 +1,54 @@
+"""What the coordinator needs of a space, and what spaces share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from ..config import Config, Scalar
+
+
+class SearchSpace(Protocol):
+    """The parameters of one study; every trial has every one, so that TPE samples them jointly."""
+
+    @property
+    def distributions(self) -> Mapping[str, BaseDistribution]:
+        """Optuna's parameters, by name."""
+
+    def suggest(self, trial: optuna.Trial) -> Config:
+        """Draws every parameter of a trial and returns the config that they mean."""
+
+    def starting_points(self) -> Mapping[str, dict[str, Any]]:
+        """Returns the parameters of the first trials, by the name of where they come from."""
+
+    def attributes(self, config: Config) -> dict[str, Any]:
+        """Returns what to keep with a trial for people who look at it."""
+
+
+def drawn(trial: optuna.Trial, distributions: Mapping[str, BaseDistribution]) -> dict[str, Any]:
+    """Draws every parameter of a trial."""
+    params: dict[str, Any] = {}
+    for name, distribution in distributions.items():
+        match distribution:
+            case CategoricalDistribution(choices=choices):
+                params[name] = trial.suggest_categorical(name, choices)
+            case IntDistribution(low=low, high=high, log=log):
+                params[name] = trial.suggest_int(name, low, high, log=log)
+            case FloatDistribution(low=low, high=high, log=log):
+                params[name] = trial.suggest_float(name, low, high, log=log)
+    return params
+
+
+def within(distribution: IntDistribution | FloatDistribution, value: float) -> Scalar:
+    """Returns the value of a range that comes nearest to a wish."""
+    if isinstance(distribution, IntDistribution):
+        return min(max(round(value), distribution.low), distribution.high)
+    return float(min(max(value, distribution.low), distribution.high))

@@ -1,0 +1,105 @@
+"""The space of a LightningModule of the user's: what the study file declares, as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from ..config import Config, DataFacts, ModuleConfig, Scalar
+from ..domains import Choices, Domain, Fixed, Range
+from ..modules import UserClasses
+from .base import drawn, within
+
+
+@dataclass(frozen=True)
+class ModuleSpace:
+    """The parameters of one study.
+
+    Attributes:
+        classes: of the user's, which know what goes to which constructor.
+        facts: sizes of the data, if they are known.
+        distributions: Optuna's parameters, by name.
+    """
+
+    classes: UserClasses
+    facts: DataFacts | None
+    distributions: Mapping[str, BaseDistribution]
+
+    @classmethod
+    def of(cls, classes: UserClasses, facts: DataFacts | None) -> ModuleSpace:
+        """Makes the space of a study.
+
+        Args:
+            classes: of the user's.
+            facts: sizes of the data; None where they are a LightningDataModule's.
+        """
+        domains = classes.spec.search
+        found = {name: _distribution(domain) for name, domain in domains.items()}
+        return cls(classes, facts, {name: each for name, each in found.items() if each is not None})
+
+    def suggest(self, trial: optuna.Trial) -> ModuleConfig:
+        """Draws every parameter of a trial and returns the config that they mean."""
+        return self.config(drawn(trial, self.distributions))
+
+    def config(self, params: Mapping[str, Scalar]) -> ModuleConfig:
+        """Returns the config that a trial's parameters mean."""
+        values = {
+            name: domain.value if isinstance(domain, Fixed) else params[name]
+            for name, domain in self.classes.spec.search.items()
+        }
+        return self.classes.config(values, self.facts)  # type: ignore[arg-type]  # a file has no None
+
+    def starting_points(self) -> dict[str, dict[str, Any]]:
+        """Returns the constructors' own defaults, if every searched name has one.
+
+        A number outside its range, or none of a list, gives way to the nearest.
+        """
+        defaults = self.classes.defaults()
+        point: dict[str, Any] = {}
+        for name, distribution in self.distributions.items():
+            nearest = _nearest(distribution, defaults.get(name))
+            if nearest is None:
+                return {}
+            point[name] = nearest
+        return {"defaults": point} if point else {}
+
+    def attributes(self, config: Config) -> dict[str, Any]:
+        """Returns nothing: the parameters are the values."""
+        return {}
+
+
+def _distribution(domain: Domain) -> BaseDistribution | None:
+    match domain:
+        case Choices(values=values):
+            return CategoricalDistribution(values)
+        case Range(low=int(low), high=int(high), log=log):
+            return IntDistribution(low, high, log=log)
+        case Range(low=low, high=high, log=log):
+            return FloatDistribution(low, high, log=log)
+    return None
+
+
+def _nearest(distribution: BaseDistribution, value: Scalar | None) -> Scalar | None:
+    """Returns the value of a parameter that comes nearest to a default; None if none does."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    match distribution:
+        case CategoricalDistribution(choices=choices):
+            same = [each for each in choices if each == value and type(each) is type(value)]
+            if same:
+                return value
+            numbers = [each for each in choices if isinstance(each, int | float)]
+            if not is_number or len(numbers) < len(choices):
+                return None
+            return min(numbers, key=lambda number: abs(number - value))  # type: ignore[operator]  # a number
+        case IntDistribution() | FloatDistribution() if is_number:
+            return within(distribution, value)  # type: ignore[arg-type]  # a number
+    return None

@@ -1,0 +1,22 @@
+"""A study file, read and checked: `StudySpec` says what the user wrote, with the defaults."""
+
+from .base import BudgetSpec, DataSpec, Direction, Pruner, StudySection, StudySpec
+from .loading import AnyStudySpec, find_study, load_study
+from .mlp import Metric, MLPStudySpec, direction
+from .module import ModuleStudySpec
+
+__all__ = [
+    "AnyStudySpec",
+    "BudgetSpec",
+    "DataSpec",
+    "Direction",
+    "MLPStudySpec",
+    "Metric",
+    "ModuleStudySpec",
+    "Pruner",
+    "StudySection",
+    "StudySpec",
+    "direction",
+    "find_study",
+    "load_study",
+]

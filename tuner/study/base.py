@@ -1,0 +1,102 @@
+"""What all study files share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..config import Precision, Task
+from ..domains import Section
+from ..errors import StudyFileError
+
+Pruner = Literal["hyperband", "median", "none"]
+Direction = Literal["maximize", "minimize"]
+
+
+class DataSpec(Section):
+    """Where the rows come from and how they are split.
+
+    Attributes:
+        source: a name, `openml:<name>`, or an `.npz` file (relative to the study file); None
+            where a class of the user's brings the data.
+        task: None lets the kind of the targets decide.
+        validation: share of the rows that are not test rows.
+        test: share of all rows, where the source has no test part of its own.
+    """
+
+    source: Annotated[str, Field(min_length=1)] | None = None
+    task: Task | None = None
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+
+class ObjectiveSpec(Section):
+    """The length of one full trial in epochs."""
+
+    epochs: Annotated[int, Field(ge=1)] = 10
+
+
+class BudgetSpec(Section):
+    """Where the search ends: at whichever of these comes first."""
+
+    trials: Annotated[int, Field(ge=1)] | None = None
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    target: float | None = None
+
+
+class StudySection(Section):
+    """How the search goes about it.
+
+    Attributes:
+        seed: decides the split, the sampler, initial weights and shuffles.
+        pruner: how trials are ended early.
+        precision: Lightning's word for the numbers that trials train with.
+        max_failures: failed trials in a row after which the study stops.
+        epoch_minutes: of silence after which a worker is given up, and its trials begin anew.
+    """
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    pruner: Pruner = "hyperband"
+    precision: Precision = "32-true"
+    max_failures: Annotated[int, Field(ge=1)] = 5
+    epoch_minutes: Annotated[float, Field(gt=0)] = 60.0
+
+
+class StudySpec(Section, ABC):
+    """One study, as its file says and the defaults complete.
+
+    Attributes:
+        name: the file's name without `.toml`.
+        path: the file.
+        text: the file as it stands.
+    """
+
+    name: Annotated[str, Field(exclude=True)]
+    path: Annotated[Path, Field(exclude=True)]
+    text: Annotated[str, Field(exclude=True, repr=False)]
+    data: DataSpec
+    objective: ObjectiveSpec
+    budget: BudgetSpec = BudgetSpec()
+    study: StudySection = StudySection()
+
+    @abstractmethod
+    def metric(self, task: Task | None) -> str:
+        """Returns the metric to optimize.
+
+        Args:
+            task: that the data are for, if that is known.
+
+        Raises:
+            StudyFileError: the written one does not fit the task.
+        """
+
+    @abstractmethod
+    def direction(self, metric: str) -> Direction:
+        """Says which way this metric is better."""
+
+    def error(self, key: str, message: str) -> StudyFileError:
+        """Returns an error that names this file and the key."""
+        return StudyFileError(f"{self.path}: {key} {message}")
