@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tuner.config import MLPConfig
 from tuner.data import load
-from tuner.workers import Failed, Finished, Job, ProcessWorkers, fleets, fleets_at_once
+from tuner.workers import Failed, Finished, Job, Pool, Staff, fleets
 
 from .stock import peak_bytes
 
@@ -34,14 +34,17 @@ def main() -> None:
     ended = under_way = 0
     facts = dataset.facts
     largest = max(configs, key=lambda c: c.n_parameters(facts.n_inputs, facts.n_outputs))
+    staff = Staff.choose(
+        workers=args.workers, devices=None, cluster=None, at_most=args.members, epoch_seconds=3600
+    )
     with fleets(
         dataset,
+        staff,
         largest=largest,
         members=args.members,
-        workers=args.workers or fleets_at_once(args.members),
         precision=args.precision,
     ) as worker:
-        while isinstance(worker, ProcessWorkers) and not worker.is_complete:
+        while isinstance(worker, Pool) and not worker.is_complete:
             worker.events(0.1)
         begin = time.time()
         while ended < len(configs):

@@ -15,7 +15,8 @@ from tuner.workers import (
     Finished,
     FleetCrew,
     Job,
-    ProcessWorkers,
+    Pool,
+    ProcessLauncher,
     Progress,
     SoloCrew,
     ThreadWorker,
@@ -30,11 +31,11 @@ MAKE = partial(SoloCrew, None, training=ModuleTraining("val_loss"))
 
 
 def here() -> Worker:
-    return ThreadWorker(MAKE())
+    return ThreadWorker(MAKE(), epoch_seconds=60)
 
 
 def elsewhere() -> Worker:
-    return ProcessWorkers([MAKE] * 2)
+    return Pool(ProcessLauncher([MAKE] * 2), epoch_seconds=60)
 
 
 KINDS: list[Callable[[], Worker]] = [here, elsewhere]
@@ -144,7 +145,7 @@ def test_close_ends_a_module_that_never_ends() -> None:
 
 
 def test_fleets_take_mlps_only(wine: Any) -> None:
-    with ThreadWorker(FleetCrew(wine, 1, accelerator="cpu")) as worker:
+    with ThreadWorker(FleetCrew(wine, 1, accelerator="cpu"), epoch_seconds=60) as worker:
         worker.submit(Job(1, config(), seed=1, shuffle_seed=0))
         (failed,) = until(worker, ended)
         assert isinstance(failed, Failed)
