@@ -26,7 +26,7 @@ from tuner.data import load
 from tuner.interruption import Interruption
 from tuner.progress import Ended, Observer
 from tuner.space import MLPSpace
-from tuner.study import BudgetSpec, load_study
+from tuner.study import BudgetSpec, MLPStudySpec, load_study
 from tuner.study_store import StudyStore
 from tuner.workers import Event, Finished, Job, Progress
 

@@ -3,7 +3,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from tuner.config import DataFacts, MLPConfig
+from tuner.config import DataFacts, MLPConfig, ModuleConfig, config_from_json
 
 
 def test_json_round_trip() -> None:
@@ -65,3 +65,21 @@ def test_counts_what_torch_counts(depth: int, batch_normalization: bool) -> None
 def test_facts_are_at_least_one() -> None:
     with pytest.raises(ValidationError, match="n_rows"):
         DataFacts(n_inputs=1, n_outputs=1, n_rows=0)
+
+
+def test_a_config_of_a_module_and_its_json() -> None:
+    config = ModuleConfig(
+        module="a:B",
+        values={"whole": 3, "number": 3.0, "name": "3", "switch": True},
+        data_module="a:C",
+        data_values={"batch_size": 8, "whole": 3},
+        epochs=5,
+    )
+    again = config_from_json(config.to_json())
+    assert again == config == ModuleConfig.from_json(config.to_json())
+    assert isinstance(again, ModuleConfig)
+    assert [type(value) for value in again.values.values()] == [int, float, str, bool]
+    assert again.flat() == {**config.values, "batch_size": 8}
+    assert config_from_json(MLPConfig().to_json()) == MLPConfig()
+    with pytest.raises(ValidationError):
+        config_from_json('{"modul": "a:B"}')

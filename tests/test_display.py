@@ -1,12 +1,13 @@
 """What people read: numbers, lines, and the live panel."""
 
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from tuner.config import MLPConfig
-from tuner.display import Display, clock, describe, number
+from tuner.config import MLPConfig, ModuleConfig
+from tuner.display import Display, clock, config_table, describe, number
 from tuner.progress import Ended, Running, Snapshot
 from tuner.storage import Counts
 
@@ -17,6 +18,23 @@ def test_words() -> None:
     assert clock(None) == "-"
     config = MLPConfig(depth=2, width=64, dropout=0.1, batch_size=32, learning_rate=0.001)
     assert describe(config) == "2 x 64 relu, bn, dropout 0.10, batch 32, adamw 0.001, cosine"
+    values: dict[str, Any] = {
+        "epochs": 3,
+        "n_inputs": 4,
+        "width": 8,
+        "rate": 0.0012345,
+        "name": "x",
+    }
+    module = ModuleConfig(module="a:B", values=values, data_values={"batch_size": 64}, epochs=3)
+    assert describe(module) == "width 8, rate 0.001235, batch_size 64"
+
+
+def test_a_table_of_a_module() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    config = ModuleConfig(module="a:B", values={"width": 8}, data_module="[a]:C", epochs=3)
+    with console.capture() as capture:
+        console.print(config_table(config))
+    assert capture.get().split() == ["module", "a:B", "data_module", "[a]:C", "width", "8"]
 
 
 @pytest.mark.parametrize("terminal", [True, False])

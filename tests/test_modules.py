@@ -89,6 +89,8 @@ def test_loggers_and_precision(write_study: Write) -> None:
         ),
         (MLP + "[objective]\ndirection = 'maximize'", "direction needs objective.metric"),
         (MLP + "[objective]\nmetric = 'acc'\ndirection = 'maximize'", "objective.metric must be"),
+        ("search = 3\n" + MODULE, "search must be a table, got 3"),
+        ("trainer = 3\n" + MODULE, "trainer must be a table, got 3"),
         (MODULE + "[search]\nepochs = 3", "search.epochs is not searched: objective.epochs says"),
         (MODULE + "[search]\n'a b' = 3", "search.a b must be the name of an argument"),
         (MODULE + "[search]\nclass = 3", "search.class must be the name of an argument"),

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from tuner.config import MLPConfig
 from tuner.data import Dataset, load
@@ -31,9 +32,11 @@ from tuner.workers import (
     Progress,
     RayLauncher,
     SoloCrew,
+    Staff,
     ThreadWorker,
     Worker,
     fleet,
+    fleets,
     process,
 )
 from tuner.workers.crew import Orders
@@ -473,6 +476,35 @@ class WithChild(Stuck):
 
 def _with_a_child() -> Crew:
     return WithChild()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+class TestOnAGPU:
+    def test_a_worker_sees_the_gpu_that_it_is_pinned_to(self, wine: Dataset) -> None:
+        staff = Staff.choose(
+            workers=None, devices=(0,), cluster=None, at_most=None, epoch_seconds=SECONDS
+        )
+        with fleets(wine, staff, largest=SHORT) as workers:
+            assert isinstance(workers, Pool)
+            (remote,) = ready(workers)._remotes
+            variables = Path(f"/proc/{remote.pid}/environ").read_bytes().split(b"\0")
+            assert f"CUDA_VISIBLE_DEVICES={staff.devices[0]}".encode() in variables
+            workers.submit(Job(1, SHORT, seed=1, shuffle_seed=0))
+            assert isinstance(until(workers, ended)[-1], Finished)
+
+    def test_a_cancelled_job_leaves_no_memory_behind(self, wine: Dataset) -> None:
+        wide = LONG.model_copy(update={"width": 2048, "depth": 3})
+        with ThreadWorker(FleetCrew(wine, 2, accelerator="gpu"), epoch_seconds=SECONDS) as worker:
+            held = []
+            for number in (1, 2):
+                worker.submit(Job(2 * number, wide, seed=1, shuffle_seed=0))
+                until(worker, bool)
+                worker.cancel(2 * number)
+                worker.submit(Job(2 * number + 1, SHORT, seed=1, shuffle_seed=0))
+                assert isinstance(until(worker, ended)[-1], Finished)
+                held.append(torch.cuda.memory_allocated())
+            assert held[0] == held[1] < 4 * wide.n_parameters(13, 3)
 
 
 OUT_OF_MEMORY = """

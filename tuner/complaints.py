@@ -84,6 +84,7 @@ _REQUIREMENTS = {
     "too_short": "must name at least one value",
     "string_too_short": "must not be empty",
     "model_type": "must be a table",
+    "dict_type": "must be a table",
 }
 
 

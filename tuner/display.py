@@ -61,7 +61,9 @@ def config_table(config: Config) -> Table:
     table = Table.grid(padding=(0, 2))
     classes: dict[str, Scalar | None] = {}
     if isinstance(config, ModuleConfig):
-        classes = {"module": config.module, "data_module": config.data_module}
+        classes = {"module": config.module}
+        if config.data_module is not None:
+            classes["data_module"] = config.data_module
     for name, value in {**classes, **config.flat()}.items():
         table.add_row(f"[dim]{escape(name)}[/]", escape(_written(value)))
     return table

@@ -2,7 +2,7 @@
 
 ```
 TunerError                  1   the study failed
-├── InputError              2   what the user wrote or gave is wrong; nothing was created
+├── InputError              2   what the user wrote or gave is wrong; no trial was spent on it
 │   ├── StudyFileError          a study file
 │   ├── DataError               a data source or the rows in it
 │   └── ChangedStudyError       a study file that no longer fits the study it would go on with
@@ -29,7 +29,11 @@ class TunerError(Exception):
 
 
 class InputError(TunerError):
-    """The user's input is wrong, and nothing was created."""
+    """The user's input is wrong, and nothing was created.
+
+    But for a metric that a module of the user's does not log, which shows only as it trains: that
+    trial is kept as one that was cut.
+    """
 
     exit_code = 2
 

@@ -68,17 +68,15 @@ def _import(name: str) -> ModuleType:
 
 def _failed(name: str, error: BaseException) -> InputError:
     """Says what importing raised, and the line of the user's file that did."""
-    what = traceback.format_exception_only(error)[-1].strip()
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<") and frame.filename not in (__file__, _IMPORTLIB)
-    ]
+    what = " ".join(traceback.format_exception_only(error)[-1].split())
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError):
-        where = f" ({error.filename}, line {error.lineno})"
-    else:
-        where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
-    return InputError(f"cannot be imported: {name} raises {' '.join(what.split())}{where}")
-
-
-_IMPORTLIB = importlib.__file__
+        places.append((error.filename or "", error.lineno))
+    no_files = ("", __file__, importlib.__file__)
+    own = [each for each in places if each[0] not in no_files and not each[0].startswith("<")]
+    where = ""
+    if own:
+        path, line = Path(own[-1][0]), own[-1][1]
+        here = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        where = f" ({here}, line {line})"
+    return InputError(f"cannot be imported: {name} raises {what}{where}")

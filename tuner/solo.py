@@ -66,7 +66,8 @@ class ModuleTraining:
         loggers: list[Logger] = [
             kinds[name](self.folder, name="logs", version=number) for name in self.loggers
         ]
-        return {**self.arguments, "default_root_dir": self.folder, "logger": loggers or False}
+        files = self.folder / "logs" / f"version_{number}"
+        return {**self.arguments, "default_root_dir": files, "logger": loggers or False}
 
 
 def train_mlp(
