@@ -18,13 +18,7 @@ def test_words() -> None:
     assert clock(None) == "-"
     config = MLPConfig(depth=2, width=64, dropout=0.1, batch_size=32, learning_rate=0.001)
     assert describe(config) == "2 x 64 relu, bn, dropout 0.10, batch 32, adamw 0.001, cosine"
-    values: dict[str, Any] = {
-        "epochs": 3,
-        "n_inputs": 4,
-        "width": 8,
-        "rate": 0.0012345,
-        "name": "x",
-    }
+    values: dict[str, Any] = {"epochs": 3, "n_inputs": 4, "width": 8, "rate": 0.00123456}
     module = ModuleConfig(module="a:B", values=values, data_values={"batch_size": 64}, epochs=3)
     assert describe(module) == "width 8, rate 0.001235, batch_size 64"
 
