@@ -125,9 +125,16 @@ def test_the_command_line_on_a_cluster_of_its_own(
         time.sleep(0.1)
 
 
-def test_no_cluster_answers() -> None:
-    with pytest.raises(InputError, match="cluster 'ray://127.0.0.1:9': no Ray cluster answers"):
-        RayLauncher("ray://127.0.0.1:9", [])
+@pytest.mark.slow
+def test_no_cluster_answers(write_study: Write) -> None:
+    """In a process of its own: Ray's client keeps its hooks after a connection that failed."""
+    write_study(STUDY)
+    process = tune("--cluster", "ray://127.0.0.1:9")
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "error: cluster 'ray://127.0.0.1:9': no Ray cluster answers (" in told
+    assert "Traceback" not in told
+    assert not Path("runs").exists()
 
 
 def test_ray_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

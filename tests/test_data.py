@@ -228,11 +228,11 @@ class TestMNIST:
     def test_a_pickle_that_calls_something_is_refused(self) -> None:
         class Evil:
             def __reduce__(self) -> Any:
-                return print, ("called",)
+                return len, ("called",)
 
         import io
 
-        with pytest.raises(pickle.UnpicklingError, match=r"builtins.print is not allowed"):
+        with pytest.raises(pickle.UnpicklingError, match=r"builtins.len is not allowed"):
             _ArrayUnpickler(io.BytesIO(pickle.dumps(Evil()))).load()
 
 

@@ -152,7 +152,7 @@ def test_only_one_owner(spec: StudySpec) -> None:
     ("old", "new", "line"),
     [
         ("epochs = 3", "epochs = 4", "  objective.epochs: 3 -> 4"),
-        ("high = 2 }", "high = 3 }", '  search.depth: {"low": 1.0, "high": 2.0'),
+        ("high = 2 }", "high = 3 }", '  search.depth: {"low": 1, "high": 2'),
         ("[budget]", "[study]\nseed = 9\n[budget]", "  study.seed: 0 -> 9"),
         ('"wine"', '"iris"', '  data.source: "wine" -> "iris"'),
     ],
