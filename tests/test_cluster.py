@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -70,6 +71,14 @@ def test_nodes_come_and_go(cluster: Any, wine: Dataset) -> None:
 OF_RAY = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 
 
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Ray finds no cluster of another test; its sockets want a short path."""
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        yield
+
+
 def tune(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*TUNER, "tune", "small", *words],
@@ -95,6 +104,7 @@ def of_session(process: subprocess.Popen[str]) -> dict[int, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("number", [None, signal.SIGTERM, signal.SIGKILL])
 def test_the_command_line_on_a_cluster_of_its_own(
     write_study: Write, number: signal.Signals | None

@@ -37,8 +37,9 @@ class RayLauncher:
     Nodes that join later are used too.
 
     Args:
-        address: `ray` is the cluster that runs on this machine, or that RAY_ADDRESS names, or a new
-            one of this machine alone; `ray://host:port` is a cluster's client server.
+        address: `ray` is the cluster that RAY_ADDRESS names or that `ray start` started on this
+            machine, or else a new one of this machine alone; `ray://host:port` is a cluster's
+            client server.
         makes: for each actor, in turn, what makes its crew, told how many share its device.
         size: how many crews, if not as many as the cluster has devices.
         at_most: crews, in any case.
@@ -114,13 +115,11 @@ class RayLauncher:
 def _connect(ray: ModuleType, address: str) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
-        if address != "ray":
+        if address == "ray":
+            # Not "auto", which would also join a cluster that another search has to itself.
+            ray.init(include_dashboard=False, **quiet)
+        else:
             ray.init(address, **quiet)
-            return
-        try:
-            ray.init("auto", **quiet)
-        except ConnectionError:
-            ray.init("local", include_dashboard=False, **quiet)
     except Exception as error:  # each part of Ray has errors of its own
         raise InputError(f"cluster {address!r}: no Ray cluster answers ({_line(error)})") from error
 
