@@ -79,6 +79,8 @@ check: lint
 
 bench: $(BIN)/.developer
 	@$(BIN)/python -m benchmarks.throughput $(ARGS)
+	@$(BIN)/python -m benchmarks.workers
+	@$(BIN)/python -m benchmarks.scaling
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

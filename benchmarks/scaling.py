@@ -13,6 +13,7 @@ import os
 import tempfile
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
@@ -20,15 +21,15 @@ from rich.console import Console
 from rich.table import Table
 
 from tuner.closing import Closing
-from tuner.config import DataFacts, MLPConfig
+from tuner.config import MLPConfig
 from tuner.coordinator import Coordinator
-from tuner.data import load
+from tuner.data import Dataset, load
 from tuner.interruption import Interruption
 from tuner.progress import Ended, Observer
 from tuner.space import MLPSpace
 from tuner.study import BudgetSpec, MLPStudySpec, load_study
 from tuner.study_store import StudyStore
-from tuner.workers import Event, Finished, Job, Progress
+from tuner.workers import Event, Finished, Job, Pool, Progress, Worker
 
 STUDY = """
 [data]
@@ -50,7 +51,6 @@ class Simulated(Closing):
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.waited = 0.0
         self._jobs: deque[tuple[Job, int]] = deque()
         self._cancelled: set[int] = set()
 
@@ -72,7 +72,7 @@ class Simulated(Closing):
             metrics = {"val_loss": loss(job, epoch)}
             events.append(Progress(job.id, epoch, metrics, shuffle=epoch - 1))
             if epoch == job.config.epochs:
-                events.append(Finished(job.id, metrics, b"weights"))
+                events.append(Finished(job.id, metrics, b"weights", 1))
             else:
                 self._jobs.append((job, epoch + 1))
         return events
@@ -90,48 +90,90 @@ def loss(job: Job, epoch: int) -> float:
     return 0.1 + (0.2 * far + noise) * (1 + 2 / epoch)
 
 
-class Clock(Observer):
-    """Keeps when each trial ended."""
+class Clock(Closing, Observer):
+    """Stands before workers and notes what the coordinator waits for, and when each trial ended.
 
-    def __init__(self) -> None:
+    Attributes:
+        ends: of the trials, in seconds from the beginning.
+        waited: seconds in which the coordinator waited for events.
+        epochs: that were done.
+        seconds: in all.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self.began = time.perf_counter()
         self.ends: list[float] = []
+        self.waited = self.seconds = 0.0
+        self.epochs = 0
+
+    @property
+    def capacity(self) -> int:
+        """Jobs that the workers take at once."""
+        return self._worker.capacity
+
+    def submit(self, job: Job) -> None:
+        """Passes a job on."""
+        self._worker.submit(job)
+
+    def cancel(self, job: int) -> None:
+        """Passes a job's end on."""
+        self._worker.cancel(job)
+
+    def events(self, timeout: float) -> list[Event]:
+        """Waits for what the workers say."""
+        begin = time.perf_counter()
+        events = self._worker.events(timeout)
+        self.waited += time.perf_counter() - begin
+        self.epochs += sum(isinstance(event, Progress) for event in events)
+        return events
+
+    def close(self) -> None:
+        """Leaves the workers to who made them."""
 
     def ended(self, trial: Ended) -> None:
-        """Keeps the time."""
-        self.ends.append(time.perf_counter())
+        """Notes the time."""
+        self.ends.append(time.perf_counter() - self.began)
 
 
-def run(trials: int, workers: int, pruner: str) -> list[float]:
-    """Returns when each trial ended, in seconds from the beginning."""
+def search(study: str, trials: int, employ: Callable[[Dataset], Worker]) -> Clock:
+    """Runs a search for `val_loss` in the current folder.
+
+    Args:
+        study: text of the study file.
+        trials: to be finished.
+        employ: makes the workers, which are waited for before the clock starts.
+    """
     Path("studies").mkdir(exist_ok=True)
     path = Path("studies/scaling.toml")
-    path.write_text(STUDY.format(pruner=pruner))
+    path.write_text(study)
     spec = load_study(path)
-    assert isinstance(spec, MLPStudySpec)
-    dataset = load("digits", Path())
-    facts: DataFacts = dataset.facts
-    clock = Clock()
+    assert isinstance(spec, MLPStudySpec) and spec.data.source is not None
+    dataset = load(spec.data.source, Path())
     with (
         Interruption() as interruption,
+        employ(dataset) as worker,
         StudyStore(
-            spec, metric="val_loss", facts=facts, fingerprint=dataset.fingerprint, new=True
+            spec, metric="val_loss", facts=dataset.facts, fingerprint=dataset.fingerprint, new=True
         ) as store,
-        Simulated(workers) as worker,
     ):
-        begin = time.perf_counter()
+        while isinstance(worker, Pool) and not worker.is_complete:
+            worker.events(0.1)
+        clock = Clock(worker)
         Coordinator(
             spec,
             BudgetSpec(trials=trials),
             "val_loss",
-            facts,
+            dataset.facts,
             dataset.classes,
-            MLPSpace.of(spec, facts),
+            MLPSpace.of(spec, dataset.facts),
             store,
-            worker,
+            clock,
             clock,
             interruption,
         ).run()
-    return [end - begin for end in clock.ends]
+        clock.seconds = time.perf_counter() - clock.began
+    return clock
 
 
 def main() -> None:
@@ -147,7 +189,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TUNER_HOME"] = f"{folder}/runs"
         os.chdir(folder)
-        ends = run(arguments.trials, arguments.workers, arguments.pruner)
+        study = STUDY.format(pruner=arguments.pruner)
+        ends = search(study, arguments.trials, lambda _: Simulated(arguments.workers)).ends
     table = Table(
         "trials",
         "ms a trial, around there",

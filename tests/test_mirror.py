@@ -7,8 +7,10 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.testing.pytest_storages import StorageTestCase
+from optuna.trial import TrialState
 
 from tuner.mirror import MirroredStorage
 
@@ -48,7 +50,7 @@ def search(storage: BaseStorage, n_trials: int) -> optuna.Study:
         for epoch in range(1, 10):
             trial.report(x + (kind == "b") / epoch, epoch)
             if trial.should_prune():
-                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                study.tell(trial, state=TrialState.PRUNED)
                 break
         else:
             study.tell(trial, x)
@@ -98,19 +100,54 @@ def test_after_an_error_behind_nothing_more_is_written(disk: RDBStorage) -> None
     """So a trial that lacks a part of itself is never complete."""
     storage = MirroredStorage(disk)
     study = optuna.create_study(storage=storage)
-    trial = study.ask()
-    trial.set_user_attr("x", object())  # which JSON does not know
+    trial, other = study.ask(), study.ask()
+    disk.set_trial_state_values(other._trial_id, TrialState.FAIL)  # as the dashboard may
+    trial.set_user_attr("x", 1)
+    other.set_user_attr("x", 1)
     for _ in range(2):
-        with pytest.raises(TypeError):
+        with pytest.raises(UpdateFinishedTrialError):
             study.tell(trial, 1.0)
-    with pytest.raises(TypeError):
+    with pytest.raises(UpdateFinishedTrialError):
         study.ask()
-    with pytest.raises(TypeError):
+    with pytest.raises(UpdateFinishedTrialError):
         trial.report(1.0, 1)
-    with pytest.raises(TypeError):
+    with pytest.raises(UpdateFinishedTrialError):
         storage.remove_session()
-    (stored,) = disk.get_all_trials(study._study_id)
-    assert stored.state == optuna.trial.TrialState.RUNNING
+    stored, _ = disk.get_all_trials(study._study_id)
+    assert stored.state == TrialState.RUNNING
+
+
+def test_a_study_that_someone_deleted(disk: RDBStorage) -> None:
+    storage = MirroredStorage(disk)
+    study = optuna.create_study(storage=storage)
+    trial = study.ask()
+    disk.delete_study(study._study_id)
+    trial.set_user_attr("x", 1)
+    with pytest.raises(KeyError):
+        storage.flush()
+    with pytest.raises(KeyError):
+        storage.remove_session()
+
+
+def test_what_cannot_be_written_is_refused_at_once(storage: MirroredStorage) -> None:
+    study = optuna.create_study(storage=storage)
+    trial = study.ask()
+    with pytest.raises(TypeError):
+        trial.set_user_attr("x", object())
+    study.tell(trial, 1.0)
+    assert study.best_value == 1.0
+
+
+def test_a_key_that_is_written_again(storage: MirroredStorage, disk: RDBStorage) -> None:
+    """Within one transaction, too, the last value is kept."""
+    study = optuna.create_study(study_name="one", storage=storage)
+    trial = study.ask()
+    for value in range(100):
+        trial.set_user_attr("x", value)
+        study.set_user_attr("y", value)
+    study.tell(trial, 1.0)
+    stored = optuna.load_study(study_name="one", storage=disk)
+    assert (stored.trials[0].user_attrs["x"], stored.user_attrs["y"]) == (99, 99)
 
 
 def test_trials_that_someone_else_added_after_all(

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections import deque
 from collections.abc import Callable, Container, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import optuna
 from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+
+from . import tables
+from .tables import Row
+
+T = TypeVar("T")
 
 
 class MirroredStorage(BaseStorage):
@@ -42,7 +46,8 @@ class MirroredStorage(BaseStorage):
         self._distributions: dict[tuple[int, str], BaseDistribution] = {}
         self._lock = threading.RLock()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="tuner-store")
-        self._pending: deque[Future[Any]] = deque()
+        self._rows: list[Row] = []  # to be written
+        self._rows_lock = threading.Lock()
         self._error: BaseException | None = None  # of a write behind: none comes after it
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -51,31 +56,35 @@ class MirroredStorage(BaseStorage):
 
     # Writing behind
 
-    def _later(self, write: Callable[..., Any], *args: Any) -> None:
+    def _later(self, row: Row) -> None:
         if self._error is not None:
             raise self._error
-        while self._pending and self._pending[0].done():
-            self._pending.popleft()
-        self._pending.append(self._writer.submit(self._behind, write, *args))
+        with self._rows_lock:
+            self._rows.append(row)
+            if len(self._rows) == 1:  # else a call that takes them all is on its way
+                self._writer.submit(self._behind)
 
-    def _behind(self, write: Callable[..., Any], *args: Any) -> None:
-        if self._error is None:
+    def _behind(self) -> None:
+        with self._rows_lock:
+            found, self._rows = self._rows, []
+        if found and self._error is None:
             try:
-                write(*args)
+                tables.write(self._disk.engine, found)
             except BaseException as error:
                 self._error = error
 
-    def _now(self, write: Callable[..., Any], *args: Any) -> Any:
-        self.flush()
-        return self._writer.submit(write, *args).result()
+    def _now(self, write: Callable[..., T], *args: Any) -> T:
+        return self._writer.submit(self._after_all, write, *args).result()
+
+    def _after_all(self, write: Callable[..., T], *args: Any) -> T:
+        self._behind()
+        if self._error is not None:
+            raise self._error
+        return write(*args)
 
     def flush(self) -> None:
         """Waits until everything is in the store; raises what went wrong there."""
-        with self._lock:
-            pending, self._pending = list(self._pending), deque()
-        wait(pending)
-        if self._error is not None:
-            raise self._error
+        self._now(lambda: None)
 
     def remove_session(self) -> None:
         """Writes what is left, and closes the connections to the store."""
@@ -92,8 +101,7 @@ class MirroredStorage(BaseStorage):
     ) -> int:
         """Makes a study; returns its id."""
         with self._lock:
-            number: int = self._now(self._disk.create_new_study, directions, study_name)
-            return number
+            return self._now(self._disk.create_new_study, directions, study_name)
 
     def delete_study(self, study_id: int) -> None:
         """Deletes a study."""
@@ -107,7 +115,8 @@ class MirroredStorage(BaseStorage):
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
         """Keeps a user attribute."""
         with self._lock:
-            self._now(self._disk.set_study_user_attr, study_id, key, value)
+            self.get_study_directions(study_id)  # raises what it should if there is none
+            self._later(tables.study_attribute(study_id, key, value))
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
         """Keeps an attribute of Optuna's."""
@@ -151,8 +160,10 @@ class MirroredStorage(BaseStorage):
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Begins a trial, or adds one; returns its id."""
         with self._lock:
-            trial_id: int = self._now(self._disk.create_new_trial, study_id, template_trial)
-            trial = self._disk.get_trial(trial_id)
+            trial_id = self._now(self._disk.create_new_trial, study_id, template_trial)
+            trial = (
+                self._begun(trial_id) if template_trial is None else self._disk.get_trial(trial_id)
+            )
             if trial.number > len(self._of(study_id)):  # someone else added trials after all
                 del self._trials[study_id]
             self._keep(study_id, trial)
@@ -177,22 +188,24 @@ class MirroredStorage(BaseStorage):
             }
             trial.distributions = {**trial.distributions, param_name: distribution}
             self._keep(study_id, trial)
-            self._later(
-                self._disk.set_trial_param,
-                trial_id,
-                param_name,
-                param_value_internal,
-                distribution,
-            )
+            self._later(tables.parameter(trial_id, param_name, param_value_internal, distribution))
 
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
         """Begins a waiting trial or ends one; says whether this call did it."""
         with self._lock:
-            _, study_id = self._updatable(trial_id)
-            changed: bool = self._now(self._disk.set_trial_state_values, trial_id, state, values)
-            self._keep(study_id, self._disk.get_trial(trial_id))  # with the times of the store
+            trial, study_id = self._updatable(trial_id)
+            changed = self._now(self._disk.set_trial_state_values, trial_id, state, values)
+            if changed:
+                written = tables.read(self._disk.engine, trial_id)
+                trial.state = state
+                trial.datetime_start, trial.datetime_complete = written.began, written.ended
+                if values is not None:
+                    trial.values = list(values)
+            else:  # someone else did
+                trial = self._disk.get_trial(trial_id)
+            self._keep(study_id, trial)
             return changed
 
     def set_trial_intermediate_value(
@@ -203,7 +216,7 @@ class MirroredStorage(BaseStorage):
             trial, study_id = self._updatable(trial_id)
             trial.intermediate_values = {**trial.intermediate_values, step: intermediate_value}
             self._keep(study_id, trial)
-            self._later(self._disk.set_trial_intermediate_value, trial_id, step, intermediate_value)
+            self._later(tables.intermediate(trial_id, step, intermediate_value))
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Keeps a user attribute of a trial under way."""
@@ -211,7 +224,7 @@ class MirroredStorage(BaseStorage):
             trial, study_id = self._updatable(trial_id)
             trial.user_attrs = {**trial.user_attrs, key: value}
             self._keep(study_id, trial)
-            self._later(self._disk.set_trial_user_attr, trial_id, key, value)
+            self._later(tables.user_attribute(trial_id, key, value))
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Keeps an attribute of Optuna's of a trial under way."""
@@ -219,7 +232,7 @@ class MirroredStorage(BaseStorage):
             trial, study_id = self._updatable(trial_id)
             trial.system_attrs = {**trial.system_attrs, key: value}
             self._keep(study_id, trial)
-            self._later(self._disk.set_trial_system_attr, trial_id, key, value)
+            self._later(tables.system_attribute(trial_id, key, value))
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """Returns a trial; not to be changed."""
@@ -241,6 +254,23 @@ class MirroredStorage(BaseStorage):
         if states is not None:
             trials = [trial for trial in trials if trial.state in states]
         return copy.deepcopy(trials) if deepcopy else trials
+
+    def _begun(self, trial_id: int) -> FrozenTrial:
+        """Returns a trial that just began, with nothing in it."""
+        written = tables.read(self._disk.engine, trial_id)
+        return FrozenTrial(
+            number=written.number,
+            trial_id=trial_id,
+            state=TrialState.RUNNING,
+            value=None,
+            datetime_start=written.began,
+            datetime_complete=None,
+            params={},
+            distributions={},
+            user_attrs={},
+            system_attrs={},
+            intermediate_values={},
+        )
 
     def _of(self, study_id: int) -> dict[int, FrozenTrial]:
         """Returns the trials of a study by number, read from the store at the first time."""
