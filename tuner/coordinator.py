@@ -25,6 +25,7 @@ from .workers import Event, Failed, Finished, Job, Progress, Worker
 
 #: Attributes of a trial that a metric of the same name must not overwrite.
 _ATTRIBUTES = (CONFIG, INTERRUPTED, RETRY_OF, "n_parameters", "reason", "traceback")
+_VERSION = metadata.version("tuner")
 #: Seconds between two looks at the clock and at signals.
 _TICK = 0.1
 
@@ -280,7 +281,7 @@ class Coordinator:
             n_parameters=trial.user_attrs["n_parameters"],
             seed=trial.user_attrs["seed"],
             finished=trial.datetime_complete,
-            tuner=metadata.version("tuner"),
+            tuner=_VERSION,
         )
 
     # What others see
