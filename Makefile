@@ -58,13 +58,14 @@ tune best: $(BIN)/.user
 		$(if $(TRIALS),--trials "$(TRIALS)") $(if $(MINUTES),--minutes "$(MINUTES)") \
 		$(if $(TARGET),--target "$(TARGET)") $(if $(TRAINER),--trainer "$(TRAINER)") \
 		$(if $(FLEET),--fleet "$(FLEET)") $(if $(WORKERS),--workers "$(WORKERS)") \
-		$(if $(DEVICES),--devices "$(DEVICES)") $(if $(CLUSTER),--cluster "$(CLUSTER)")) $(ARGS)
+		$(if $(DEVICES),--devices "$(DEVICES)") $(if $(CLUSTER),--cluster "$(CLUSTER)") \
+		$(if $(STORAGE),--storage "$(STORAGE)")) $(ARGS)
 
 dashboard: $(BIN)/.user
-	@exec $(BIN)/tuner dashboard --port "$(PORT)" $(ARGS)
+	@exec $(BIN)/tuner dashboard --port "$(PORT)" $(if $(STORAGE),--storage "$(STORAGE)") $(ARGS)
 
 studies doctor: $(BIN)/.user
-	@exec $(BIN)/tuner $@ $(ARGS)
+	@exec $(BIN)/tuner $@ $(if $(STORAGE),--storage "$(STORAGE)") $(ARGS)
 
 test: $(BIN)/.developer
 	@$(BIN)/python -m pytest --numprocesses 2 $(ARGS)

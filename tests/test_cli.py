@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tuner
-from tuner import storage
+from tuner.location import locate
 
 from .conftest import SMALL, Write
 from .test_study import SHIPPED_MLPS
@@ -145,5 +145,5 @@ def test_recommend() -> None:
 def test_doctor(project: Path) -> None:
     assert "no release of GHSA-w37p-236h-pfx3" in run("doctor").stdout
     Path("runs").mkdir()
-    storage.store_path().write_bytes(b"no database" * 100)
+    locate().path.write_bytes(b"no database" * 100)
     run("doctor", code=1)

@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 
 import tuner
 from tuner import storage
+from tuner.location import locate
 from tuner.storage import count
 
 from .conftest import SMALL, Write
@@ -40,7 +41,7 @@ def until_a_trial_runs(
     `stale` are trials that an earlier process left running.
     """
     while process.poll() is None:
-        if storage.store_path().exists():
+        if locate().path.exists():
             try:
                 at_work = running() - stale
             except tuner.TunerError:
@@ -130,7 +131,7 @@ def test_a_signal_while_it_loads(write_study: Write, number: signal.Signals) -> 
         process.communicate(timeout=60)
         # A process without a handler yet dies by the signal itself, which a shell tells as 128 + n.
         assert process.returncode in (128 + number, -number)
-    if storage.store_path().exists():
+    if locate().path.exists():
         assert count(trials()).running == 0
 
 
@@ -178,7 +179,7 @@ def test_twenty_blows_at_random(write_study: Write) -> None:
     moments = random.Random(1)
     seen: dict[int, tuple[str, float | None]] = {}
     for blow in range(20):
-        stale = running() if storage.store_path().exists() and storage.summaries() else frozenset()
+        stale = running() if locate().path.exists() and storage.summaries() else frozenset()
         process = start("--trials", "1000", "--workers", "1")
         if blow % 4:
             until_a_trial_runs(process, stale=stale)
@@ -190,7 +191,7 @@ def test_twenty_blows_at_random(write_study: Write) -> None:
         process.send_signal(number)
         process.communicate(timeout=60)
         assert process.returncode in (130, -signal.SIGINT, -signal.SIGKILL)
-        if storage.store_path().exists() and storage.summaries():
+        if locate().path.exists() and storage.summaries():
             found = values()
             assert seen.items() <= found.items(), "a finished trial changed or went"
             seen = found

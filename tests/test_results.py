@@ -11,6 +11,7 @@ import tuner
 from tuner import paths, storage
 from tuner.data import load
 from tuner.errors import InputError, StoreLostError
+from tuner.location import locate
 from tuner.results import Best, ResultFiles
 from tuner.storage import best_trial
 
@@ -122,7 +123,7 @@ class TestCrashes:
 
 
 def test_files_of_a_store_that_is_gone_are_put_aside(tuned: tuner.TuneResult) -> None:
-    storage.store_path().unlink()
+    locate().path.unlink()
     for rest in paths.home().glob("optuna.db-*"):
         rest.unlink()
     ResultFiles("small").repair(None)

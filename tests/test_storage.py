@@ -19,6 +19,7 @@ from tuner.errors import (
     StoreUnreadableError,
     StudyOwnedError,
 )
+from tuner.location import locate
 from tuner.storage import best_trial, count
 from tuner.study import StudySpec, load_study
 from tuner.study_store import StudyStore
@@ -58,7 +59,7 @@ def test_trials_as_optuna_sees_them(store: StudyStore) -> None:
     store.prune(pruned, "too slow")
     store.fail(failed, "ValueError: no", "Traceback ...")
     # Read back through Optuna alone.
-    url = f"sqlite:///{storage.store_path()}"
+    url = f"sqlite:///{locate().path}"
     trials = optuna.load_study(study_name="small", storage=url).trials
     assert [t.state for t in trials] == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
     assert [t.value for t in trials] == [0.25, 0.75, None]
@@ -70,7 +71,7 @@ def test_trials_as_optuna_sees_them(store: StudyStore) -> None:
 
 
 def test_the_file_is_in_wal_mode(store: StudyStore) -> None:
-    connection = sqlite3.connect(storage.store_path())
+    connection = sqlite3.connect(locate().path)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
 
@@ -214,7 +215,7 @@ def test_unknown_study(store: StudyStore) -> None:
 
 def test_a_store_that_is_no_database(spec: StudySpec) -> None:
     paths.home().mkdir()
-    storage.store_path().write_bytes(b"this is not a database, " * 100)
+    locate().path.write_bytes(b"this is not a database, " * 100)
     with pytest.raises(StoreUnreadableError, match="opening the store failed: file is not a da"):
         open_store(spec)
     with pytest.raises(StoreUnreadableError):

@@ -30,6 +30,15 @@ Study = Annotated[str, typer.Argument(help="A name in studies/, or the path of a
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+Storage = Annotated[
+    Optional[str],
+    typer.Option(
+        help="Database of all studies, postgresql://user@host/database, if not runs/optuna.db. "
+        "TUNER_STORAGE says the same."
+    ),
+]
+
+
 @app.command()
 def tune(
     study: Study,
@@ -62,6 +71,7 @@ def tune(
         Optional[str],
         typer.Option(help="Train on a Ray cluster: ray, or ray://host:10001 for one elsewhere."),
     ] = None,
+    storage: Storage = None,
 ) -> None:
     """Tune a study until its budget is used; go on where an earlier run ended.
 
@@ -86,6 +96,7 @@ def tune(
             workers=workers,
             devices=None if devices is None else parse_devices(devices),
             cluster=cluster,
+            storage=storage,
             observer=display,
         )
     show_result(out, result, study)
@@ -110,14 +121,15 @@ def best(study: Study, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def studies(as_json: AsJson = False) -> None:
+def studies(as_json: AsJson = False, storage: Storage = None) -> None:
     """List the studies with their progress and best score."""
     from pathlib import Path
 
     from .display import clock, number
+    from .location import locate
     from .storage import summaries
 
-    tuned = {summary.name: summary for summary in summaries()}
+    tuned = {summary.name: summary for summary in summaries(locate(storage))}
     written = sorted(file.stem for file in Path("studies").glob("*.toml"))
     names = sorted({*tuned, *written})
     if as_json:
@@ -200,12 +212,14 @@ def recommend(
 @app.command()
 def dashboard(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1.")] = 8080,
+    storage: Storage = None,
 ) -> None:
     """Serve every study in optuna-dashboard, to this machine only."""
     with _loading():
         import optuna
 
         from .dashboard import serve
+        from .location import locate
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def ready(url: str) -> None:
@@ -213,15 +227,15 @@ def dashboard(
 
     # Ctrl-C is how one ends a server, so it is no error.
     with contextlib.suppress(KeyboardInterrupt):
-        serve(port, ready)
+        serve(port, ready, locate(storage))
 
 
 @app.command()
-def doctor() -> None:
+def doctor(storage: Storage = None) -> None:
     """Say what would trip you on this machine; exit with 1 if something would."""
     from .doctor import examine
 
-    checks = examine()
+    checks = examine(storage)
     table = Table("check", "", "found")
     for check in checks:
         table.add_row(check.name, "[green]ok[/]" if check.ok else "[red]no[/]", check.found)

@@ -5,7 +5,9 @@ It alone touches the study; the worker alone trains.
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -13,7 +15,7 @@ from importlib import metadata
 import optuna
 
 from .config import DataFacts, config_from_json
-from .errors import InterruptedStudyError, StudyFailedError
+from .errors import InterruptedStudyError, StoreLostError, StudyFailedError
 from .interruption import Interruption
 from .progress import Ended, Observer, Running, Snapshot
 from .results import Best, ResultFiles
@@ -67,6 +69,7 @@ class Coordinator:
         self.interruption = interruption
         self.is_maximized = spec.direction(metric) == "maximize"
         self.files = ResultFiles(spec.name)
+        self.inbox: deque[Event] = deque()
         self.under_way: dict[int, _UnderWay] = {}
         #: Of each trial that was given to the worker: why it failed, or None.
         self.fates: dict[int, str | None] = {}
@@ -89,11 +92,13 @@ class Coordinator:
         try:
             while not (stopped := self._end()):
                 # Here the worker goes on with what it has, while new trials are asked for.
-                events = self.worker.events(0)
+                self.inbox += self.worker.events(0)
                 self._fill()
                 self.observer.update(self._snapshot())
-                for event in events or self.worker.events(_TICK):
-                    self._handle(event)
+                self.inbox += [] if self.inbox else self.worker.events(_TICK)
+                self._handle_all()
+        except StoreLostError as error:
+            raise self._go_on_beside(error) from error
         finally:
             self._let_go()
         return stopped
@@ -167,11 +172,28 @@ class Coordinator:
         """Ends what is under way, to be run again, and keeps time and table."""
         for number, way in list(self.under_way.items()):
             self.worker.cancel(number)
-            self.store.interrupt(way.trial, "the search ended")
+            if not self.store.is_beside:
+                self.store.interrupt(way.trial, "the search ended")
             del self.under_way[number]
         self.store.spend(self.seconds)
         self._recount()
-        self.files.write_trials(self.store.study)
+        if not self.store.is_beside:
+            self.files.write_trials(self.store.study)
+
+    def _go_on_beside(self, error: StoreLostError) -> StoreLostError:
+        """Keeps what ended until the store was given up, and says where."""
+        self.store.go_on_beside()
+        before = self.counts.finished
+        with contextlib.suppress(StoreLostError):  # the disk of the files is full, too
+            self.inbox += self.worker.events(0)
+            self._handle_all()
+        more = self.counts.finished - before
+        if not more:
+            return error
+        return StoreLostError(
+            f"{error}; trials that ended meanwhile: {more}, kept in {self.store.untold.path} and "
+            "told when the same command goes on"
+        )
 
     # Trials
 
@@ -199,6 +221,12 @@ class Coordinator:
         self.under_way[trial.number] = _UnderWay(trial, Running(trial.number, source, config))
         self.fates[trial.number] = None
         self.worker.submit(Job(trial.number, config, seed, self.spec.study.seed))
+
+    def _handle_all(self) -> None:
+        """Handles what came; an event whose handling failed is still the first."""
+        while self.inbox:
+            self._handle(self.inbox[0])
+            self.inbox.popleft()
 
     def _handle(self, event: Event) -> None:
         way = self.under_way.get(event.job)

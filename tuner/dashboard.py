@@ -10,6 +10,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from optuna_dashboard import wsgi
 
 from .errors import InputError
+from .location import Location
 from .storage import open_storage
 
 #: The dashboard knows no users and writes to the store, so it is served to this machine alone.
@@ -18,18 +19,23 @@ HOST = "127.0.0.1"
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-def serve(port: int = 8080, ready: Callable[[str], None] = lambda url: None) -> None:
+def serve(
+    port: int = 8080,
+    ready: Callable[[str], None] = lambda url: None,
+    location: Location | None = None,
+) -> None:
     """Serves every study until it is interrupted.
 
     Args:
         port: of this machine, 0 for one that is free.
         ready: is called with the address once the server listens.
+        location: of the store; None is where `locate` finds it.
 
     Raises:
         InputError: there is no store yet, or the port is taken.
         StoreUnreadableError: the store cannot be read.
     """
-    application = only_local(wsgi(open_storage()))
+    application = only_local(wsgi(open_storage(location)))
     try:
         server = make_server(HOST, port, application, _Server, _QuietHandler)
     except (OSError, OverflowError) as error:

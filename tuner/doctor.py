@@ -39,10 +39,14 @@ class Check:
     found: str
 
 
-def examine() -> list[Check]:
-    """Looks at versions, devices, disk, the store and the data that is at hand."""
+def examine(storage: str | None = None) -> list[Check]:
+    """Looks at versions, devices, disk, the store and the data that is at hand.
+
+    Args:
+        storage: as `tune` takes it.
+    """
     checks = [_python(), *map(_package, _MINIMUM), _lightning()]
-    return [*checks, _devices(), *_places(), _store(), _mnist()]
+    return [*checks, _devices(), *_places(), _store(storage), _mnist()]
 
 
 def _python() -> Check:
@@ -104,15 +108,19 @@ def _place(name: str, folder: Path) -> Check:
     return Check(name, free >= _FREE_BYTES, gigabytes)
 
 
-def _store() -> Check:
+def _store(named: str | None) -> Check:
     from . import storage
+    from .location import SQLiteFile, locate
 
-    path = storage.store_path()
-    if not path.exists():
-        return Check("store", True, f"{path} does not exist yet")
-    if not os.access(path, os.W_OK):
-        return Check("store", False, f"{path} cannot be written")
-    return _try("store", lambda: f"{path}, {len(storage.summaries())} studies")
+    try:
+        location = locate(named)
+    except TunerError as error:
+        return Check("store", False, str(error))
+    if not location.exists():
+        return Check("store", True, f"{location} does not exist yet")
+    if isinstance(location, SQLiteFile) and not os.access(location.path, os.W_OK):
+        return Check("store", False, f"{location} cannot be written")
+    return _try("store", lambda: f"{location}, {len(storage.summaries(location))} studies")
 
 
 def _mnist() -> Check:

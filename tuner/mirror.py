@@ -11,6 +11,7 @@ import copy
 import threading
 from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any, TypeVar
 
 import optuna
@@ -20,7 +21,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from . import tables
-from .tables import Row
+from .patience import Patience
+from .tables import End, Row
 
 T = TypeVar("T")
 
@@ -33,12 +35,17 @@ class MirroredStorage(BaseStorage):
     more is written, and each later call that writes raises it. Only what was said of trials under
     way can be lost with the process, and those run again.
 
+    A store that goes away is waited for. What was under way then is done again only where the store
+    does not have it. When `patience` ends, its error is raised; then `go_on_beside` keeps what is
+    still said, for `left`.
+
     Args:
         disk: the store. Other processes may read it, and write other studies.
+        patience: with a store that cannot be reached.
     """
 
-    def __init__(self, disk: RDBStorage) -> None:
-        self._disk = disk
+    def __init__(self, disk: RDBStorage, patience: Patience | None = None) -> None:
+        self._disk, self._patience = disk, patience or Patience()
         self._trials: dict[int, dict[int, FrozenTrial]] = {}  # of each study, by number
         self._places: dict[int, tuple[int, int]] = {}  # study and number of each trial id
         self._ids: dict[str, int] = {}  # of studies, by name
@@ -49,6 +56,9 @@ class MirroredStorage(BaseStorage):
         self._rows: list[Row] = []  # to be written
         self._rows_lock = threading.Lock()
         self._error: BaseException | None = None  # of a write behind: none comes after it
+        self._is_beside = False
+        self._left: list[Row] = []
+        self._ends: list[End] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
         self.flush()
@@ -57,7 +67,7 @@ class MirroredStorage(BaseStorage):
     # Writing behind
 
     def _later(self, row: Row) -> None:
-        if self._error is not None:
+        if self._error is not None and not self._is_beside:
             raise self._error
         with self._rows_lock:
             self._rows.append(row)
@@ -67,24 +77,39 @@ class MirroredStorage(BaseStorage):
     def _behind(self) -> None:
         with self._rows_lock:
             found, self._rows = self._rows, []
-        if found and self._error is None:
+        if not found:
+            return
+        if self._error is None:
             try:
-                tables.write(self._disk.engine, found)
+                self._patience(lambda _: tables.write(self._disk.engine, found))
+                return
             except BaseException as error:
                 self._error = error
+        self._left += found
 
-    def _now(self, write: Callable[..., T], *args: Any) -> T:
-        return self._writer.submit(self._after_all, write, *args).result()
+    def _now(self, act: Callable[[bool], T]) -> T:
+        """Acts once all before is written; `act` is told whether it was tried before."""
+        return self._writer.submit(self._after_all, act).result()
 
-    def _after_all(self, write: Callable[..., T], *args: Any) -> T:
+    def _after_all(self, act: Callable[[bool], T]) -> T:
         self._behind()
         if self._error is not None:
             raise self._error
-        return write(*args)
+        return self._patience(act)
 
     def flush(self) -> None:
         """Waits until everything is in the store; raises what went wrong there."""
-        self._now(lambda: None)
+        if not self._is_beside:
+            self._now(lambda _: None)
+
+    def go_on_beside(self) -> None:
+        """From now on keeps what is said in memory alone, but for new trials, which it refuses."""
+        self._is_beside = True
+
+    def left(self) -> tuple[list[Row], list[End]]:
+        """Returns what the store does not have: rows, and then ends of trials."""
+        self._writer.submit(self._behind).result()
+        return self._left, self._ends
 
     def remove_session(self) -> None:
         """Writes what is left, and closes the connections to the store."""
@@ -101,12 +126,20 @@ class MirroredStorage(BaseStorage):
     ) -> int:
         """Makes a study; returns its id."""
         with self._lock:
-            return self._now(self._disk.create_new_study, directions, study_name)
+            if study_name is None:
+                return self._now(lambda _: self._disk.create_new_study(directions))
+
+            def create(is_again: bool) -> int:
+                if is_again and study_name in optuna.get_all_study_names(storage=self._disk):
+                    return self._disk.get_study_id_from_name(study_name)
+                return self._disk.create_new_study(directions, study_name)
+
+            return self._now(create)
 
     def delete_study(self, study_id: int) -> None:
         """Deletes a study."""
         with self._lock:
-            self._now(self._disk.delete_study, study_id)
+            self._now(lambda _: self._disk.delete_study(study_id))
             self._directions.pop(study_id, None)
             self._ids = {name: number for name, number in self._ids.items() if number != study_id}
             for trial in self._trials.pop(study_id, {}).values():
@@ -121,53 +154,60 @@ class MirroredStorage(BaseStorage):
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
         """Keeps an attribute of Optuna's."""
         with self._lock:
-            self._now(self._disk.set_study_system_attr, study_id, key, value)
+            self._now(lambda _: self._disk.set_study_system_attr(study_id, key, value))
 
     def get_study_id_from_name(self, study_name: str) -> int:
         """Returns the id of a study."""
         with self._lock:
             if study_name not in self._ids:
-                self._ids[study_name] = self._disk.get_study_id_from_name(study_name)
+                self._ids[study_name] = self._now(
+                    lambda _: self._disk.get_study_id_from_name(study_name)
+                )
             return self._ids[study_name]
 
     def get_study_name_from_id(self, study_id: int) -> str:
         """Returns the name of a study."""
-        return self._disk.get_study_name_from_id(study_id)
+        return self._now(lambda _: self._disk.get_study_name_from_id(study_id))
 
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
         """Returns which way each objective is better."""
         if study_id not in self._directions:  # they never change
-            self._directions[study_id] = self._disk.get_study_directions(study_id)
+            self._directions[study_id] = self._now(
+                lambda _: self._disk.get_study_directions(study_id)
+            )
         return self._directions[study_id]
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
         """Returns the user attributes."""
-        self.flush()
-        return self._disk.get_study_user_attrs(study_id)
+        return self._now(lambda _: self._disk.get_study_user_attrs(study_id))
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
         """Returns Optuna's attributes."""
-        self.flush()
-        return self._disk.get_study_system_attrs(study_id)
+        return self._now(lambda _: self._disk.get_study_system_attrs(study_id))
 
     def get_all_studies(self) -> list[optuna.study._frozen.FrozenStudy]:
         """Returns all studies of the store."""
-        self.flush()
-        return self._disk.get_all_studies()
+        return self._now(lambda _: self._disk.get_all_studies())
 
     # Trials: as memory has them
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Begins a trial, or adds one; returns its id."""
         with self._lock:
-            trial_id = self._now(self._disk.create_new_trial, study_id, template_trial)
-            trial = (
-                self._begun(trial_id) if template_trial is None else self._disk.get_trial(trial_id)
-            )
+            known = len(self._of(study_id))
+
+            def create(is_again: bool) -> FrozenTrial:
+                found = self._disk.get_all_trials(study_id)[known:] if is_again else []
+                if found:  # it was made, and we were not told
+                    return found[0]
+                trial_id = self._disk.create_new_trial(study_id, template_trial)
+                return self._disk.get_trial(trial_id) if template_trial else self._begun(trial_id)
+
+            trial = self._now(create)
             if trial.number > len(self._of(study_id)):  # someone else added trials after all
                 del self._trials[study_id]
             self._keep(study_id, trial)
-            return trial_id
+            return trial._trial_id
 
     def set_trial_param(
         self,
@@ -196,15 +236,26 @@ class MirroredStorage(BaseStorage):
         """Begins a waiting trial or ends one; says whether this call did it."""
         with self._lock:
             trial, study_id = self._updatable(trial_id)
-            changed = self._now(self._disk.set_trial_state_values, trial_id, state, values)
+            trial.state = state
+            if values is not None:
+                trial.values = list(values)
+            if self._is_beside:
+                trial.datetime_complete = datetime.now()
+                self._ends.append(End(trial_id, state, trial.values))
+                self._keep(study_id, trial)
+                return True
+
+            def change(is_again: bool) -> bool:
+                if is_again and tables.read(self._disk.engine, trial_id).state == state:
+                    return True  # it was changed, and we were not told
+                return self._disk.set_trial_state_values(trial_id, state, values)
+
+            changed = self._now(change)
             if changed:
-                written = tables.read(self._disk.engine, trial_id)
-                trial.state = state
+                written = self._now(lambda _: tables.read(self._disk.engine, trial_id))
                 trial.datetime_start, trial.datetime_complete = written.began, written.ended
-                if values is not None:
-                    trial.values = list(values)
             else:  # someone else did
-                trial = self._disk.get_trial(trial_id)
+                trial = self._now(lambda _: self._disk.get_trial(trial_id))
             self._keep(study_id, trial)
             return changed
 
@@ -238,7 +289,7 @@ class MirroredStorage(BaseStorage):
         """Returns a trial; not to be changed."""
         with self._lock:
             if trial_id not in self._places:
-                return self._disk.get_trial(trial_id)
+                return self._now(lambda _: self._disk.get_trial(trial_id))
             study_id, number = self._places[trial_id]
             return self._trials[study_id][number]
 
@@ -275,8 +326,7 @@ class MirroredStorage(BaseStorage):
     def _of(self, study_id: int) -> dict[int, FrozenTrial]:
         """Returns the trials of a study by number, read from the store at the first time."""
         if study_id not in self._trials:
-            self.flush()
-            found = self._disk.get_all_trials(study_id, deepcopy=False)
+            found = self._now(lambda _: self._disk.get_all_trials(study_id, deepcopy=False))
             self._trials[study_id] = {}
             for trial in sorted(found, key=lambda trial: trial.number):
                 self._keep(study_id, trial)

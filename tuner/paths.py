@@ -9,6 +9,8 @@ from pathlib import Path
 
 #: Ending of files that are still being written.
 UNFINISHED = ".part"
+#: The variable that names the store of all studies; it may hold a password.
+STORAGE = "TUNER_STORAGE"
 
 
 def home() -> Path:

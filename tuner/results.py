@@ -125,8 +125,12 @@ def _built(checkpoint: dict[str, Any], folder: Path) -> LightningModule:
     return config.build(parameters["n_inputs"], parameters["n_outputs"], parameters["task"])
 
 
-def leaderboard(study: str | Path) -> pd.DataFrame:
+def leaderboard(study: str | Path, *, storage: str | None = None) -> pd.DataFrame:
     """Returns all trials of a study, the best first and the unfinished last.
+
+    Args:
+        study: name of a study, or the path of its file.
+        storage: as `tune` takes it.
 
     Columns: trial, state, value, epochs (done), seconds, source (rules, or sampler), reason (of
     an early end), every field of the config, n_parameters, seed, and the other metrics.
@@ -135,10 +139,12 @@ def leaderboard(study: str | Path) -> pd.DataFrame:
         InputError: there is no such study.
         StoreUnreadableError: the store cannot be read.
     """
+    from .location import locate
     from .storage import read_study, translated
 
-    found = read_study(study_name(study))
-    with translated(StoreUnreadableError, "reading the trials"):
+    location = locate(storage)
+    found = read_study(study_name(study), location)
+    with translated(location, StoreUnreadableError, "reading the trials"):
         return leaderboard_of(found)
 
 

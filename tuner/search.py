@@ -18,6 +18,7 @@ from .coordinator import Coordinator
 from .data import Dataset
 from .errors import DataError, InputError
 from .interruption import Interruption
+from .location import locate
 from .modules import UserClasses
 from .progress import Observer
 from .results import Best
@@ -74,6 +75,7 @@ def tune(
     workers: int | None = None,
     devices: Devices | None = None,
     cluster: str | None = None,
+    storage: str | None = None,
     observer: Observer | None = None,
 ) -> TuneResult:
     """Tunes a study until its budget is used; goes on where an earlier call ended.
@@ -97,6 +99,8 @@ def tune(
         cluster: "ray" trains in actors of the Ray cluster that runs on this machine, or that
             RAY_ADDRESS names, or of a new one of this machine alone; "ray://host:port" is a
             cluster elsewhere. None trains on this machine, without Ray.
+        storage: `postgresql://user@host:port/database` of all studies, without a password. None is
+            what TUNER_STORAGE says, or else a file in the results' folder.
         observer: is told what happens.
 
     A LightningModule of the user's, and its data, are imported, which runs their files.
@@ -127,6 +131,7 @@ def tune(
         raise InputError(f"{spec.path}: fleets train MLPs, and [model] names another network")
     trainer = trainer or ("solo" if is_module else "fleet")
     budget = _budget(spec, trials, minutes, target)
+    location = locate(storage)
     team = Staff.choose(
         workers=workers,
         devices=devices,
@@ -155,6 +160,8 @@ def tune(
             facts=facts,
             fingerprint="" if dataset is None else dataset.fingerprint,
             new=new,
+            location=location,
+            is_cut=lambda: interruption.signal is not None,
         ) as store,
     ):
         names = () if dataset is None else dataset.classes

@@ -1,29 +1,23 @@
-"""The only place that knows where the Optuna studies live, and how they are opened and read.
+"""How the Optuna studies are opened and read.
 
-All studies share one SQLite file (write-ahead log, one writer a study), so that the dashboard
-shows them side by side. What is written into it is `tuner.study_store`'s part.
+All studies share one store (`tuner.location`; one writer a study), so that the dashboard shows them
+side by side. What is written into it is `tuner.study_store`'s part.
 """
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import optuna
 import sqlalchemy.exc
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.engine import URL
 
-from . import paths
 from .errors import InputError, StoreUnreadableError, TunerError
-
-#: Seconds that a write waits for another process's write to the same file.
-_BUSY_SECONDS = 60
+from .location import Location, locate
 
 # Names of the attributes that a study and its trials keep in the store.
 IDENTITY = "identity"
@@ -43,80 +37,66 @@ _STORE_ERRORS = (
 )
 
 
-def store_path() -> Path:
-    """Returns the file that holds all studies."""
-    return paths.home() / "optuna.db"
-
-
 @contextmanager
-def translated(kind: type[TunerError], doing: str) -> Iterator[None]:
+def translated(location: Location, kind: type[TunerError], doing: str) -> Iterator[None]:
     """Raises the errors of Optuna, SQLAlchemy, SQLite and the system as one of ours."""
     try:
         yield
     except _STORE_ERRORS as error:
         cause = error.__cause__ or error
         line = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-        raise kind(f"{store_path()}: {doing} failed: {line}") from error
+        raise kind(f"{location}: {doing} failed: {line}") from error
     except OSError as error:
-        raise kind(f"{store_path()}: {doing} failed: {error.strerror or error}") from error
+        raise kind(f"{location}: {doing} failed: {error.strerror or error}") from error
 
 
-def open_storage() -> optuna.storages.RDBStorage:
+def open_storage(location: Location | None = None) -> optuna.storages.RDBStorage:
     """Opens the store of all studies, which must exist.
+
+    Args:
+        location: of the store; None is where `locate` finds it.
 
     Raises:
         StoreUnreadableError: it exists and cannot be read.
         InputError: there is none yet.
     """
-    path = store_path()
-    if not path.exists():
-        raise InputError(f"{path}: no study has been tuned here yet")
-    return connect(path)
+    location = location or locate()
+    if not location.exists():
+        raise InputError(f"{location}: no study has been tuned here yet")
+    return connect(location)
 
 
-def connect(path: Path) -> optuna.storages.RDBStorage:
+def connect(location: Location) -> optuna.storages.RDBStorage:
     """Opens the store, and makes it where there is none.
 
     Raises:
         StoreUnreadableError: it exists and cannot be read.
     """
-    with translated(StoreUnreadableError, "opening the store"), _one_at_a_time(path):
-        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)
+    with translated(location, StoreUnreadableError, "opening the store"):
         try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        finally:
-            connection.close()
-        try:
-            return optuna.storages.RDBStorage(
-                URL.create("sqlite", database=str(path)).render_as_string(),
-                engine_kwargs={"connect_args": {"timeout": _BUSY_SECONDS}},
-            )
+            return location.connect()
         except RuntimeError as error:  # the schema is one of another Optuna
-            raise StoreUnreadableError(f"{path}: {error}") from error
+            raise StoreUnreadableError(f"{location}: {error}") from error
 
 
-@contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    """Keeps processes from opening the store at once, while one of them may be making it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def read_study(name: str) -> optuna.Study:
+def read_study(name: str, location: Location | None = None) -> optuna.Study:
     """Opens one study to look at it.
+
+    Args:
+        name: of the study.
+        location: of the store; None is where `locate` finds it.
 
     Raises:
         InputError: there is no such study.
         StoreUnreadableError: the store cannot be read.
     """
-    storage = open_storage()
-    with translated(StoreUnreadableError, "reading the study"):
+    location = location or locate()
+    storage = open_storage(location)
+    with translated(location, StoreUnreadableError, "reading the study"):
         try:
             return optuna.load_study(study_name=name, storage=storage)
         except KeyError as error:
-            raise InputError(f"{store_path()}: study {name!r} has not been tuned yet") from error
+            raise InputError(f"{location}: study {name!r} has not been tuned yet") from error
 
 
 @dataclass(frozen=True)
@@ -184,16 +164,20 @@ class StudySummary:
     seconds: float
 
 
-def summaries() -> list[StudySummary]:
+def summaries(location: Location | None = None) -> list[StudySummary]:
     """Returns all studies in the store, by name; none if there is no store yet.
+
+    Args:
+        location: of the store; None is where `locate` finds it.
 
     Raises:
         StoreUnreadableError: the store cannot be read.
     """
-    if not store_path().exists():
+    location = location or locate()
+    if not location.exists():
         return []
-    storage = open_storage()
-    with translated(StoreUnreadableError, "reading the studies"):
+    storage = connect(location)
+    with translated(location, StoreUnreadableError, "reading the studies"):
         names = sorted(optuna.get_all_study_names(storage=storage))
         return [_summary(optuna.load_study(study_name=name, storage=storage)) for name in names]
 

@@ -11,6 +11,8 @@ import json
 import os
 import socket
 import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -25,9 +27,12 @@ from .errors import (
     ChangedStudyError,
     InputError,
     StoreLostError,
+    StoreUnreadableError,
     StudyOwnedError,
 )
+from .location import Location, locate
 from .mirror import MirroredStorage
+from .patience import Patience
 from .storage import (
     BUDGET_TRIALS,
     CONFIG,
@@ -39,20 +44,22 @@ from .storage import (
     best_trial,
     connect,
     read_study,
-    store_path,
     translated,
 )
 from .study import Pruner, StudySection, StudySpec
+from .untold import Untold
 
 
-class _Ownership:
-    """The exclusive right to tune one study, given back by the system when the process ends."""
+class _FolderLock:
+    """The sole right to the files of a study, given back by the system when the process ends."""
 
     def __init__(self, name: str) -> None:
         path = paths.study_folder(name) / "owner"
-        with translated(StoreLostError, "taking the study"):
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: IO[str] = path.open("a+")
+        except OSError as error:
+            raise StoreLostError(f"{path}: taking the study failed: {error.strerror}") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -78,6 +85,8 @@ class StudyStore:
         facts: sizes of the data, if they are known.
         fingerprint: of the data, so that other data are noticed; "" if they are not known.
         new: put an earlier study of this name aside and begin anew.
+        location: of the store of all studies; None is where `locate` finds it.
+        is_cut: says that no more time is to be lost, as after a signal.
 
     Raises:
         StudyOwnedError: another process is tuning the study.
@@ -93,17 +102,28 @@ class StudyStore:
         facts: DataFacts | None,
         fingerprint: str,
         new: bool = False,
+        location: Location | None = None,
+        is_cut: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._location = location = location or locate()
+        self.is_beside = False
         identity = _identity(spec, metric, fingerprint)
-        self._ownership = _Ownership(spec.name)
-        try:
-            if store_path().exists() and not new:
-                _refuse_changes(spec, identity)
-            self._disk = connect(store_path())
-            with translated(StoreLostError, "writing the study"):
+        self.untold = Untold(paths.study_folder(spec.name) / "untold.jsonl", str(location))
+        with ExitStack() as resources:
+            resources.callback(_FolderLock(spec.name).release)
+            if location.exists() and not new:
+                _refuse_changes(spec, identity, location)
+            self._disk = connect(location)
+            resources.callback(self._disk.engine.dispose)
+            with translated(location, StoreUnreadableError, "taking the study"):
+                ownership = location.own(spec.name)
+            resources.callback(ownership.release)
+            with translated(location, StoreLostError, "writing the study"):
                 if new:
                     _put_aside(spec.name, self._disk)
-                self._storage = MirroredStorage(self._disk)
+                self.untold.tell(self._disk)
+                patience = Patience(location.patience, ownership.ensure, is_cut)
+                self._storage = MirroredStorage(self._disk, patience)
                 self.study = optuna.create_study(
                     study_name=spec.name,
                     storage=self._storage,
@@ -124,9 +144,7 @@ class StudyStore:
                     if facts is not None:
                         self.study.set_user_attr(FACTS, facts.model_dump())
                     self.study.set_user_attr(IDENTITY, json.dumps(identity))
-        except BaseException:
-            self._ownership.release()
-            raise
+            self._resources = resources.pop_all()
 
     def close(self) -> None:
         """Writes what is left, and gives the study back.
@@ -134,12 +152,15 @@ class StudyStore:
         Raises:
             StoreLostError: it cannot be written.
         """
-        try:
-            with translated(StoreLostError, "writing the study"):
-                self._storage.remove_session()
-        finally:
-            self._disk.engine.dispose()
-            self._ownership.release()
+        with self._resources, translated(self._location, StoreLostError, "writing the study"):
+            if self.is_beside:
+                self.untold.keep(*self._storage.left())
+            self._storage.remove_session()
+
+    def go_on_beside(self) -> None:
+        """Keeps what is still told in a file, from which the next process tells it to the store."""
+        self.is_beside = True
+        self._storage.go_on_beside()
 
     def __enter__(self) -> Self:
         return self
@@ -154,17 +175,17 @@ class StudyStore:
 
     def trials(self) -> list[FrozenTrial]:
         """Returns all trials, in their order; not to be changed."""
-        with translated(StoreLostError, "reading the trials"):
+        with translated(self._location, StoreLostError, "reading the trials"):
             return self.study.get_trials(deepcopy=False)
 
     def best(self) -> FrozenTrial | None:
         """Returns the best complete trial, the first of equals."""
-        with translated(StoreLostError, "reading the trials"):
+        with translated(self._location, StoreLostError, "reading the trials"):
             return best_trial(self.study)
 
     def enqueue(self, params: dict[str, Any], source: str) -> None:
         """Has these parameters tried next, unless they were tried or wait already."""
-        with translated(StoreLostError, "adding a trial"):
+        with translated(self._location, StoreLostError, "adding a trial"):
             self.study.enqueue_trial(params, user_attrs={"source": source}, skip_if_exists=True)
 
     def recover(self) -> int:
@@ -176,36 +197,36 @@ class StudyStore:
 
     def ask(self) -> optuna.Trial:
         """Begins the next trial: one that waits, else one that the sampler draws."""
-        with translated(StoreLostError, "beginning a trial"):
+        with translated(self._location, StoreLostError, "beginning a trial"):
             return self.study.ask()
 
     def annotate(self, trial: optuna.Trial, /, **attributes: Any) -> None:
         """Keeps attributes with a trial that is under way."""
-        with translated(StoreLostError, "annotating a trial"):
+        with translated(self._location, StoreLostError, "annotating a trial"):
             for name, value in attributes.items():
                 trial.set_user_attr(name, value)
 
     def report(self, trial: optuna.Trial, epoch: int, value: float) -> bool:
         """Keeps the value after an epoch, and says whether the trial is to be pruned."""
-        with translated(StoreLostError, "reporting a value"):
+        with translated(self._location, StoreLostError, "reporting a value"):
             trial.report(value, epoch)
             return trial.should_prune()
 
     def complete(self, trial: optuna.Trial, value: float) -> None:
         """Ends a trial with its value."""
-        with translated(StoreLostError, "ending a trial"):
+        with translated(self._location, StoreLostError, "ending a trial"):
             self.study.tell(trial, value)
 
     def prune(self, trial: optuna.Trial, reason: str) -> None:
         """Ends a trial before its last epoch, and keeps why."""
         self.annotate(trial, reason=reason)
-        with translated(StoreLostError, "ending a trial"):
+        with translated(self._location, StoreLostError, "ending a trial"):
             self.study.tell(trial, state=TrialState.PRUNED)
 
     def fail(self, trial: optuna.Trial, reason: str, traceback: str) -> None:
         """Ends a trial that raised an error, and keeps which and where."""
         self.annotate(trial, reason=reason, traceback=traceback)
-        with translated(StoreLostError, "ending a trial"):
+        with translated(self._location, StoreLostError, "ending a trial"):
             self.study.tell(trial, state=TrialState.FAIL)
 
     def interrupt(self, trial: optuna.Trial | FrozenTrial, reason: str) -> None:
@@ -214,7 +235,7 @@ class StudyStore:
         The copy is enqueued before the trial is told, and once only, so that a crash in
         between neither loses nor doubles it.
         """
-        with translated(StoreLostError, "ending a trial"):
+        with translated(self._location, StoreLostError, "ending a trial"):
             retries = {other.user_attrs.get(RETRY_OF) for other in self.trials()}
             trial_id = trial._trial_id
             cut = self._storage.get_trial(trial_id)
@@ -232,17 +253,17 @@ class StudyStore:
     @property
     def seconds(self) -> float:
         """Seconds spent on the study so far, by all processes that tuned it."""
-        with translated(StoreLostError, "reading the time"):
+        with translated(self._location, StoreLostError, "reading the time"):
             return float(self.study.user_attrs.get(SECONDS, 0.0))
 
     def spend(self, seconds: float) -> None:
         """Keeps how many seconds have been spent in all."""
-        with translated(StoreLostError, "keeping the time"):
+        with translated(self._location, StoreLostError, "keeping the time"):
             self.study.set_user_attr(SECONDS, round(seconds, 3))
 
     def set_budget(self, trials: int | None) -> None:
         """Keeps the number of trials that the study was last asked for."""
-        with translated(StoreLostError, "keeping the budget"):
+        with translated(self._location, StoreLostError, "keeping the budget"):
             if self.study.user_attrs.get(BUDGET_TRIALS) != trials:
                 self.study.set_user_attr(BUDGET_TRIALS, trials)
 
@@ -289,14 +310,14 @@ def _flat(value: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _refuse_changes(spec: StudySpec, identity: dict[str, Any]) -> None:
+def _refuse_changes(spec: StudySpec, identity: dict[str, Any], location: Location) -> None:
     """Compares the study file with the stored one.
 
     Raises:
         ChangedStudyError: they differ; the message holds the differences.
     """
     try:
-        study = read_study(spec.name)
+        study = read_study(spec.name, location)
     except InputError:
         return
     stored = json.loads(study.user_attrs.get(IDENTITY, "null"))
@@ -313,7 +334,7 @@ def _refuse_changes(spec: StudySpec, identity: dict[str, Any]) -> None:
         if stored.get(key) != identity.get(key)
     ]
     raise ChangedStudyError(
-        f"{spec.path}: differs from the study in {store_path()}, whose trials it cannot go on "
+        f"{spec.path}: differs from the study in {location}, whose trials it cannot go on "
         "with; --new puts them aside and begins anew\n" + "\n".join(lines)
     )
 

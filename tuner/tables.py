@@ -22,6 +22,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _TRIALS: Any = models.TrialModel.__table__
 
+#: Those that rows are written to.
+TABLES: tuple[Any, ...] = (
+    models.TrialParamModel,
+    models.TrialUserAttributeModel,
+    models.TrialSystemAttributeModel,
+    models.TrialIntermediateValueModel,
+    models.StudyUserAttributeModel,
+)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -36,6 +45,21 @@ class Row:
     table: Any
     key: dict[str, Any]
     rest: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class End:
+    """The end of a trial.
+
+    Attributes:
+        trial_id: its id.
+        state: that it ended in.
+        values: that it ended with.
+    """
+
+    trial_id: int
+    state: TrialState
+    values: Sequence[float] | None
 
 
 def parameter(trial_id: int, name: str, value: float, distribution: BaseDistribution) -> Row:
@@ -70,8 +94,18 @@ def intermediate(trial_id: int, step: int, value: float) -> Row:
     return Row(model, {"trial_id": trial_id, "step": step}, rest)
 
 
-def write(engine: sqlalchemy.Engine, rows: Sequence[Row]) -> None:
+def name(table: Any) -> str:
+    """Returns what the database calls a table."""
+    return str(table.__tablename__)
+
+
+def write(engine: sqlalchemy.Engine, rows: Sequence[Row], *, is_checked: bool = True) -> None:
     """Writes rows, all of them or none.
+
+    Args:
+        engine: of the store.
+        rows: what to write.
+        is_checked: only to trials that are not finished.
 
     Raises:
         KeyError: someone deleted one of the trials.
@@ -82,7 +116,8 @@ def write(engine: sqlalchemy.Engine, rows: Sequence[Row]) -> None:
     for row in rows:
         by_table.setdefault(row.table, []).append(row)
     with engine.begin() as connection:
-        _check(connection, {row.key["trial_id"] for row in rows if "trial_id" in row.key})
+        if is_checked:
+            _check(connection, {row.key["trial_id"] for row in rows if "trial_id" in row.key})
         for table, group in by_table.items():
             insert = _INSERTS[engine.name](table.__table__)
             statement = insert.on_conflict_do_update(
@@ -110,11 +145,13 @@ class Written:
 
     Attributes:
         number: within its study.
+        state: of it.
         began: when, if it did.
         ended: when, if it did.
     """
 
     number: int
+    state: TrialState
     began: datetime | None
     ended: datetime | None
 
@@ -127,7 +164,7 @@ def read(engine: sqlalchemy.Engine, trial_id: int) -> Written:
     """
     of_trial = _TRIALS.c
     wanted = sqlalchemy.select(
-        of_trial.number, of_trial.datetime_start, of_trial.datetime_complete
+        of_trial.number, of_trial.state, of_trial.datetime_start, of_trial.datetime_complete
     ).where(of_trial.trial_id == trial_id)
     with engine.connect() as connection:
         row = connection.execute(wanted).one_or_none()

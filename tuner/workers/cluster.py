@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .. import paths
 from ..errors import InputError, WorkerLostError
 from ..extras import required
 from .base import Event
@@ -100,8 +101,8 @@ class RayLauncher:
         actor = self._actor.options(
             num_cpus=1,
             num_gpus=1 if self._device == "GPU" else 0,
-            # It finds modules where this process does.
-            runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(folders)}},
+            # It finds modules where this process does, and not what may hold a password.
+            runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(folders), paths.STORAGE: ""}},
         )
         shared = self._per_device
         return _asked(lambda: RayLink(self._ray, actor.remote(self._makes, index, shared), inbox))

@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from .. import paths
 from ..errors import WorkerLostError
 from .crew import Command, Crew, Orders
 from .parcel import Parcel, Slip
@@ -65,6 +66,7 @@ class ProcessLauncher:
         # It finds modules where this process does; import, too, passes over what is no text.
         folders = [path or str(Path.cwd()) for path in sys.path if isinstance(path, str)]
         environment["PYTHONPATH"] = os.pathsep.join(folders)
+        environment.pop(paths.STORAGE, None)  # it may hold a password, which no worker needs
         environment |= self._environments[index % len(self._environments)]
         return ProcessLink(self._makes, index, environment, inbox)
 

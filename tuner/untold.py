@@ -1,0 +1,84 @@
+"""What could not be told to a store that went away, kept in a file until it is back.
+
+Each line is a row of one of Optuna's tables, or the end of a trial, with the store it belongs to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from . import paths, tables
+from .tables import End, Row
+
+
+class Untold:
+    """The file.
+
+    Args:
+        path: of the file, which is there only while something is untold.
+        store: that this process writes to; lines of other stores stay.
+    """
+
+    def __init__(self, path: Path, store: str) -> None:
+        self.path, self._store = path, store
+
+    def keep(self, rows: Sequence[Row], ends: Sequence[End]) -> None:
+        """Adds lines to the file."""
+        if not rows and not ends:
+            return
+        entries: list[Row | End] = [*rows, *ends]
+        lines = [json.dumps(self._line(entry), default=_name) for entry in entries]
+        self._write([*self._lines(), *lines])
+
+    def tell(self, storage: optuna.storages.RDBStorage) -> None:
+        """Writes the lines of this store into it, and takes them out of the file."""
+        entries = [(line, json.loads(line)) for line in self._lines()]
+        ours = [entry for _, entry in entries if entry["store"] == self._store]
+        if not ours:
+            return
+        known = {tables.name(table): table for table in tables.TABLES}
+        rows = [
+            Row(known[entry["table"]], entry["key"], entry["rest"])
+            for entry in ours
+            if "table" in entry
+        ]
+        tables.write(storage.engine, rows, is_checked=False)
+        for entry in ours:
+            if "state" not in entry:
+                continue
+            state, trial_id = TrialState[entry["state"]], entry["trial_id"]
+            if not tables.read(storage.engine, trial_id).state.is_finished():
+                storage.set_trial_state_values(trial_id, state, entry["values"])
+        self._write([line for line, entry in entries if entry["store"] != self._store])
+
+    def _line(self, entry: Row | End) -> dict[str, Any]:
+        if isinstance(entry, Row):
+            told: dict[str, Any] = {"table": tables.name(entry.table)}
+            told |= {"key": entry.key, "rest": entry.rest}
+        else:
+            values = None if entry.values is None else list(entry.values)
+            told = {"trial_id": entry.trial_id, "state": entry.state.name, "values": values}
+        return {"store": self._store} | told
+
+    def _lines(self) -> list[str]:
+        return self.path.read_text().splitlines() if self.path.exists() else []
+
+    def _write(self, lines: list[str]) -> None:
+        if not lines:
+            self.path.unlink()
+            return
+        with paths.replacing(self.path) as beside:
+            beside.write_text("".join(f"{line}\n" for line in lines))
+
+
+def _name(value: object) -> str:
+    if isinstance(value, Enum):
+        return value.name
+    raise TypeError(f"{value!r} cannot be kept")
