@@ -171,16 +171,24 @@ def test_too_many_failures_in_a_row_stop_it(write_study: Write) -> None:
 def test_several_processes(write_study: Write, trainer: Any, fleet: int | None) -> None:
     """They finish exactly the budget, and their scores are those of one process."""
     write_study(SMALL + "[study]\npruner = 'none'\n")
-    recorder = Recorder()
-    result = tuner.tune(
-        "small", trials=10, trainer=trainer, fleet=fleet, workers=2, observer=recorder
-    )
+    result = tuner.tune("small", trials=10, trainer=trainer, fleet=fleet, workers=2)
     assert (result.counts.finished, len(trials())) == (10, 10)
-    assert max(len(snapshot.running) for snapshot in recorder.snapshots) == (fleet or 2)
     first = trials()[0]
     tuner.tune("small", trials=1, trainer=trainer, new=True)
     assert trials()[0].params == first.params
     assert trials()[0].value == pytest.approx(first.value, rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("trainer", "fleet"), [("fleet", 5), ("solo", None)])
+def test_several_processes_are_all_busy(
+    write_study: Write, trainer: Any, fleet: int | None
+) -> None:
+    """Trials last long enough for all processes to have started meanwhile."""
+    write_study(SMALL.replace("epochs = 3", "epochs = 300") + "[study]\npruner = 'none'\n")
+    recorder = Recorder()
+    tuner.tune("small", trials=10, trainer=trainer, fleet=fleet, workers=2, observer=recorder)
+    assert max(len(snapshot.running) for snapshot in recorder.snapshots) == (fleet or 2)
 
 
 @pytest.mark.parametrize("trainer", ["fleet", "solo"])

@@ -41,8 +41,11 @@ class Location(Protocol):
     def exists(self) -> bool:
         """Says whether a study may be there."""
 
-    def connect(self) -> optuna.storages.RDBStorage:
+    def connect(self, *, is_kept: bool) -> optuna.storages.RDBStorage:
         """Opens the store, and makes it where there is none.
+
+        Args:
+            is_kept: connections stay open between two uses, until the engine is disposed of.
 
         Raises:
             RuntimeError: its schema is one of another Optuna.
@@ -88,7 +91,7 @@ class SQLiteFile:
         """Says whether the file is there."""
         return self.path.exists()
 
-    def connect(self) -> optuna.storages.RDBStorage:
+    def connect(self, *, is_kept: bool) -> optuna.storages.RDBStorage:
         """Opens the file, with a write-ahead log."""
         with self._one_at_a_time():
             connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS)
@@ -149,13 +152,15 @@ class PostgreSQL:
             **secret,
         }
 
-    def connect(self) -> optuna.storages.RDBStorage:
+    def connect(self, *, is_kept: bool) -> optuna.storages.RDBStorage:
         """Opens the database; the first one makes the tables."""
         required("psycopg", "postgres")
         with self.session("tuner") as session:
             # While one makes the tables the others wait.
             session.execute(sqlalchemy.text("SELECT pg_advisory_lock(:key)"), {"key": _key("")})
-            return _opened(self.url, self._arguments, pool_pre_ping=True)
+            if is_kept:
+                return _opened(self.url, self._arguments, pool_pre_ping=True)
+            return _opened(self.url, self._arguments, poolclass=sqlalchemy.NullPool)
 
     def session(self, name: str) -> sqlalchemy.Connection:
         """Opens a connection of its own, which the server knows by a name of 63 letters at most."""

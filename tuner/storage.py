@@ -66,15 +66,19 @@ def open_storage(location: Location | None = None) -> optuna.storages.RDBStorage
     return connect(location)
 
 
-def connect(location: Location) -> optuna.storages.RDBStorage:
+def connect(location: Location, *, is_kept: bool = False) -> optuna.storages.RDBStorage:
     """Opens the store, and makes it where there is none.
+
+    Args:
+        location: of the store.
+        is_kept: connections stay open between two uses, until the engine is disposed of.
 
     Raises:
         StoreUnreadableError: it exists and cannot be read.
     """
     with translated(location, StoreUnreadableError, "opening the store"):
         try:
-            return location.connect()
+            return location.connect(is_kept=is_kept)
         except RuntimeError as error:  # the schema is one of another Optuna
             raise StoreUnreadableError(f"{location}: {error}") from error
 

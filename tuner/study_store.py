@@ -113,7 +113,7 @@ class StudyStore:
             resources.callback(_FolderLock(spec.name).release)
             if location.exists() and not new:
                 _refuse_changes(spec, identity, location)
-            self._disk = connect(location)
+            self._disk = connect(location, is_kept=True)
             resources.callback(self._disk.engine.dispose)
             with translated(location, StoreUnreadableError, "taking the study"):
                 ownership = location.own(spec.name)
