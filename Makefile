@@ -13,6 +13,7 @@ FLEET ?=
 WORKERS ?=
 DEVICES ?=
 CLUSTER ?=
+STORAGE ?=
 PORT ?= 8080
 ARGS ?=
 
@@ -24,6 +25,7 @@ help:
 	@echo "                             TRIALS=100 MINUTES=20 TARGET=0.985 set its budget"
 	@echo "                             WORKERS=4 processes, FLEET=16 trials in all at once"
 	@echo "                             DEVICES=0,2 or cpu, CLUSTER=ray or ray://host:10001"
+	@echo "                             STORAGE=postgresql://user@host/database for a team"
 	@echo "                             TRAINER=solo trains one trial at a time"
 	@echo "                             ARGS=--new begins anew and puts the earlier trials aside"
 	@echo "make tune STUDY=digits_cnn   the same for a LightningModule (docs/modules.md)"

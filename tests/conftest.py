@@ -43,6 +43,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project that is the current folder, with its results in `runs/`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TUNER_HOME", raising=False)
+    monkeypatch.delenv("TUNER_STORAGE", raising=False)
     (tmp_path / "studies").mkdir()
     return tmp_path
 
