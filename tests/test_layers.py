@@ -43,6 +43,7 @@ MAY_IMPORT = {
     "progress": {"config", "results", "storage"},
     "coordinator": {
         "interruption",
+        "patience",
         "config",
         "study",
         "space",

@@ -17,6 +17,7 @@ import optuna
 from .config import DataFacts, config_from_json
 from .errors import InterruptedStudyError, StoreLostError, StudyFailedError
 from .interruption import Interruption
+from .patience import is_gone
 from .progress import Ended, Observer, Running, Snapshot
 from .results import Best, ResultFiles
 from .space import SearchSpace
@@ -181,7 +182,9 @@ class Coordinator:
             self.files.write_trials(self.store.study)
 
     def _go_on_beside(self, error: StoreLostError) -> StoreLostError:
-        """Keeps what ended until the store was given up, and says where."""
+        """Keeps what ended until a store that is away was given up, and says where."""
+        if not is_gone(error):
+            return error
         self.store.go_on_beside()
         before = self.counts.finished
         with contextlib.suppress(StoreLostError):  # the disk of the files is full, too

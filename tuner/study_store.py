@@ -121,7 +121,7 @@ class StudyStore:
             with translated(location, StoreLostError, "writing the study"):
                 if new:
                     _put_aside(spec.name, self._disk)
-                self.untold.tell(self._disk)
+                self.untold.tell(self._disk, spec.name)
                 patience = Patience(location.patience, ownership.ensure, is_cut)
                 self._storage = MirroredStorage(self._disk, patience)
                 self.study = optuna.create_study(

@@ -99,13 +99,8 @@ def name(table: Any) -> str:
     return str(table.__tablename__)
 
 
-def write(engine: sqlalchemy.Engine, rows: Sequence[Row], *, is_checked: bool = True) -> None:
+def write(engine: sqlalchemy.Engine, rows: Sequence[Row]) -> None:
     """Writes rows, all of them or none.
-
-    Args:
-        engine: of the store.
-        rows: what to write.
-        is_checked: only to trials that are not finished.
 
     Raises:
         KeyError: someone deleted one of the trials.
@@ -116,8 +111,7 @@ def write(engine: sqlalchemy.Engine, rows: Sequence[Row], *, is_checked: bool = 
     for row in rows:
         by_table.setdefault(row.table, []).append(row)
     with engine.begin() as connection:
-        if is_checked:
-            _check(connection, {row.key["trial_id"] for row in rows if "trial_id" in row.key})
+        _check(connection, {row.key["trial_id"] for row in rows if "trial_id" in row.key})
         for table, group in by_table.items():
             insert = _INSERTS[engine.name](table.__table__)
             statement = insert.on_conflict_do_update(

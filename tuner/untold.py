@@ -37,25 +37,33 @@ class Untold:
         lines = [json.dumps(self._line(entry), default=_name) for entry in entries]
         self._write([*self._lines(), *lines])
 
-    def tell(self, storage: optuna.storages.RDBStorage) -> None:
-        """Writes the lines of this store into it, and takes them out of the file."""
+    def tell(self, storage: optuna.storages.RDBStorage, study: str) -> None:
+        """Writes the lines of this store into it, and takes them out of the file.
+
+        Those of trials that are not under way any more, and of a study that someone deleted, go.
+        """
         entries = [(line, json.loads(line)) for line in self._lines()]
         ours = [entry for _, entry in entries if entry["store"] == self._store]
         if not ours:
             return
+        under_way, studies = set[int](), set[int]()
+        if study in optuna.get_all_study_names(storage=storage):
+            study_id = storage.get_study_id_from_name(study)
+            studies = {study_id}
+            running = storage.get_all_trials(study_id, states=(TrialState.RUNNING,))
+            under_way = {trial._trial_id for trial in running}
         known = {tables.name(table): table for table in tables.TABLES}
         rows = [
             Row(known[entry["table"]], entry["key"], entry["rest"])
             for entry in ours
             if "table" in entry
+            if entry["key"].get("trial_id") in under_way or entry["key"].get("study_id") in studies
         ]
-        tables.write(storage.engine, rows, is_checked=False)
+        tables.write(storage.engine, rows)
         for entry in ours:
-            if "state" not in entry:
-                continue
-            state, trial_id = TrialState[entry["state"]], entry["trial_id"]
-            if not tables.read(storage.engine, trial_id).state.is_finished():
-                storage.set_trial_state_values(trial_id, state, entry["values"])
+            if entry.get("trial_id") in under_way:
+                state = TrialState[entry["state"]]
+                storage.set_trial_state_values(entry["trial_id"], state, entry["values"])
         self._write([line for line, entry in entries if entry["store"] != self._store])
 
     def _line(self, entry: Row | End) -> dict[str, Any]:
