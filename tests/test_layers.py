@@ -38,7 +38,16 @@ MAY_IMPORT = {
     "patience": set(),
     "untold": {"tables"},
     "mirror": {"patience", "tables"},
-    "study_store": {"config", "location", "mirror", "patience", "storage", "study", "untold"},
+    "study_store": {
+        "closing",
+        "config",
+        "location",
+        "mirror",
+        "patience",
+        "storage",
+        "study",
+        "untold",
+    },
     "results": {"config", "imports", "location", "storage", "study"},
     "progress": {"config", "results", "storage"},
     "coordinator": {

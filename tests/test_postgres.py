@@ -177,7 +177,11 @@ def test_who_tunes_it(server: Server, write_study: Write) -> None:
     location = locate()
     with pytest.raises(StudyOwnedError, match=f"being tuned by process {first.pid} on "):
         location.own("small")
-    location.own("other").release()
+    other = location.own("other")
+    settings = server.execute("SELECT name FROM pg_settings WHERE name LIKE 'tcp_keepalives%'")
+    shown = {n: other._session.exec_driver_sql(f"SHOW {n}").scalar() for (n,) in settings}
+    assert shown["tcp_keepalives_idle"] == "10"  # seconds until the server looks for us
+    other.release()
     second = start(TUNER_HOME="elsewhere")
     _, told = second.communicate(timeout=60)
     assert second.returncode == 3
@@ -264,6 +268,22 @@ def test_the_server_stays_away(server: Server, write_study: Write) -> None:
     # Only what was under way ran again, not what had ended.
     assert found.interrupted == before.running - ended
     assert len(trials()) == 12 + found.interrupted
+
+
+def test_a_signal_while_the_server_is_away(server: Server, write_study: Write) -> None:
+    """No one waits for the deadline."""
+    write_study(STUDY)
+    process = start("--trials", "1000", "--workers", "2")
+    until_finished(process, 1)
+    server.stop()
+    try:
+        time.sleep(2)
+        process.send_signal(signal.SIGTERM)
+        _, complaint = process.communicate(timeout=20)
+    finally:
+        server.start()
+    assert process.returncode == 5
+    assert "Traceback" not in complaint
 
 
 def test_connections_are_cut(server: Server, write_study: Write) -> None:

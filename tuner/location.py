@@ -32,6 +32,12 @@ from .extras import required
 _BUSY_SECONDS = 60
 #: A server that does not answer for so long is gone: to connect; to answer a packet, in all.
 _CONNECT_SECONDS, _SILENT_SECONDS = 10, 30
+#: In the words of both sides: seconds until the first question, between two, and how many.
+_KEEPALIVES = {
+    "keepalives_idle": _SILENT_SECONDS // 3,
+    "keepalives_interval": _SILENT_SECONDS // 6,
+    "keepalives_count": 4,
+}
 _EXAMPLE = "postgresql://user@host/database"
 
 
@@ -145,9 +151,7 @@ class PostgreSQL:
         secret = {} if self.password is None else {"password": self.password}
         return {
             "connect_timeout": _CONNECT_SECONDS,
-            "keepalives_idle": _SILENT_SECONDS // 3,
-            "keepalives_interval": _SILENT_SECONDS // 6,
-            "keepalives_count": 4,
+            **_KEEPALIVES,
             "tcp_user_timeout": 1000 * _SILENT_SECONDS,
             **secret,
         }
@@ -213,6 +217,9 @@ class _Lock(Ownership):
                 self.release()
         session = self._location.session(self._me)
         try:
+            # So that the server notices, too, when this machine is gone, and frees the lock.
+            for setting, value in _KEEPALIVES.items():
+                session.execute(sqlalchemy.text(f"SET tcp_{setting} = {value}"))
             taken = sqlalchemy.text("SELECT pg_try_advisory_lock(:key)")
             if not session.execute(taken, {"key": self._key}).scalar_one():
                 owner = _owner(session, self._key)

@@ -13,8 +13,7 @@ import socket
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -22,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard import save_note
 
 from . import paths
+from .closing import Closing
 from .config import DataFacts
 from .errors import (
     ChangedStudyError,
@@ -76,7 +76,7 @@ class _FolderLock:
         self._file.close()
 
 
-class StudyStore:
+class StudyStore(Closing):
     """One study, owned: the coordinator asks, reports and tells through it alone.
 
     Args:
@@ -161,17 +161,6 @@ class StudyStore:
         """Keeps what is still told in a file, from which the next process tells it to the store."""
         self.is_beside = True
         self._storage.go_on_beside()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def trials(self) -> list[FrozenTrial]:
         """Returns all trials, in their order; not to be changed."""
