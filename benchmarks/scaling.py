@@ -27,8 +27,8 @@ from tuner.data import Dataset, load
 from tuner.interruption import Interruption
 from tuner.progress import Ended, Observer
 from tuner.space import MLPSpace
+from tuner.storage import StudyStore
 from tuner.study import BudgetSpec, MLPStudySpec, load_study
-from tuner.study_store import StudyStore
 from tuner.workers import Event, Finished, Job, Pool, Progress, Worker
 
 STUDY = """

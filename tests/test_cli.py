@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tuner
-from tuner.location import locate
+from tuner.storage import locate
 
 from .conftest import SMALL, Write
 from .test_study import SHIPPED_MLPS

@@ -1,14 +1,16 @@
 """What people read: numbers, lines, and the live panel."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from tuner.config import MLPConfig, ModuleConfig
-from tuner.display import Display, clock, config_table, describe, number
+from tuner.display import Display, clock, config_table, describe, number, show_result
 from tuner.progress import Ended, Running, Snapshot
+from tuner.search import TuneResult
 from tuner.storage import Counts
 
 
@@ -58,3 +60,16 @@ def test_a_search(terminal: bool) -> None:
     bars = [line for line in text.splitlines() if "━" in line]
     assert bool(bars) == terminal
     assert not any("trial" in line for line in bars)
+
+
+def test_the_end_of_a_search_without_a_complete_trial(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=120)
+    ended = TuneResult(
+        study="digits_mlp", metric="val_accuracy", best=None, counts=Counts(pruned=2),
+        importances={}, folder=tmp_path, stopped="the 0.1 minutes are over", ran=2, seconds=6.0,
+    )  # fmt: skip
+    with console.capture() as capture:
+        show_result(console, ended, "digits_mlp")
+    text = capture.get()
+    assert "No trial is complete yet" in text and "larger budget" in text
+    assert "best.json" not in text and "make best" not in text

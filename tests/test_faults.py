@@ -13,8 +13,7 @@ from optuna.trial import TrialState
 
 import tuner
 from tuner import storage
-from tuner.location import locate
-from tuner.storage import count
+from tuner.storage import count, locate
 
 from .conftest import SMALL, Write
 from .test_cli import TUNER, run

@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.testing.pytest_storages import StorageTestCase
 from optuna.trial import TrialState
 
-from tuner.mirror import MirroredStorage
+from tuner.storage.mirror import MirroredStorage
 
 
 @pytest.fixture

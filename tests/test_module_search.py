@@ -18,6 +18,7 @@ import tuner
 from tuner import storage
 from tuner.data import StandardizedRowsDataModule, load
 from tuner.errors import ChangedStudyError, InputError, StudyFailedError, StudyFileError
+from tuner.storage.reading import IDENTITY
 
 from .conftest import SMALL, Write
 from .networks import Net, Wine
@@ -155,10 +156,10 @@ def test_an_mlp_study_from_before_whole_numbers_were_kept_goes_on(write_study: W
     write_study()
     tuner.tune("small", trials=1)
     study = optuna.load_study(study_name="small", storage="sqlite:///runs/optuna.db")
-    identity = json.loads(study.user_attrs[storage.IDENTITY])
+    identity = json.loads(study.user_attrs[IDENTITY])
     assert identity["search.depth"] == {"low": 1, "high": 2, "log": False}
     identity["search.depth"] = {"low": 1.0, "high": 2.0, "log": False}
-    study.set_user_attr(storage.IDENTITY, json.dumps(identity))
+    study.set_user_attr(IDENTITY, json.dumps(identity))
     assert tuner.tune("small", trials=2).ran == 1
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 import sqlalchemy
 
-from tuner.patience import Patience, is_gone
+from tuner.storage.patience import Patience, is_gone
 
 
 def gone() -> sqlalchemy.exc.OperationalError:

@@ -22,8 +22,7 @@ from optuna.trial import TrialState
 import tuner
 from tuner import storage
 from tuner.errors import InputError, StudyOwnedError
-from tuner.location import PostgreSQL, SQLiteFile, locate
-from tuner.storage import count
+from tuner.storage import PostgreSQL, SQLiteFile, count, locate
 
 from .conftest import SMALL, Write
 from .test_cli import TUNER

@@ -11,9 +11,8 @@ import tuner
 from tuner import paths, storage
 from tuner.data import load
 from tuner.errors import InputError, StoreLostError
-from tuner.location import locate
 from tuner.results import Best, ResultFiles
-from tuner.storage import best_trial
+from tuner.storage import best_trial, locate
 
 from .conftest import SMALL, Write
 

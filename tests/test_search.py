@@ -23,7 +23,8 @@ from tuner.errors import (
 )
 from tuner.progress import Ended, Observer, Snapshot
 from tuner.search import importances
-from tuner.study_store import make_pruner
+from tuner.storage.reading import IDENTITY
+from tuner.storage.study_store import make_pruner
 
 from .conftest import SMALL, Write
 
@@ -239,9 +240,9 @@ def test_a_study_from_before_a_setting_goes_on(write_study: Write) -> None:
     write_study()
     tuner.tune("small", trials=1)
     study = optuna.load_study(study_name="small", storage="sqlite:///runs/optuna.db")
-    identity = json.loads(study.user_attrs[storage.IDENTITY])
+    identity = json.loads(study.user_attrs[IDENTITY])
     del identity["study.precision"]
-    study.set_user_attr(storage.IDENTITY, json.dumps(identity))
+    study.set_user_attr(IDENTITY, json.dumps(identity))
     assert tuner.tune("small", trials=2).ran == 1
     write_study(f'{SMALL}\n[study]\nprecision = "bf16-mixed"\n')
     with pytest.raises(ChangedStudyError, match=r'study.precision: "32-true" -> "bf16-mixed"'):

@@ -19,10 +19,9 @@ from tuner.errors import (
     StoreUnreadableError,
     StudyOwnedError,
 )
-from tuner.location import locate
-from tuner.storage import best_trial, count
+from tuner.storage import StudyStore, best_trial, count, locate, tables
+from tuner.storage.untold import Untold
 from tuner.study import StudySpec, load_study
-from tuner.study_store import StudyStore
 
 from .conftest import SMALL, Write
 
@@ -161,7 +160,8 @@ def test_only_one_owner(spec: StudySpec) -> None:
 def test_a_changed_file_is_refused_with_a_diff(
     spec: StudySpec, write_study: Write, old: str, new: str, line: str
 ) -> None:
-    open_store(spec).close()
+    with open_store(spec) as store:
+        store.complete(begin(store), 0.5)
     changed = load_study(write_study(SMALL.replace(old, new)))
     with pytest.raises(ChangedStudyError) as caught:
         open_store(changed)
@@ -169,8 +169,36 @@ def test_a_changed_file_is_refused_with_a_diff(
     assert caught.value.exit_code == 2
 
 
+def test_a_changed_file_is_fine_while_nothing_has_finished(
+    spec: StudySpec, write_study: Write
+) -> None:
+    with open_store(spec) as store:
+        store.enqueue({"x": 0.5}, "rule")
+        begin(store)
+    changed = load_study(write_study(SMALL.replace("epochs = 3", "epochs = 4")))
+    with open_store(changed) as store:
+        assert store.trials() == []
+        store.prune(begin(store), "worse")
+    assert [summary.name for summary in storage.summaries()] == ["small"]
+    with pytest.raises(ChangedStudyError, match="objective.epochs: 4 -> 3"):
+        open_store(spec)
+
+
+def test_a_changed_file_is_refused_while_something_is_untold(
+    spec: StudySpec, write_study: Write
+) -> None:
+    with open_store(spec) as store:
+        store.untold.keep([tables.user_attribute(1, "seed", 7)], [])
+    changed = load_study(write_study(SMALL.replace("epochs = 3", "epochs = 4")))
+    with pytest.raises(ChangedStudyError, match="objective.epochs: 3 -> 4"):
+        open_store(changed)
+    elsewhere = Untold(store.untold.path, "elsewhere")
+    assert elsewhere.is_empty and not store.untold.is_empty
+
+
 def test_other_data_or_metric_are_refused(spec: StudySpec) -> None:
-    open_store(spec).close()
+    with open_store(spec) as store:
+        store.complete(begin(store), 0.5)
     with pytest.raises(ChangedStudyError, match='data.fingerprint: "abc" -> "xyz"'):
         open_store(spec, fingerprint="xyz")
     with pytest.raises(ChangedStudyError, match='objective.metric: "val_loss" -> "val_accuracy"'):

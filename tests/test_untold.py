@@ -11,9 +11,9 @@ import pytest
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
-from tuner import tables
-from tuner.tables import End
-from tuner.untold import Untold
+from tuner.storage import tables
+from tuner.storage.tables import End
+from tuner.storage.untold import Untold
 
 
 @pytest.fixture

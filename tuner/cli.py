@@ -126,8 +126,7 @@ def studies(as_json: AsJson = False, storage: Storage = None) -> None:
     from pathlib import Path
 
     from .display import clock, number
-    from .location import locate
-    from .storage import summaries
+    from .storage import locate, summaries
 
     tuned = {summary.name: summary for summary in summaries(locate(storage))}
     written = sorted(file.stem for file in Path("studies").glob("*.toml"))
@@ -219,7 +218,7 @@ def dashboard(
         import optuna
 
         from .dashboard import serve
-        from .location import locate
+        from .storage import locate
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def ready(url: str) -> None:

@@ -17,13 +17,11 @@ import optuna
 from .config import DataFacts, config_from_json
 from .errors import InterruptedStudyError, StoreLostError, StudyFailedError
 from .interruption import Interruption
-from .patience import is_gone
 from .progress import Ended, Observer, Running, Snapshot
 from .results import Best, ResultFiles
 from .space import SearchSpace
-from .storage import CONFIG, INTERRUPTED, RETRY_OF, Counts, count
+from .storage import CONFIG, INTERRUPTED, RETRY_OF, Counts, StudyStore, count, is_gone
 from .study import BudgetSpec, StudySpec
-from .study_store import StudyStore
 from .workers import Event, Failed, Finished, Job, Progress, Worker
 
 #: Attributes of a trial that a metric of the same name must not overwrite.

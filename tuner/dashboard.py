@@ -10,8 +10,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from optuna_dashboard import wsgi
 
 from .errors import InputError
-from .location import Location
-from .storage import open_storage
+from .storage import Location, open_storage
 
 #: The dashboard knows no users and writes to the store, so it is served to this machine alone.
 HOST = "127.0.0.1"

@@ -207,6 +207,10 @@ def show_result(console: Console, result: TuneResult, study: str) -> None:
         console.print(
             f"\n[dim]What mattered is told from {ENOUGH_FOR_IMPORTANCES} complete trials on.[/]"
         )
+    if result.best is None:
+        console.print(f"\nFiles:  {result.folder}/  (trials.csv)")
+        console.print(f"Next:   make tune STUDY={study} with a larger budget", highlight=False)
+        return
     console.print(f"\nFiles:  {result.folder}/  (best.json, best.ckpt, trials.csv)")
     console.print(f"Next:   make best STUDY={study}    make dashboard", highlight=False)
     console.print(f'        tuner.best_config("{result.study}")  in Python', highlight=False)

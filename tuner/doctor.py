@@ -109,8 +109,7 @@ def _place(name: str, folder: Path) -> Check:
 
 
 def _store(named: str | None) -> Check:
-    from . import storage
-    from .location import SQLiteFile, locate
+    from .storage import SQLiteFile, locate, summaries
 
     try:
         location = locate(named)
@@ -120,7 +119,7 @@ def _store(named: str | None) -> Check:
         return Check("store", True, f"{location} does not exist yet")
     if isinstance(location, SQLiteFile) and not os.access(location.path, os.W_OK):
         return Check("store", False, f"{location} cannot be written")
-    return _try("store", lambda: f"{location}, {len(storage.summaries(location))} studies")
+    return _try("store", lambda: f"{location}, {len(summaries(location))} studies")
 
 
 def _mnist() -> Check:

@@ -139,8 +139,7 @@ def leaderboard(study: str | Path, *, storage: str | None = None) -> pd.DataFram
         InputError: there is no such study.
         StoreUnreadableError: the store cannot be read.
     """
-    from .location import locate
-    from .storage import read_study, translated
+    from .storage import locate, read_study, translated
 
     location = locate(storage)
     found = read_study(study_name(study), location)

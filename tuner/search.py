@@ -18,15 +18,13 @@ from .coordinator import Coordinator
 from .data import Dataset
 from .errors import DataError, InputError
 from .interruption import Interruption
-from .location import locate
 from .modules import UserClasses
 from .progress import Observer
 from .results import Best
 from .solo import ModuleTraining
 from .space import MLPSpace, ModuleSpace
-from .storage import Counts
+from .storage import Counts, StudyStore, locate
 from .study import AnyStudySpec, BudgetSpec, ModuleStudySpec, StudySpec, load_study
-from .study_store import StudyStore
 from .workers import Devices, Staff, Worker, fleets, solos
 
 Trainer = Literal["fleet", "solo"]

@@ -1,7 +1,7 @@
 """How the Optuna studies are opened and read.
 
-All studies share one store (`tuner.location`; one writer a study), so that the dashboard shows them
-side by side. What is written into it is `tuner.study_store`'s part.
+All studies share one store (`location.py`; one writer a study), so that the dashboard shows them
+side by side. What is written into it is `study_store.py`'s part.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sqlalchemy.exc
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from .errors import InputError, StoreUnreadableError, TunerError
+from ..errors import InputError, StoreUnreadableError, TunerError
 from .location import Location, locate
 
 # Names of the attributes that a study and its trials keep in the store.

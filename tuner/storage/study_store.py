@@ -6,34 +6,27 @@ ours.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import socket
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import IO, Any
+from typing import Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import FrozenTrial, TrialState
-from optuna_dashboard import save_note
 
-from . import paths
-from .closing import Closing
-from .config import DataFacts
-from .errors import (
-    ChangedStudyError,
-    InputError,
-    StoreLostError,
-    StoreUnreadableError,
-    StudyOwnedError,
-)
+from .. import paths
+from ..closing import Closing
+from ..config import DataFacts
+from ..errors import ChangedStudyError, StoreLostError, StoreUnreadableError
+from ..study import Pruner, StudySpec
+from .folder_lock import FolderLock
+from .identity import Identity, changes, identity_of
 from .location import Location, locate
 from .mirror import MirroredStorage
 from .patience import Patience
-from .storage import (
+from .reading import (
     BUDGET_TRIALS,
     CONFIG,
     FACTS,
@@ -43,37 +36,10 @@ from .storage import (
     SECONDS,
     best_trial,
     connect,
-    read_study,
+    count,
     translated,
 )
-from .study import Pruner, StudySection, StudySpec
 from .untold import Untold
-
-
-class _FolderLock:
-    """The sole right to the files of a study, given back by the system when the process ends."""
-
-    def __init__(self, name: str) -> None:
-        path = paths.study_folder(name) / "owner"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: IO[str] = path.open("a+")
-        except OSError as error:
-            raise StoreLostError(f"{path}: taking the study failed: {error.strerror}") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._file.seek(0)
-            owner = self._file.read().strip() or "another process"
-            self._file.close()
-            raise StudyOwnedError(f"study {name!r} is being tuned by {owner}") from error
-        self._file.truncate(0)
-        self._file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        self._file.flush()
-
-    def release(self) -> None:
-        self._file.truncate(0)
-        self._file.close()
 
 
 class StudyStore(Closing):
@@ -107,20 +73,20 @@ class StudyStore(Closing):
     ) -> None:
         self._location = location = location or locate()
         self.is_beside = False
-        identity = _identity(spec, metric, fingerprint)
+        identity = identity_of(spec, metric, fingerprint)
         self.untold = Untold(paths.study_folder(spec.name) / "untold.jsonl", str(location))
         with ExitStack() as resources:
-            resources.callback(_FolderLock(spec.name).release)
-            if location.exists() and not new:
-                _refuse_changes(spec, identity, location)
+            resources.callback(FolderLock(spec.name).release)
             self._disk = connect(location, is_kept=True)
             resources.callback(self._disk.engine.dispose)
             with translated(location, StoreUnreadableError, "taking the study"):
-                ownership = location.own(spec.name)
-            resources.callback(ownership.release)
+                resources.callback((ownership := location.own(spec.name)).release)
+                is_void = not new and self._is_void(spec, identity)
             with translated(location, StoreLostError, "writing the study"):
                 if new:
                     _put_aside(spec.name, self._disk)
+                elif is_void:
+                    optuna.delete_study(study_name=spec.name, storage=self._disk)
                 self.untold.tell(self._disk, spec.name)
                 patience = Patience(location.patience, ownership.ensure, is_cut)
                 self._storage = MirroredStorage(self._disk, patience)
@@ -140,11 +106,32 @@ class StudyStore(Closing):
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore", ExperimentalWarning)
                         self.study.set_metric_names([metric])
+                    from optuna_dashboard import save_note  # takes a second to import
+
                     save_note(self.study, f"`{spec.path.name}`\n\n```toml\n{spec.text}\n```\n")
                     if facts is not None:
                         self.study.set_user_attr(FACTS, facts.model_dump())
                     self.study.set_user_attr(IDENTITY, json.dumps(identity))
             self._resources = resources.pop_all()
+
+    def _is_void(self, spec: StudySpec, identity: Identity) -> bool:
+        """Says whether a study of another file is there, of which nothing has finished.
+
+        Raises:
+            ChangedStudyError: trials of it have.
+        """
+        if spec.name not in optuna.get_all_study_names(storage=self._disk):
+            return False
+        study = optuna.load_study(study_name=spec.name, storage=self._disk)
+        differences = changes(study, identity)
+        if not differences:
+            return False
+        if not count(study.get_trials(deepcopy=False)).finished and self.untold.is_empty:
+            return True
+        raise ChangedStudyError(
+            f"{spec.path}: differs from the study in {self._location}, whose trials it cannot go "
+            "on with; --new puts them aside and begins anew\n" + "\n".join(differences)
+        )
 
     def close(self) -> None:
         """Writes what is left, and gives the study back.
@@ -277,55 +264,6 @@ def make_pruner(name: Pruner, epochs: int) -> optuna.pruners.BasePruner:
             return optuna.pruners.MedianPruner()
         case "none":
             return optuna.pruners.NopPruner()
-
-
-def _identity(spec: StudySpec, metric: str, fingerprint: str) -> dict[str, Any]:
-    """All that decides the scores: the file but the budgets, limits and loggers, and the data."""
-    excluded: dict[str, Any] = {
-        "budget": True,
-        "study": {"max_failures", "epoch_minutes"},
-        "trainer": {"logger"},
-    }
-    whole = spec.model_dump(mode="json", exclude=excluded)
-    whole["objective"]["metric"] = metric
-    whole["data"]["fingerprint"] = fingerprint
-    return _flat(whole)
-
-
-def _flat(value: dict[str, Any]) -> dict[str, Any]:
-    """Names each value by section and key."""
-    return {
-        f"{section}.{key}": entry for section, keys in value.items() for key, entry in keys.items()
-    }
-
-
-def _refuse_changes(spec: StudySpec, identity: dict[str, Any], location: Location) -> None:
-    """Compares the study file with the stored one.
-
-    Raises:
-        ChangedStudyError: they differ; the message holds the differences.
-    """
-    try:
-        study = read_study(spec.name, location)
-    except InputError:
-        return
-    stored = json.loads(study.user_attrs.get(IDENTITY, "null"))
-    if stored is None:
-        return
-    # A setting that came after the study was stored had its default there.
-    defaults = _flat({"study": StudySection().model_dump(mode="json")})
-    stored = {key: defaults[key] for key in defaults.keys() & identity.keys()} | stored
-    if stored == identity:
-        return
-    lines = [
-        f"  {key}: {json.dumps(stored.get(key))} -> {json.dumps(identity.get(key))}"
-        for key in sorted(stored.keys() | identity.keys())
-        if stored.get(key) != identity.get(key)
-    ]
-    raise ChangedStudyError(
-        f"{spec.path}: differs from the study in {location}, whose trials it cannot go on "
-        "with; --new puts them aside and begins anew\n" + "\n".join(lines)
-    )
 
 
 def _put_aside(name: str, storage: optuna.storages.RDBStorage) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from . import paths, tables
+from .. import paths
+from . import tables
 from .tables import End, Row
 
 
@@ -28,6 +29,11 @@ class Untold:
 
     def __init__(self, path: Path, store: str) -> None:
         self.path, self._store = path, store
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left to be told to this store."""
+        return all(json.loads(line)["store"] != self._store for line in self._lines())
 
     def keep(self, rows: Sequence[Row], ends: Sequence[End]) -> None:
         """Adds lines to the file."""

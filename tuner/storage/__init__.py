@@ -1,0 +1,38 @@
+"""The store: where all studies live, how they are read, and how one of them is written."""
+
+from .location import Location, PostgreSQL, SQLiteFile, locate
+from .patience import is_gone
+from .reading import (
+    CONFIG,
+    INTERRUPTED,
+    RETRY_OF,
+    Counts,
+    StudySummary,
+    best_trial,
+    count,
+    open_storage,
+    read_study,
+    summaries,
+    translated,
+)
+from .study_store import StudyStore
+
+__all__ = [
+    "CONFIG",
+    "INTERRUPTED",
+    "RETRY_OF",
+    "Counts",
+    "Location",
+    "PostgreSQL",
+    "SQLiteFile",
+    "StudyStore",
+    "StudySummary",
+    "best_trial",
+    "count",
+    "is_gone",
+    "locate",
+    "open_storage",
+    "read_study",
+    "summaries",
+    "translated",
+]

@@ -1,0 +1,54 @@
+"""What the trials of a study were made with: all of its file and data that decides a score."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import optuna
+
+from ..study import StudySection, StudySpec
+from .reading import IDENTITY
+
+#: Each value by its section and key, as `data.validation`.
+Identity = dict[str, Any]
+
+
+def identity_of(spec: StudySpec, metric: str, fingerprint: str) -> Identity:
+    """Returns all that decides the scores: the file but the budgets, limits and loggers, the data.
+
+    Args:
+        spec: the study file.
+        metric: what is optimized.
+        fingerprint: of the data; "" if they are not known.
+    """
+    excluded: dict[str, Any] = {
+        "budget": True,
+        "study": {"max_failures", "epoch_minutes"},
+        "trainer": {"logger"},
+    }
+    whole = spec.model_dump(mode="json", exclude=excluded)
+    whole["objective"]["metric"] = metric
+    whole["data"]["fingerprint"] = fingerprint
+    return _flat(whole)
+
+
+def changes(study: optuna.Study, identity: Identity) -> list[str]:
+    """Returns a line for each value that differs from the one the stored trials were made with."""
+    stored = json.loads(study.user_attrs.get(IDENTITY, "null"))
+    if stored is None:
+        return []
+    # A setting that came after the study was stored had its default there.
+    defaults = _flat({"study": StudySection().model_dump(mode="json")})
+    stored = {key: defaults[key] for key in defaults.keys() & identity.keys()} | stored
+    return [
+        f"  {key}: {json.dumps(stored.get(key))} -> {json.dumps(identity.get(key))}"
+        for key in sorted(stored.keys() | identity.keys())
+        if stored.get(key) != identity.get(key)
+    ]
+
+
+def _flat(value: dict[str, Any]) -> Identity:
+    return {
+        f"{section}.{key}": entry for section, keys in value.items() for key, entry in keys.items()
+    }
