@@ -53,6 +53,25 @@ class TestSplit:
             4,
         ]
 
+    @pytest.mark.parametrize("source", ["wine", "diabetes"])
+    def test_is_cut_anew_without_the_test_part(self, source: str) -> None:
+        dataset = load(source, HERE)
+        first, same, other = (dataset.cut_anew(seed) for seed in (1, 1, 2))
+        assert np.array_equal(first.validation.x, same.validation.x)
+        assert not np.array_equal(first.validation.x, other.validation.x)
+        for cut in (first, other):
+            assert cut.test is dataset.test
+            assert cut.facts == dataset.facts
+            ours, theirs = (
+                np.sort(np.concatenate([each.train.x, each.validation.x]), axis=0)
+                for each in (cut, dataset)
+            )
+            assert np.array_equal(ours, theirs)
+            assert np.allclose(cut.standardization.input_mean, cut.train.x.mean(0), rtol=1e-5)
+        if source == "wine":
+            shares = [np.bincount(cut.validation.y) for cut in (dataset, first, other)]
+            assert all(np.abs(share - shares[0]).max() <= 1 for share in shares)
+
     def test_follows_from_the_seed(self) -> None:
         first, same, other = (split(table(), seed=seed) for seed in (1, 1, 2))
         assert np.array_equal(first.train.x, same.train.x)

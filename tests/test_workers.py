@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -155,6 +156,27 @@ def test_the_same_job_gives_the_same_numbers(kind: Kind, wine: Dataset) -> None:
             found = until(worker, ended)
             scores.append([event.metrics for event in found if not isinstance(event, Failed)])
     assert scores[0] == scores[1]
+
+
+def test_a_cut_decides_the_scores_whatever_trained_before(worker: Worker, wine: Dataset) -> None:
+    """As a worker gives them whose data were cut so; the other jobs have nothing to do with it."""
+    jobs = [Job(n, SHORT, seed=5, shuffle_seed=3, cut=cut) for n, cut in ((11, 1), (12, 2))]
+    worker.submit(Job(10, SHORT, seed=5, shuffle_seed=3))
+    until(worker, ended)
+    found: dict[int, dict[str, float]] = {}
+    for job in jobs:
+        worker.submit(job)
+        *_, last = until(worker, ended)
+        assert isinstance(last, Finished)
+        found[job.id] = dict(last.metrics)
+    for job in jobs:
+        assert job.cut is not None
+        with solo_here(wine.cut_anew(job.cut)) as alone:
+            alone.submit(replace(job, cut=None))
+            *_, last = until(alone, ended)
+        assert isinstance(last, Finished)
+        assert found[job.id] == pytest.approx(dict(last.metrics), rel=1e-4)
+    assert found[11] != found[12]
 
 
 def test_nothing_is_heard_of_a_cancelled_job(worker: Worker) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -123,6 +123,29 @@ class Dataset:
             input_scale=np.full(n_inputs, _scale(x, axis), np.float32),
             target_mean=targets.mean(0, dtype=np.float64).astype(np.float32),
             target_scale=_scale(targets, 0).astype(np.float32),
+        )
+
+    def cut_anew(self, seed: int) -> Dataset:
+        """Returns the same rows with training and validation cut anew, in parts of the same sizes.
+
+        The test part stays. In a classification each class keeps its share.
+
+        Args:
+            seed: decides which rows are validation rows, in [0, 2 ** 32).
+        """
+        x = np.concatenate([self.train.x, self.validation.x])
+        y = np.concatenate([self.train.y, self.validation.y])
+        train, validation = train_test_split(
+            np.arange(len(x)),
+            test_size=len(self.validation),
+            random_state=seed,
+            stratify=y if y.ndim == 1 else None,
+        )
+        whole = Part(x, y)
+        return replace(
+            self,
+            train=whole.rows(np.sort(train)),
+            validation=whole.rows(np.sort(validation)),
         )
 
 

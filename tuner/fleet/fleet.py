@@ -60,10 +60,16 @@ class Outcome:
 class _Lane:
     """Members of one batch size, by key, and how many epochs the lane has run."""
 
-    def __init__(self, rows: LaneRows) -> None:
+    def __init__(self, rows: LaneRows, batch_size: int, shuffle_seed: int, cut: int | None) -> None:
         self.rows = rows
+        self.batch_size, self.shuffle_seed, self.cut = batch_size, shuffle_seed, cut
         self.members: dict[int, Member] = {}
         self.epochs = 0
+
+    def takes(self, batch_size: int, shuffle_seed: int, cut: int | None) -> bool:
+        """Says whether a member may join; those of a cut of their own all begin with it."""
+        is_same = (batch_size, shuffle_seed, cut) == (self.batch_size, self.shuffle_seed, self.cut)
+        return is_same and (cut is None or self.epochs == 0)
 
 
 class Fleet(Closing):
@@ -91,9 +97,11 @@ class Fleet(Closing):
         with quiet():
             fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
         self._mixed = precision == "bf16-mixed"
+        self._dataset = dataset
         self._rows = Rows(dataset, fabric.device, dtype)
+        self._cuts: dict[int | None, Rows] = {None: self._rows}
         self._hands, self._n_fleets = Hands(hands, fabric.device), n_fleets
-        self._lanes: dict[tuple[int, int], _Lane] = {}
+        self._lanes: list[_Lane] = []
         self._stop = threading.Event()
 
     def __len__(self) -> int:
@@ -102,7 +110,7 @@ class Fleet(Closing):
     @property
     def keys(self) -> list[int]:
         """Names of the members."""
-        return [key for lane in self._lanes.values() for key in lane.members]
+        return [key for lane in self._lanes for key in lane.members]
 
     def room(self, largest: MLPConfig) -> int:
         """Returns how many members keep the device busy and find room, at least 1.
@@ -115,7 +123,9 @@ class Fleet(Closing):
         )
         return members_at_once(n_bytes * self._n_fleets, self._hands.n, self._rows.device)
 
-    def join(self, key: int, config: MLPConfig, *, seed: int, shuffle_seed: int) -> None:
+    def join(
+        self, key: int, config: MLPConfig, *, seed: int, shuffle_seed: int, cut: int | None = None
+    ) -> None:
         """Takes a member into its lane, from the lane's next epoch on.
 
         Args:
@@ -123,21 +133,34 @@ class Fleet(Closing):
             config: the network and its training.
             seed: of the initial weights and the dropout.
             shuffle_seed: of the order of the rows.
+            cut: seed by which training and validation rows are cut anew; such a member's shuffles
+                begin with it. None takes the data set's own parts.
 
         Raises:
             ValueError: the config and the data do not go together.
         """
-        member = Member(config, seed, self._rows, mixed=self._mixed)
-        name = (config.batch_size, shuffle_seed)
-        if name not in self._lanes:
-            self._lanes[name] = _Lane(LaneRows(self._rows, *name))
-        self._lanes[name].members[key] = member
+        if cut not in self._cuts:
+            assert cut is not None
+            rows = Rows(self._dataset.cut_anew(cut), self._rows.device, self._rows.dtype)
+            self._cuts[cut] = rows
+        rows = self._cuts[cut]
+        member = Member(config, seed, rows, mixed=self._mixed)
+        name = (config.batch_size, shuffle_seed, cut)
+        lane = next((lane for lane in self._lanes if lane.takes(*name)), None)
+        if lane is None:
+            lane = _Lane(LaneRows(rows, config.batch_size, shuffle_seed), *name)
+            self._lanes.append(lane)
+        lane.members[key] = member
 
     def drop(self, key: int) -> None:
         """Takes a member out; unknown keys are fine."""
-        for lane in self._lanes.values():
+        for lane in self._lanes:
             if lane.members.pop(key, None) is not None and not lane.members:
                 lane.rows.release()
+        # The data set's own lanes are kept, since their shuffles go on where they were.
+        self._lanes = [lane for lane in self._lanes if lane.members or lane.cut is None]
+        in_use = {None, *(lane.cut for lane in self._lanes)}
+        self._cuts = {cut: rows for cut, rows in self._cuts.items() if cut in in_use}
 
     def leave(self, key: int) -> MLP:
         """Takes a member out and returns it as an ordinary network, as trained so far."""
@@ -153,7 +176,7 @@ class Fleet(Closing):
         return model, member.export_optimizer(model)
 
     def _member(self, key: int) -> Member:
-        for lane in self._lanes.values():
+        for lane in self._lanes:
             if key in lane.members:
                 return lane.members[key]
         raise KeyError(key)
@@ -170,7 +193,10 @@ class Fleet(Closing):
         Raises:
             StoppedError: `stop` was called.
         """
-        lanes = [self._lanes[name] for name in sorted(self._lanes) if self._lanes[name].members]
+        lanes = sorted(
+            (lane for lane in self._lanes if lane.members),
+            key=lambda lane: (lane.batch_size, lane.shuffle_seed),
+        )
         crew = [_Shift(member) for lane in lanes for member in lane.members.values()]
         shifts = {shift.member: shift for shift in crew}
         for lane in lanes:

@@ -27,12 +27,17 @@ class Job:
         seed: of the initial weights and the dropout; of all that is random in a module of the
             user's.
         shuffle_seed: of the order of the rows, together with the number of a shuffle.
+        cut: None trains and scores on the parts of the data as they are. A number cuts training
+            and validation rows anew (`Dataset.cut_anew`), and shuffles from 0 on, so that the
+            scores follow from config and seeds alone. A LightningDataModule of the user's cuts
+            its own rows, from the seed if it draws them.
     """
 
     id: int
     config: Config
     seed: int
     shuffle_seed: int
+    cut: int | None = None
 
 
 @dataclass(frozen=True)

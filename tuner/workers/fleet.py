@@ -82,7 +82,8 @@ class FleetCrew:
         try:
             if not isinstance(job.config, MLPConfig):
                 raise TypeError(f"a fleet trains MLPs, not {job.config.module}")
-            self._fleet.join(job.id, job.config, seed=job.seed, shuffle_seed=job.shuffle_seed)
+            seeds = {"seed": job.seed, "shuffle_seed": job.shuffle_seed}
+            self._fleet.join(job.id, job.config, cut=job.cut, **seeds)
         except Exception as error:
             self._failed += self._fail(job.id, error)
 

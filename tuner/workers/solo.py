@@ -96,11 +96,12 @@ class SoloCrew:
                 raise solo.CancelledError
 
         config, seeds = job.config, {"seed": job.seed, "shuffle_seed": job.shuffle_seed}
+        dataset = self._cut(job.cut)
         if isinstance(config, ModuleConfig):
             assert self._training is not None
             module = solo.train_module(
                 config,
-                self._dataset,
+                dataset,
                 self._training,
                 number=job.id,
                 on_epoch=on_epoch,
@@ -109,10 +110,10 @@ class SoloCrew:
             )
             checkpoint = module_to_checkpoint(module, config)
             return Finished(job.id, last, checkpoint, n_parameters(module))
-        assert self._dataset is not None
+        assert dataset is not None
         model = solo.train_mlp(
             config,
-            self._dataset,
+            dataset,
             precision=self._precision,
             accelerator=self._accelerator,
             on_epoch=on_epoch,
@@ -120,3 +121,9 @@ class SoloCrew:
             **seeds,
         )
         return Finished(job.id, last, to_checkpoint(model), n_parameters(model))
+
+    def _cut(self, seed: int | None) -> Dataset | None:
+        """Returns the data, their parts cut anew if a seed says how."""
+        if seed is None or self._dataset is None:
+            return self._dataset
+        return self._dataset.cut_anew(seed)
