@@ -27,6 +27,9 @@ trials = 4
 [search]
 depth = { low = 1, high = 2 }
 width = { around = "two_thirds", factor = 4, low = 4, high = 64 }
+
+[confirm]
+seeds = 0
 """
 
 Write = Callable[..., Path]

@@ -32,10 +32,24 @@ MAY_IMPORT = {
     "fleet": {"closing", "config", "data", "model", "normalization", "quiet", "schedules"},
     "space": {"config", "domains", "heuristics", "modules", "study"},
     "workers": {"closing", "config", "data", "extras", "fleet", "model", "solo"},
-    "storage": {"closing", "config", "extras", "study"},
-    "results": {"config", "imports", "storage", "study"},
+    "winner": {"config"},
+    "storage": {"closing", "config", "extras", "study", "winner"},
+    "results": {"config", "imports", "storage", "study", "winner"},
     "progress": {"config", "results", "storage"},
+    "repeats": {"config", "interruption", "progress", "workers"},
+    "confirmer": {
+        "config",
+        "data",
+        "progress",
+        "repeats",
+        "solo",
+        "storage",
+        "study",
+        "winner",
+        "workers",
+    },
     "coordinator": {
+        "winner",
         "interruption",
         "config",
         "study",
@@ -49,7 +63,10 @@ MAY_IMPORT = {
         "config",
         "complaints",
         "interruption",
+        "confirmer",
         "coordinator",
+        "repeats",
+        "winner",
         "study",
         "data",
         "modules",
@@ -62,7 +79,7 @@ MAY_IMPORT = {
     },
     "dashboard": {"storage"},
     "doctor": {"storage"},
-    "display": {"config", "progress", "results", "search"},
+    "display": {"config", "progress", "results", "search", "winner"},
 }
 #: The public names and the command line may import all.
 TOP = {"__init__", "__main__", "cli"}
@@ -115,6 +132,7 @@ def test_the_table_has_no_cycle() -> None:
 
 def test_the_rules_need_neither_torch_nor_optuna() -> None:
     rooms = {"complaints", "config", "domains", "errors", "heuristics", "imports", "paths", "study"}
+    rooms |= {"winner"}
     for path in (path for path in FILES if room(path) in rooms):
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):

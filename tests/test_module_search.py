@@ -30,7 +30,7 @@ SEARCH = (
     "[search]\nwidth = { low = 2, high = 16, log = true }\n"
     "learning_rate = { low = 1e-4, high = 1e-1, log = true }\nbatch_size = [16, 32]\n"
 )
-BUDGET = "[budget]\ntrials = 4\n"
+BUDGET = "[budget]\ntrials = 4\n[confirm]\nseeds = 0\n"
 
 
 def text(head: str = MODULE, epochs: int = 3, more: str = "") -> str:

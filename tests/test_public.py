@@ -16,6 +16,7 @@ NAMES = [
     "TunerError",
     "best",
     "best_config",
+    "confirmation",
     "heuristics",
     "leaderboard",
     "load_model",

@@ -25,7 +25,7 @@ def test_room_counts_what_a_member_holds(precision: Precision, width: int, least
         before = stored()
         fleet.join(0, config, seed=0, shuffle_seed=0)
         fleet.run_epoch()
-        lane = next(iter(fleet._lanes.values())).rows
+        lane = fleet._lanes[0].rows
         added = stored() - before - lane._x.nbytes - lane._y.nbytes
     mixed = precision == "bf16-mixed"
     counted = room.member_bytes(config, digits.facts, torch.float32.itemsize, mixed=mixed)

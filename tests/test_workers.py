@@ -272,7 +272,7 @@ def test_what_failed_is_not_kept_in_memory(wine: Dataset, monkeypatch: pytest.Mo
             until(worker, ended)
             worker.events(0.2)
             assert members[0]() is None
-            (lane,) = crew._fleet._lanes.values()
+            (lane,) = crew._fleet._lanes
             assert lane.rows._x.numel() == 0
     finally:
         gc.enable()

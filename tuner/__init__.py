@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .results import Best as Best
     from .results import best as best
     from .results import best_config as best_config
+    from .results import confirmation as confirmation
     from .results import leaderboard as leaderboard
     from .results import load_model as load_model
     from .search import TuneResult as TuneResult
@@ -27,6 +28,7 @@ _HOMES = {
     "TunerError": "errors",
     "best": "results",
     "best_config": "results",
+    "confirmation": "results",
     "heuristics": "heuristics",
     "leaderboard": "results",
     "load_model": "results",
@@ -42,6 +44,7 @@ __all__ = [
     "TunerError",
     "best",
     "best_config",
+    "confirmation",
     "heuristics",
     "leaderboard",
     "load_model",

@@ -72,6 +72,10 @@ def tune(
         typer.Option(help="Train on a Ray cluster: ray, or ray://host:10001 for one elsewhere."),
     ] = None,
     storage: Storage = None,
+    confirm: Annotated[
+        bool,
+        typer.Option(help="Train the best configs again over fresh seeds, as [confirm] says."),
+    ] = True,
 ) -> None:
     """Tune a study until its budget is used; go on where an earlier run ended.
 
@@ -97,6 +101,7 @@ def tune(
             devices=None if devices is None else parse_devices(devices),
             cluster=cluster,
             storage=storage,
+            confirm=confirm,
             observer=display,
         )
     show_result(out, result, study)
@@ -104,20 +109,16 @@ def tune(
 
 @app.command()
 def best(study: Study, as_json: AsJson = False) -> None:
-    """Print the best config of a study."""
+    """Print the winner of a study: how sure its score is, and its config."""
     from . import results
 
     found = results.best(study)
     if as_json:
         print(found.model_dump_json(indent=2))
         return
-    from .display import config_table, number
+    from .display import show_winner
 
-    out.print(
-        f"[bold green]{found.metric} {number(found.value)}[/] "
-        f"(study {found.study}, trial {found.trial}, {found.n_parameters:,} parameters)"
-    )
-    out.print(config_table(found.config))
+    show_winner(out, found, results.confirmation(study))
 
 
 @app.command()

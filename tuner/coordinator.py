@@ -9,8 +9,10 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import metadata
+from itertools import pairwise
+from statistics import median
 
 import optuna
 
@@ -20,12 +22,22 @@ from .interruption import Interruption
 from .progress import Ended, Observer, Running, Snapshot
 from .results import Best, ResultFiles
 from .space import SearchSpace
-from .storage import CONFIG, INTERRUPTED, RETRY_OF, Counts, StudyStore, count, is_gone
+from .storage import (
+    CONFIG,
+    EPOCH_SECONDS,
+    INTERRUPTED,
+    RETRY_OF,
+    Counts,
+    StudyStore,
+    count,
+    is_gone,
+)
 from .study import BudgetSpec, StudySpec
+from .winner import Confirmation, Confirmed
 from .workers import Event, Failed, Finished, Job, Progress, Worker
 
 #: Attributes of a trial that a metric of the same name must not overwrite.
-_ATTRIBUTES = (CONFIG, INTERRUPTED, RETRY_OF, "n_parameters", "reason", "traceback")
+_ATTRIBUTES = (CONFIG, EPOCH_SECONDS, INTERRUPTED, RETRY_OF, "n_parameters", "reason", "traceback")
 _VERSION = metadata.version("tuner")
 #: Seconds between two looks at the clock and at signals.
 _TICK = 0.1
@@ -38,6 +50,8 @@ class _UnderWay:
     trial: optuna.Trial
     view: Running
     first_shuffle: int | None = None
+    #: When each of its epochs ended, in seconds.
+    ends: list[float] = field(default_factory=list)
 
 
 class Coordinator:
@@ -117,7 +131,10 @@ class Coordinator:
         self.earlier_seconds = self.store.seconds
         self.files.write_study(self.spec.text)
         self._recount()
-        self.files.repair(self.best)
+        kept, best = self.store.confirmation, self.best
+        if kept is not None and best is not None and kept.search_best == best.trial:
+            best = self.confirmed(kept)
+        self.files.repair(best)
 
     def _end(self) -> str:
         """Says what ends the search, or "" to go on.
@@ -239,8 +256,10 @@ class Coordinator:
                 first = event.shuffle - epoch + 1
                 if first != way.first_shuffle:  # it began, or began anew
                     way.first_shuffle = first
+                    way.ends.clear()
                     self.store.annotate(way.trial, first_shuffle=first)
                 way.view = replace(way.view, epoch=epoch, score=score)
+                way.ends.append(time.monotonic())
                 # The last epoch ends in a Finished: there is nothing left to prune.
                 if self.store.report(way.trial, epoch, score) and epoch < way.view.config.epochs:
                     self.worker.cancel(event.job)
@@ -264,6 +283,9 @@ class Coordinator:
         number = way.trial.number
         taken = {self.metric, *_ATTRIBUTES, *way.trial.user_attrs}
         others = {name: figure for name, figure in event.metrics.items() if name not in taken}
+        if len(way.ends) > 1:  # after the first one, which may have waited for workers to start
+            spans = [end - begin for begin, end in pairwise(way.ends)]
+            others[EPOCH_SECONDS] = round(median(spans), 4)
         self.store.annotate(way.trial, n_parameters=event.n_parameters, **others)
         if self.best is None or self._is_as_good(value, self.best.value):
             self.files.stage(number, event.checkpoint)
@@ -312,6 +334,13 @@ class Coordinator:
             finished=trial.datetime_complete,
             tuner=_VERSION,
         )
+
+    def confirmed(self, confirmation: Confirmation) -> Best:
+        """Returns the winner of a confirmation."""
+        number = confirmation.winning.trial
+        trial = next(trial for trial in self.store.trials() if trial.number == number)
+        confirmed = Confirmed.of(confirmation)
+        return self._best(trial).model_copy(update={"confirmed": confirmed, "seed": confirmed.seed})
 
     # What others see
 

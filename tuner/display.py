@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -11,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from .config import Config, ModuleConfig, Scalar
-from .progress import Ended, Observer, Running, Snapshot
+from .progress import Ended, Observer, Repeated, Running, Snapshot
 from .results import Best
 from .search import ENOUGH_FOR_IMPORTANCES, TuneResult
+from .winner import Confirmation, Estimate
 
 #: Trials that the live panel shows below each other.
 _SHOWN = 6
@@ -107,6 +110,14 @@ class Display(Observer):
         """Prints a line for a trial that ended."""
         self._console.print(_line(trial), highlight=False, soft_wrap=True)
 
+    def repeated(self, training: Repeated) -> None:
+        """Draws how many trainings have ended."""
+        if self._live.is_started:
+            bar = ProgressBar(total=training.of, completed=training.done, width=60)
+            row = Table.grid(padding=(0, 2))
+            row.add_row(bar, f"[bold]{training.done} of {training.of}[/] trainings")
+            self._live.update(Panel(row, title="repeating", title_align="left"), refresh=True)
+
 
 def _line(ended: Ended) -> str:
     view = ended.trial
@@ -170,6 +181,98 @@ def _best_line(best: Best | None, metric: str) -> Text:
     )
 
 
+def show_winner(console: Console, best: Best, confirmation: Confirmation | None) -> None:
+    """Prints the winner, how sure its score is, and its config.
+
+    Args:
+        console: where to print.
+        best: of the study.
+        confirmation: that it won, if it is confirmed.
+    """
+    about = f"(study {escape(best.study)}, trial {best.trial}, {best.n_parameters:,} parameters)"
+    if best.confirmed is None:
+        console.print(
+            f"\n[bold green]Best {escape(best.metric)}: {number(best.value)}[/] {about}\n"
+            "[yellow]in the search, and not confirmed over other seeds: expect less[/]"
+        )
+    else:
+        confirmed = best.confirmed
+        console.print(
+            f"\n[bold green]Best {escape(best.metric)}: {estimate(confirmed.validation)}[/] {about}"
+        )
+        if confirmed.test is not None:
+            console.print(
+                f"[bold green]     {escape(confirmed.test_metric)}: {estimate(confirmed.test)}[/]"
+            )
+        console.print(
+            f"over {confirmed.validation.n} seeds, each with initial weights, shuffles and "
+            f"validation rows of its own. In the search it had {number(best.value)}: "
+            f"optimism {confirmed.optimism:+.2g}."
+        )
+    if confirmation is not None:
+        console.print()
+        console.print(confirmation_table(confirmation))
+        for line in comparisons(confirmation):
+            console.print(line, highlight=False)
+    console.print()
+    console.print(config_table(best.config))
+
+
+def estimate(found: Estimate | None) -> str:
+    """Writes a mean and its standard error, with the digits that the error leaves."""
+    if found is None:
+        return "-"
+    if found.standard_error == 0 or not math.isfinite(found.standard_error):
+        return f"{number(found.mean)} ± {found.standard_error:.2g}"
+    digits = max(0, 1 - math.floor(math.log10(found.standard_error)))
+    return f"{found.mean:.{digits}f} ± {found.standard_error:.{digits}f}"
+
+
+def confirmation_table(confirmation: Confirmation) -> Table:
+    """Lays out all arms of a confirmation, mean ± standard error."""
+    metric, test = escape(confirmation.metric), escape(confirmation.test_metric)
+    table = Table("", metric, *([test] if test else []), "in the search", "parameters", box=None)
+    for arm in confirmation.arms:
+        row = [escape(arm.name), estimate(arm.confirmed) if arm.scores else escape(arm.reason)]
+        row += [estimate(arm.test)] if test else []
+        row += [number(arm.search), f"{arm.n_parameters:,}"]
+        is_winner = arm.name == confirmation.winner
+        table.add_row(*row, "winner" if is_winner else "", style="bold" if is_winner else "")
+    return table
+
+
+def comparisons(confirmation: Confirmation) -> list[str]:
+    """Says why the winner won, what the search gained, and how often the test part was opened."""
+    winning = confirmation.winning
+    others = [arm for arm in confirmation.arms if arm.trial is not None and arm.scores]
+    lines = []
+    if others and others[0].name != winning.name:
+        lines.append(
+            f"{winning.name} won: within one standard error of the best mean ({others[0].name}), "
+            "and the smallest network there."
+        )
+    for arm in confirmation.presets:
+        gain = confirmation.gain(arm)
+        if gain is not None:
+            unit, factor = ("points", 100) if "accuracy" in confirmation.metric else ("", 1)
+            difference = f"{factor * gain.mean:+.2g} ± {factor * gain.standard_error:.2g} {unit}"
+            size = winning.n_parameters / max(1, arm.n_parameters)
+            lines.append(
+                f"over the {arm.name}: {difference.strip()} of {confirmation.metric}, "
+                f"with {size:.2g} times the parameters"
+            )
+    if confirmation.test_openings:
+        n = confirmation.test_openings
+        times = "once" if n == 1 else f"{n} times: its score flatters a little more each time"
+        lines.append(f"The test part was opened {times}.")
+    return lines
+
+
+def _and_confirmation(result: TuneResult) -> str:
+    found = result.confirmation
+    return "" if found is None else f", {clock(found.seconds)} of confirmation"
+
+
 def show_result(console: Console, result: TuneResult, study: str) -> None:
     """Prints how a search ended, and what to do next.
 
@@ -181,7 +284,8 @@ def show_result(console: Console, result: TuneResult, study: str) -> None:
     counts = result.counts
     console.print(
         f"\n[bold]{result.study}[/]: {result.stopped} ({counts.complete} complete, "
-        f"{counts.pruned} pruned, {counts.failed} failed; {clock(result.seconds)} in all)."
+        f"{counts.pruned} pruned, {counts.failed} failed; {clock(result.seconds)} of search"
+        f"{_and_confirmation(result)})."
     )
     if result.ran == 0:
         console.print(
@@ -192,11 +296,7 @@ def show_result(console: Console, result: TuneResult, study: str) -> None:
         console.print("No trial is complete yet, so there is no best config.")
     else:
         best = result.best
-        console.print(
-            f"\n[bold green]Best {escape(best.metric)}: {number(best.value)}[/] "
-            f"(trial {best.trial}, {best.n_parameters:,} parameters)"
-        )
-        console.print(config_table(best.config))
+        show_winner(console, best, result.confirmation)
     if result.importances:
         console.print(f"\nWhat mattered (fANOVA over {counts.complete} complete trials):")
         table = Table.grid(padding=(0, 2))

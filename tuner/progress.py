@@ -72,6 +72,21 @@ class Snapshot:
     eta: float | None
 
 
+@dataclass(frozen=True)
+class Repeated:
+    """A training of a confirmation or an audit that ended.
+
+    Attributes:
+        config: the network and its training.
+        done: trainings that ended, this one included.
+        of: that are to be done, those that an earlier process did left out.
+    """
+
+    config: Config
+    done: int
+    of: int
+
+
 class Observer:
     """Watches a search; this one looks away."""
 
@@ -83,3 +98,6 @@ class Observer:
 
     def ended(self, trial: Ended) -> None:
         """A trial has ended."""
+
+    def repeated(self, training: Repeated) -> None:
+        """A training of a confirmation or an audit has ended."""

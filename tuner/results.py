@@ -12,6 +12,7 @@ from . import paths
 from .config import Config, DataFacts, MLPConfig, ModuleConfig, config_from_json
 from .errors import InputError, StoreLostError, StoreUnreadableError
 from .imports import make_findable
+from .winner import Confirmation, Confirmed
 
 if TYPE_CHECKING:
     import optuna
@@ -20,21 +21,24 @@ if TYPE_CHECKING:
 
 
 class Best(BaseModel):
-    """The best complete trial of a study, as `best.json` holds it.
+    """The winner of a study, as `best.json` holds it.
+
+    That is the winner of the confirmation; until there is one, the best complete trial.
 
     Attributes:
         study: name of the study.
         trial: number of the trial.
         metric: what was optimized.
-        value: of the metric after the last epoch, on the validation rows.
+        value: of the metric in the search, after the last epoch, on the validation rows.
         config: the network and its training.
         facts: sizes of the data; None where a LightningDataModule of the user's brings them.
         classes: names of the classes in the order of the outputs; () in a regression, and where
             there are no facts.
         n_parameters: trainable numbers of the network.
-        seed: of the initial weights.
+        seed: of the initial weights of the network in `best.ckpt`.
         finished: when the trial ended.
         tuner: version of this package.
+        confirmed: what is known of it beyond the search; None if it is not confirmed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +54,7 @@ class Best(BaseModel):
     seed: int
     finished: datetime
     tuner: str
+    confirmed: Confirmed | None = None
 
 
 def study_name(study: str | Path) -> str:
@@ -58,7 +63,7 @@ def study_name(study: str | Path) -> str:
 
 
 def best(study: str | Path) -> Best:
-    """Reads the best trial of a study; needs neither torch nor the data.
+    """Reads the winner of a study; needs neither torch nor the data.
 
     Args:
         study: its name or its file.
@@ -78,8 +83,29 @@ def best(study: str | Path) -> Best:
         raise InputError(f"{path}: cannot be read ({error})") from error
 
 
+def confirmation(study: str | Path) -> Confirmation | None:
+    """Reads what was found when the best configs of a study were trained again over fresh seeds.
+
+    Args:
+        study: its name or its file.
+
+    Returns:
+        None if its winner is not confirmed.
+
+    Raises:
+        InputError: no trial of it is complete yet, or a file cannot be read.
+    """
+    if best(study).confirmed is None:
+        return None
+    path = paths.study_folder(study_name(study)) / "confirmation.json"
+    try:
+        return Confirmation.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+
+
 def best_config(study: str | Path) -> Config:
-    """Returns the config of the best trial of a study; needs neither torch nor the data.
+    """Returns the config of the winner of a study; needs neither torch nor the data.
 
     Raises:
         InputError: no trial of it is complete yet.
@@ -88,7 +114,9 @@ def best_config(study: str | Path) -> Config:
 
 
 def load_model(study: str | Path) -> LightningModule:
-    """Returns the best trial's network with its weights, ready to predict.
+    """Returns the winner's network with its weights, ready to predict.
+
+    Of a confirmed winner it is the network with the median score over the seeds.
 
     An MLP takes raw inputs. A module of the user's takes what it was trained on; its class is
     imported, which runs its file, from the current folder or that of the study file.
@@ -187,7 +215,7 @@ def leaderboard_of(study: optuna.Study) -> pd.DataFrame:
 
 
 class ResultFiles:
-    """The files of one study: `best.json`, `best.ckpt`, `trials.csv` and the study file as run.
+    """The files of one study: `best.json`, `best.ckpt`, `trials.csv`, and the study file as run.
 
     A checkpoint is first put beside (`stage`), then the trial is told, then it becomes the
     best (`promote`). Whatever moment a crash picks, `repair` finds the files of the trial that
@@ -219,6 +247,20 @@ class ResultFiles:
         if staged.exists():
             self._rename(staged, "best.ckpt")
         self._write("best.json", best.model_dump_json(indent=2).encode())
+
+    def has(self, best: Best) -> bool:
+        """Says whether `best.json` is of this winner, and its network is there."""
+        return self._current() == best and (self.folder / "best.ckpt").exists()
+
+    def crown(self, best: Best, checkpoint: bytes, confirmation: Confirmation) -> None:
+        """Makes the winner of a confirmation the best one.
+
+        Raises:
+            StoreLostError: the disk is full or gone.
+        """
+        self._write("confirmation.json", confirmation.model_dump_json(indent=2).encode())
+        self.stage(best.trial, checkpoint)
+        self.promote(best)
 
     def unstage(self, trial: int) -> None:
         """Takes away what was staged of a trial that is not the best after all."""

@@ -14,17 +14,20 @@ from pydantic import ValidationError
 from . import data, paths
 from .complaints import first_error
 from .config import DataFacts
+from .confirmer import Confirmer
 from .coordinator import Coordinator
 from .data import Dataset
 from .errors import DataError, InputError
 from .interruption import Interruption
 from .modules import UserClasses
 from .progress import Observer
+from .repeats import Repeats
 from .results import Best
 from .solo import ModuleTraining
 from .space import MLPSpace, ModuleSpace
 from .storage import Counts, StudyStore, locate
 from .study import AnyStudySpec, BudgetSpec, ModuleStudySpec, StudySpec, load_study
+from .winner import Confirmation
 from .workers import Devices, Staff, Worker, fleets, solos
 
 Trainer = Literal["fleet", "solo"]
@@ -40,8 +43,9 @@ class TuneResult:
     Attributes:
         study: name of the study.
         metric: what was optimized.
-        best: best complete trial, if there is one.
+        best: the confirmed winner, or else the best complete trial, if there is one.
         counts: trials by how they ended.
+        confirmation: the best configs over fresh seeds; None if nothing was confirmed.
         importances: share of each parameter in the spread of the scores (fANOVA), the largest
             first; {} with fewer than 20 complete trials.
         folder: where the files are.
@@ -54,6 +58,7 @@ class TuneResult:
     metric: str
     best: Best | None
     counts: Counts
+    confirmation: Confirmation | None
     importances: dict[str, float]
     folder: Path
     stopped: str
@@ -74,6 +79,7 @@ def tune(
     devices: Devices | None = None,
     cluster: str | None = None,
     storage: str | None = None,
+    confirm: bool = True,
     observer: Observer | None = None,
 ) -> TuneResult:
     """Tunes a study until its budget is used; goes on where an earlier call ended.
@@ -99,6 +105,8 @@ def tune(
             cluster elsewhere. None trains on this machine, without Ray.
         storage: `postgresql://user@host:port/database` of all studies, without a password. None is
             what TUNER_STORAGE says, or else a file in the results' folder.
+        confirm: train the best configs again over fresh seeds, as `[confirm]` of the study file
+            says, and pick the winner by those scores. A share of the minutes is kept for it.
         observer: is told what happens.
 
     A LightningModule of the user's, and its data, are imported, which runs their files.
@@ -163,15 +171,30 @@ def tune(
         ) as store,
     ):
         names = () if dataset is None else dataset.classes
+        confirms = confirm and spec.confirm.seeds > 0
+        ours = _for_the_search(budget, spec) if confirms else budget
         search = Coordinator(
-            spec, budget, metric, facts, names, space, store, worker, observer, interruption
+            spec, ours, metric, facts, names, space, store, worker, observer, interruption
         )
         stopped = search.run()
+        best, confirmation = search.best, None
+        if confirms:
+            repeats = Repeats(search.files.folder, worker, interruption)
+            training = _training(spec, team) if isinstance(spec, ModuleStudySpec) else None
+            confirmer = Confirmer(
+                spec, metric, store, repeats, space.presets(), dataset, training, observer
+            )
+            left = None if budget.minutes is None else 60 * budget.minutes - store.seconds
+            confirmation = confirmer.run(left)
+            if confirmation is not None:
+                best = _crowned(search, confirmer, confirmation)
+            repeats.forget_networks()
         return TuneResult(
             study=spec.name,
             metric=metric,
-            best=search.best,
+            best=best,
             counts=search.counts,
+            confirmation=confirmation,
             importances=importances(store.study),
             folder=paths.study_folder(spec.name),
             stopped=stopped,
@@ -212,17 +235,35 @@ def _worker(
 ) -> Worker:
     precision = spec.study.precision
     if isinstance(spec, ModuleStudySpec):
-        training = ModuleTraining(
-            metric=spec.objective.metric,
-            arguments={**spec.trainer_arguments, **({"accelerator": "cpu"} if team.on_cpu else {})},
-            loggers=spec.loggers,
-            folder=paths.study_folder(spec.name).resolve(),
-        )
-        return solos(dataset, team, training=training)
+        return solos(dataset, team, training=_training(spec, team))
     if trainer == "solo":
         return solos(dataset, team, precision=precision)
     assert isinstance(space, MLPSpace) and dataset is not None
     return fleets(dataset, team, largest=space.largest(), members=fleet, precision=precision)
+
+
+def _crowned(search: Coordinator, confirmer: Confirmer, confirmation: Confirmation) -> Best:
+    """Makes the winner of a confirmation the study's best."""
+    best = search.confirmed(confirmation)
+    if not search.files.has(best):
+        search.files.crown(best, confirmer.network(confirmation, best.seed), confirmation)
+    return best
+
+
+def _training(spec: ModuleStudySpec, team: Staff) -> ModuleTraining:
+    return ModuleTraining(
+        metric=spec.objective.metric,
+        arguments={**spec.trainer_arguments, **({"accelerator": "cpu"} if team.on_cpu else {})},
+        loggers=spec.loggers,
+        folder=paths.study_folder(spec.name).resolve(),
+    )
+
+
+def _for_the_search(budget: BudgetSpec, spec: AnyStudySpec) -> BudgetSpec:
+    """Returns the budget less the time that is kept for the confirmation."""
+    if budget.minutes is None:
+        return budget
+    return budget.model_copy(update={"minutes": budget.minutes * (1 - spec.confirm.share)})
 
 
 def load_data(spec: StudySpec) -> Dataset | None:

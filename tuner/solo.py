@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 
-from .config import MLPConfig, ModuleConfig, Precision
+from .config import Config, MLPConfig, ModuleConfig, Precision
 from .data import Dataset, RowsDataModule, StandardizedRowsDataModule
 from .imports import class_named
 from .model import MLP
@@ -177,6 +178,81 @@ def train_module(
         **training.trainer_arguments(number),
     )
     return model
+
+
+def has_test(config: Config) -> bool:
+    """Says whether a network, and its data, know what a test is."""
+    if isinstance(config, MLPConfig):
+        return True
+    module = class_named(config.module)
+    if module.test_step is lightning.LightningModule.test_step:
+        return False
+    if config.data_module is None:
+        return True
+    data = class_named(config.data_module)
+    empty: Any = lightning.LightningDataModule.test_dataloader
+    return data.test_dataloader is not empty
+
+
+def test_mlp(checkpoint: bytes, dataset: Dataset) -> Metrics:
+    """Scores a trained MLP on the test rows.
+
+    Args:
+        checkpoint: of the network, which holds the standardization of its own training rows.
+        dataset: with the test rows.
+
+    Returns:
+        `test_loss`, and `test_accuracy`, or `test_rmse` and with one target `test_r2`.
+    """
+    model = MLP.load_from_checkpoint(io.BytesIO(checkpoint), weights_only=True)
+    return _test(model, RowsDataModule(dataset, batch_size=1), accelerator="cpu")
+
+
+def test_module(
+    checkpoint: bytes,
+    config: ModuleConfig,
+    dataset: Dataset | None,
+    training: ModuleTraining,
+    *,
+    seed: int,
+) -> Metrics:
+    """Scores a trained module of the user's on the test rows.
+
+    Args:
+        checkpoint: of the module.
+        config: that it was built from.
+        dataset: rows of a source, with the training rows that it had; None where the config names a
+            LightningDataModule.
+        training: how it was trained.
+        seed: that it was trained with, which may decide the data, too.
+
+    Returns:
+        What the module logs.
+    """
+    lightning.seed_everything(seed, workers=True, verbose=False)
+    model = config.build()
+    model.load_state_dict(torch.load(io.BytesIO(checkpoint), weights_only=True)["state_dict"])
+    if config.data_module is not None:
+        data = config.build_data()
+    else:
+        assert dataset is not None
+        data = StandardizedRowsDataModule(dataset, batch_size=1)
+    return _test(model, data, **training.arguments)
+
+
+def _test(
+    model: lightning.LightningModule, data: lightning.LightningDataModule, **arguments: Any
+) -> Metrics:
+    with quiet():
+        trainer = lightning.Trainer(
+            **{**arguments, "logger": False},
+            devices=1,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.test(model, datamodule=data, verbose=False)
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
 def train(

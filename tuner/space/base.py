@@ -29,6 +29,9 @@ class SearchSpace(Protocol):
     def starting_points(self) -> Mapping[str, dict[str, Any]]:
         """Returns the parameters of the first trials, by the name of where they come from."""
 
+    def presets(self) -> Mapping[str, Config]:
+        """Returns the configs that whatever the search finds is compared with, by name."""
+
     def attributes(self, config: Config) -> dict[str, Any]:
         """Returns what to keep with a trial for people who look at it."""
 

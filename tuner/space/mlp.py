@@ -148,6 +148,11 @@ class MLPSpace:
         presets = heuristics.starting_points(self.facts, self.epochs)
         return {name: self.params(config) for name, config in presets.items()}
 
+    def presets(self) -> dict[str, Config]:
+        """Returns the note's rules taken literally, and what today's practice starts from."""
+        presets = heuristics.starting_points(self.facts, self.epochs)
+        return {name: presets[name] for name in ("note", "modern default")}
+
     def attributes(self, config: Config) -> dict[str, Any]:
         """Returns the values that stand behind ratios, and the size of the network."""
         assert isinstance(config, MLPConfig)

@@ -72,6 +72,10 @@ class ModuleSpace:
             point[name] = nearest
         return {"defaults": point} if point else {}
 
+    def presets(self) -> dict[str, Config]:
+        """Returns the constructors' own defaults, if every searched name has one."""
+        return {name: self.config(point) for name, point in self.starting_points().items()}
+
     def attributes(self, config: Config) -> dict[str, Any]:
         """Returns nothing: the parameters are the values."""
         return {}

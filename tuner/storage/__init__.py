@@ -4,6 +4,7 @@ from .location import Location, PostgreSQL, SQLiteFile, locate
 from .patience import is_gone
 from .reading import (
     CONFIG,
+    EPOCH_SECONDS,
     INTERRUPTED,
     RETRY_OF,
     Counts,
@@ -19,6 +20,7 @@ from .study_store import StudyStore
 
 __all__ = [
     "CONFIG",
+    "EPOCH_SECONDS",
     "INTERRUPTED",
     "RETRY_OF",
     "Counts",

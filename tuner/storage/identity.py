@@ -15,7 +15,9 @@ Identity = dict[str, Any]
 
 
 def identity_of(spec: StudySpec, metric: str, fingerprint: str) -> Identity:
-    """Returns all that decides the scores: the file but the budgets, limits and loggers, the data.
+    """Returns all that decides the scores of a search: most of its file, and the data.
+
+    Budgets, limits, loggers and what is confirmed afterwards may change.
 
     Args:
         spec: the study file.
@@ -24,6 +26,7 @@ def identity_of(spec: StudySpec, metric: str, fingerprint: str) -> Identity:
     """
     excluded: dict[str, Any] = {
         "budget": True,
+        "confirm": True,
         "study": {"max_failures", "epoch_minutes"},
         "trainer": {"logger"},
     }

@@ -21,6 +21,7 @@ from ..closing import Closing
 from ..config import DataFacts
 from ..errors import ChangedStudyError, StoreLostError, StoreUnreadableError
 from ..study import Pruner, StudySpec
+from ..winner import Confirmation
 from .folder_lock import FolderLock
 from .identity import Identity, changes, identity_of
 from .location import Location, locate
@@ -29,12 +30,15 @@ from .patience import Patience
 from .reading import (
     BUDGET_TRIALS,
     CONFIG,
+    CONFIRMATION,
     FACTS,
     IDENTITY,
     INTERRUPTED,
     RETRY_OF,
     SECONDS,
+    TEST_OPENINGS,
     best_trial,
+    confirmation_of,
     connect,
     count,
     translated,
@@ -236,6 +240,30 @@ class StudyStore(Closing):
         """Keeps how many seconds have been spent in all."""
         with translated(self._location, StoreLostError, "keeping the time"):
             self.study.set_user_attr(SECONDS, round(seconds, 3))
+
+    @property
+    def confirmation(self) -> Confirmation | None:
+        """What the last confirmation found, if there was one."""
+        with translated(self._location, StoreLostError, "reading the confirmation"):
+            return confirmation_of(self.study)
+
+    def keep_confirmation(self, confirmation: Confirmation) -> None:
+        """Keeps what a confirmation found."""
+        with translated(self._location, StoreLostError, "keeping the confirmation"):
+            self.study.set_user_attr(CONFIRMATION, confirmation.model_dump_json())
+
+    @property
+    def test_openings(self) -> int:
+        """How often the test part was opened."""
+        with translated(self._location, StoreLostError, "reading the study"):
+            return int(self.study.user_attrs.get(TEST_OPENINGS, 0))
+
+    def open_test(self) -> int:
+        """Counts, before it happens, that the test part is opened; returns how often by now."""
+        openings = self.test_openings + 1
+        with translated(self._location, StoreLostError, "opening the test part"):
+            self.study.set_user_attr(TEST_OPENINGS, openings)
+            return openings
 
     def set_budget(self, trials: int | None) -> None:
         """Keeps the number of trials that the study was last asked for."""

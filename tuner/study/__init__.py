@@ -1,6 +1,6 @@
 """A study file, read and checked: `StudySpec` says what the user wrote, with the defaults."""
 
-from .base import BudgetSpec, DataSpec, Direction, Pruner, StudySection, StudySpec
+from .base import BudgetSpec, ConfirmSection, DataSpec, Direction, Pruner, StudySection, StudySpec
 from .loading import AnyStudySpec, find_study, load_study
 from .mlp import Metric, MLPStudySpec, direction
 from .module import ModuleStudySpec
@@ -8,6 +8,7 @@ from .module import ModuleStudySpec
 __all__ = [
     "AnyStudySpec",
     "BudgetSpec",
+    "ConfirmSection",
     "DataSpec",
     "Direction",
     "MLPStudySpec",

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ..config import Precision, Task
 from ..domains import Section
@@ -65,6 +65,27 @@ class StudySection(Section):
     epoch_minutes: Annotated[float, Field(gt=0)] = 60.0
 
 
+class ConfirmSection(Section):
+    """How the best configs are confirmed after the search.
+
+    Attributes:
+        configs: best ones of the search that are trained again.
+        seeds: for each of them, at least 2; 0 confirms nothing.
+        share: of `budget.minutes` that the search leaves for it.
+    """
+
+    configs: Annotated[int, Field(ge=1)] = 5
+    seeds: Annotated[int, Field(ge=0)] = 5
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.4
+
+    @field_validator("seeds")
+    @classmethod
+    def _not_one(cls, seeds: int) -> int:
+        if seeds == 1:
+            raise ValueError("must be 0, or at least 2 for an error bar, got 1")
+        return seeds
+
+
 class StudySpec(Section, ABC):
     """One study, as its file says and the defaults complete.
 
@@ -81,6 +102,7 @@ class StudySpec(Section, ABC):
     objective: ObjectiveSpec
     budget: BudgetSpec = BudgetSpec()
     study: StudySection = StudySection()
+    confirm: ConfirmSection = ConfirmSection()
 
     @abstractmethod
     def metric(self, task: Task | None) -> str:

@@ -1,6 +1,6 @@
 """Workers: where training runs."""
 
-from .base import Event, Failed, Finished, Job, Progress, Worker
+from .base import Event, Failed, Finished, Job, Progress, Worker, rounded
 from .cluster import RayLauncher
 from .crew import Crew
 from .fleet import FleetCrew
@@ -28,5 +28,6 @@ __all__ = [
     "Worker",
     "fleets",
     "parse_devices",
+    "rounded",
     "solos",
 ]
