@@ -8,12 +8,14 @@ import pytest
 import tuner
 
 NAMES = [
+    "Audit",
     "Best",
     "DataFacts",
     "MLPConfig",
     "ModuleConfig",
     "TuneResult",
     "TunerError",
+    "audit",
     "best",
     "best_config",
     "confirmation",

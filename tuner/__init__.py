@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import heuristics as heuristics
+    from .auditing import Audit as Audit
+    from .auditing import audit as audit
     from .config import DataFacts as DataFacts
     from .config import MLPConfig as MLPConfig
     from .config import ModuleConfig as ModuleConfig
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
 
 #: Public names and where they live. Each is loaded when it is first used, torch with it.
 _HOMES = {
+    "Audit": "auditing",
     "Best": "results",
     "DataFacts": "config",
     "MLPConfig": "config",
     "ModuleConfig": "config",
     "TuneResult": "search",
     "TunerError": "errors",
+    "audit": "auditing",
     "best": "results",
     "best_config": "results",
     "confirmation": "results",
@@ -36,12 +40,14 @@ _HOMES = {
 }
 
 __all__ = [
+    "Audit",
     "Best",
     "DataFacts",
     "MLPConfig",
     "ModuleConfig",
     "TuneResult",
     "TunerError",
+    "audit",
     "best",
     "best_config",
     "confirmation",

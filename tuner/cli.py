@@ -108,6 +108,59 @@ def tune(
 
 
 @app.command()
+def audit(
+    study: Study,
+    rules: Annotated[
+        Optional[str], typer.Option(help="Rules to judge, such as S7,S24; all if unset.")
+    ] = None,
+    pairs: Annotated[
+        int, typer.Option(min=2, help="Seeds that both sides of a comparison are trained over.")
+    ] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Another one judges by other seeds.")] = 0,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Difference in the metric that does not matter.")
+    ] = 0.0,
+    workers: Annotated[
+        Optional[int],
+        typer.Option(help="Processes that train; if unset one a GPU, or a core without GPUs."),
+    ] = None,
+    devices: Annotated[
+        Optional[str], typer.Option(help="GPUs to use, such as 0,2, or cpu for none; else all.")
+    ] = None,
+    cluster: Annotated[
+        Optional[str],
+        typer.Option(help="Train on a Ray cluster: ray, or ray://host:10001 for one elsewhere."),
+    ] = None,
+    storage: Storage = None,
+) -> None:
+    """Judge the rules of thumb on the data of a study, each over many seeds.
+
+    They are judged around the study's winner, or the modern default where nothing is tuned yet.
+    """
+    with _loading():
+        import optuna
+
+        from .auditing import audit as run
+        from .display import Display, show_audit
+        from .workers import parse_devices
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with Display(out) as display:
+        found = run(
+            study,
+            rules=() if rules is None else [rule.strip() for rule in rules.split(",")],
+            pairs=pairs,
+            seed=seed,
+            tolerance=tolerance,
+            workers=workers,
+            devices=None if devices is None else parse_devices(devices),
+            cluster=cluster,
+            storage=storage,
+            observer=display,
+        )
+    show_audit(out, found)
+
+
+@app.command()
 def best(study: Study, as_json: AsJson = False) -> None:
     """Print the winner of a study: how sure its score is, and its config."""
     from . import results

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from .auditing import Audit
 from .config import Config, ModuleConfig, Scalar
 from .progress import Ended, Observer, Repeated, Running, Snapshot
 from .results import Best
@@ -266,6 +267,47 @@ def comparisons(confirmation: Confirmation) -> list[str]:
         times = "once" if n == 1 else f"{n} times: its score flatters a little more each time"
         lines.append(f"The test part was opened {times}.")
     return lines
+
+
+_VERDICTS = {
+    "held": "[green]held[/]",
+    "refuted": "[red]refuted[/]",
+    "equivalent": "[cyan]equivalent[/]",
+    "inconclusive": "[yellow]inconclusive[/]",
+    "not testable": "[dim]not testable[/]",
+}
+
+
+def show_audit(console: Console, found: Audit) -> None:
+    """Prints the verdicts on the rules.
+
+    Args:
+        console: where to print.
+        found: by the audit.
+    """
+    console.print(
+        f"\n[bold]{found.study}[/]: rules judged around {found.origin} "
+        f"({escape(describe(found.base))}), {found.n_pairs} pairs, "
+        f"{found.n_trainings:,} trainings, {clock(found.seconds)}.\n"
+        f"A standard deviation between seeds is {number(found.deviation)} of {found.metric}.\n"
+    )
+    table = Table("rule", "claim", "verdict", "effect (95%)", "p, Holm", box=None, pad_edge=False)
+    for finding in found.findings:
+        told = escape(finding.claim or finding.remark)
+        effect = p = ""
+        if finding.kind is not None:
+            told += f"\n[dim]{escape(finding.ours)} against {escape(finding.theirs)}"
+            told += f"; {escape(finding.remark)}[/]" if finding.remark else "[/]"
+            effect = f"{finding.effect:+.2g} ({finding.low:+.2g} to {finding.high:+.2g})"
+            effect += f"\n[dim]of {finding.unit}[/]"
+            p = f"{finding.adjusted_p:.2g}"
+        table.add_row(finding.rule, told, _VERDICTS[finding.verdict], effect, p)
+    console.print(table)
+    console.print(
+        "\nheld, refuted: at 5% over all of these claims. equivalent: no difference beyond one "
+        "standard deviation between seeds, which is also what an 'enough' may be worse by.",
+        style="dim",
+    )
 
 
 def _and_confirmation(result: TuneResult) -> str:

@@ -16,11 +16,11 @@ from typing import Literal
 import numpy as np
 
 from . import paths
-from .config import Config, config_from_json
-from .errors import InterruptedStudyError, StoreLostError
+from .config import Config, MLPConfig, config_from_json
+from .errors import InterruptedStudyError, StoreLostError, WorkerLostError
 from .interruption import Interruption
 from .progress import Observer, Repeated
-from .workers import Event, Failed, Finished, Job, Worker
+from .workers import Event, Failed, Finished, Job, Progress, Worker
 
 #: Numbers of jobs from here on are of repetitions, so that their logs lie beside those of trials.
 _FIRST_JOB = 1_000_000
@@ -87,6 +87,34 @@ class Repeats:
         """Returns a repetition that ended."""
         return self._known.get(_key(config, seed))
 
+    def all(self) -> list[Repeat]:
+        """Returns all repetitions that ended, those of earlier processes too."""
+        return list(self._known.values())
+
+    def epoch_seconds(self, config: MLPConfig, seed: int) -> float:
+        """Trains a network alone for three epochs, and returns what the last two took on average.
+
+        Raises:
+            InterruptedStudyError: a signal came meanwhile.
+            WorkerLostError: the training failed.
+        """
+        number = _FIRST_JOB + self._n_jobs
+        self._n_jobs += 1
+        short = config.model_copy(update={"epochs": 3})
+        self._worker.submit(Job(number, short, seed, shuffle_seed=seed, cut=seed))
+        ends: list[float] = []
+        try:
+            while len(ends) < 3:
+                self._look_for_signals()
+                for event in self._worker.events(_TICK):
+                    if isinstance(event, Failed) and event.job == number:
+                        raise WorkerLostError(f"timing an epoch failed: {event.reason}")
+                    if isinstance(event, Progress) and event.job == number:
+                        ends.append(time.monotonic())
+        finally:
+            self._worker.cancel(number)
+        return (ends[2] - ends[0]) / 2
+
     def network(self, config: Config, seed: int) -> bytes:
         """Returns the checkpoint of a repetition that was run with `networks="need"`."""
         return self._network(_key(config, seed)).read_bytes()
@@ -127,11 +155,7 @@ class Repeats:
         n = len(waiting)
         try:
             while waiting or under_way:
-                if self._interruption.signal is not None:
-                    raise InterruptedStudyError(
-                        self._interruption.signal,
-                        "interrupted; what finished is kept, the same command goes on",
-                    )
+                self._look_for_signals()
                 if end is not None and time.monotonic() >= end:
                     return False
                 while waiting and len(under_way) < self._worker.capacity:
@@ -168,6 +192,13 @@ class Repeats:
         self._known[_key(config, seed)] = repeat
         self._append(repeat)
         return repeat
+
+    def _look_for_signals(self) -> None:
+        if self._interruption.signal is not None:
+            raise InterruptedStudyError(
+                self._interruption.signal,
+                "interrupted; what finished is kept, the same command goes on",
+            )
 
     # Files
 

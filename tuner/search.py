@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 import optuna
 import pandas as pd  # noqa: F401  here, so that an interrupted search writes its table at once
 from pydantic import ValidationError
 
-from . import data, paths
+from . import paths
 from .complaints import first_error
-from .config import DataFacts
 from .confirmer import Confirmer
 from .coordinator import Coordinator
-from .data import Dataset
-from .errors import DataError, InputError
-from .interruption import Interruption
-from .modules import UserClasses
+from .errors import InputError
 from .progress import Observer
 from .repeats import Repeats
 from .results import Best
-from .solo import ModuleTraining
-from .space import MLPSpace, ModuleSpace
-from .storage import Counts, StudyStore, locate
-from .study import AnyStudySpec, BudgetSpec, ModuleStudySpec, StudySpec, load_study
+from .session import Session, Trainer, opened
+from .storage import Counts
+from .study import AnyStudySpec, BudgetSpec, StudySpec, load_study
 from .winner import Confirmation
-from .workers import Devices, Staff, Worker, fleets, solos
-
-Trainer = Literal["fleet", "solo"]
+from .workers import Devices
 
 #: Complete trials from which on importances are told.
 ENOUGH_FOR_IMPORTANCES = 20
@@ -130,133 +121,76 @@ def tune(
     again on the same machine.
     """
     observer = observer or Observer()
-    _check(trainer, fleet, workers)
     spec = load_study(study)
-    is_module = isinstance(spec, ModuleStudySpec)
-    if is_module and (trainer == "fleet" or fleet is not None):
-        raise InputError(f"{spec.path}: fleets train MLPs, and [model] names another network")
-    trainer = trainer or ("solo" if is_module else "fleet")
     budget = _budget(spec, trials, minutes, target)
-    location = locate(storage)
-    team = Staff.choose(
+    with opened(
+        spec,
+        trainer=trainer,
+        fleet=fleet,
         workers=workers,
         devices=devices,
         cluster=cluster,
-        at_most=min(budget.trials or sys.maxsize, fleet or sys.maxsize),
-        epoch_seconds=60 * spec.study.epoch_minutes,
-    )
-    classes = None
-    if isinstance(spec, ModuleStudySpec):
-        observer.begin(f"importing {spec.model.module}")
-        classes = UserClasses.of(spec)
-    if spec.data.source is not None:
-        observer.begin(f"reading {spec.data.source}")
-    dataset = load_data(spec)
-    facts = None if dataset is None else dataset.facts
-    space = _space(spec, classes, facts)
-    metric = spec.metric(None if facts is None else facts.task)
-    if not team.in_this_process:
-        observer.begin(f"starting {team}")
-    with (
-        Interruption() as interruption,
-        _worker(spec, dataset, space, trainer, fleet, team) as worker,
-        StudyStore(
-            spec,
-            metric=metric,
-            facts=facts,
-            fingerprint="" if dataset is None else dataset.fingerprint,
-            new=new,
-            location=location,
-            is_cut=lambda: interruption.signal is not None,
-        ) as store,
-    ):
-        names = () if dataset is None else dataset.classes
+        storage=storage,
+        at_most=budget.trials,
+        new=new,
+        observer=observer,
+    ) as session:
         confirms = confirm and spec.confirm.seeds > 0
-        ours = _for_the_search(budget, spec) if confirms else budget
         search = Coordinator(
-            spec, ours, metric, facts, names, space, store, worker, observer, interruption
+            spec,
+            _for_the_search(budget, spec) if confirms else budget,
+            session.metric,
+            session.facts,
+            () if session.dataset is None else session.dataset.classes,
+            session.space,
+            session.store,
+            session.worker,
+            observer,
+            session.interruption,
         )
         stopped = search.run()
-        best, confirmation = search.best, None
+        confirmation = None
         if confirms:
-            repeats = Repeats(search.files.folder, worker, interruption)
-            training = _training(spec, team) if isinstance(spec, ModuleStudySpec) else None
-            confirmer = Confirmer(
-                spec, metric, store, repeats, space.presets(), dataset, training, observer
-            )
-            left = None if budget.minutes is None else 60 * budget.minutes - store.seconds
-            confirmation = confirmer.run(left)
-            if confirmation is not None:
-                best = _crowned(search, confirmer, confirmation)
-            repeats.forget_networks()
+            spent = session.store.seconds
+            left = None if budget.minutes is None else 60 * budget.minutes - spent
+            confirmation = _confirmed(session, search, left, observer)
         return TuneResult(
             study=spec.name,
-            metric=metric,
-            best=best,
+            metric=session.metric,
+            best=search.best if confirmation is None else search.confirmed(confirmation),
             counts=search.counts,
             confirmation=confirmation,
-            importances=importances(store.study),
+            importances=importances(session.store.study),
             folder=paths.study_folder(spec.name),
             stopped=stopped,
             ran=search.ran,
-            seconds=store.seconds,
+            seconds=session.store.seconds,
         )
 
 
-def _check(trainer: Trainer | None, fleet: int | None, workers: int | None) -> None:
-    if trainer is not None and trainer not in get_args(Trainer):
-        raise InputError(f"trainer must be one of {get_args(Trainer)}, got {trainer!r}")
-    for name, value in {"fleet": fleet, "workers": workers}.items():
-        if value is not None and value < 1:
-            raise InputError(f"{name} must be >= 1, got {value}")
-    if fleet is not None and trainer == "solo":
-        raise InputError("fleet says how many trials train at once, and solo trains one")
-    if fleet is not None and workers is not None and workers > fleet:
-        raise InputError(f"{workers} workers are too many for {fleet} trials at once")
-
-
-def _space(
-    spec: AnyStudySpec, classes: UserClasses | None, facts: DataFacts | None
-) -> MLPSpace | ModuleSpace:
-    if isinstance(spec, ModuleStudySpec):
-        assert classes is not None
-        return ModuleSpace.of(classes, facts)
-    assert facts is not None
-    return MLPSpace.of(spec, facts)
-
-
-def _worker(
-    spec: AnyStudySpec,
-    dataset: Dataset | None,
-    space: MLPSpace | ModuleSpace,
-    trainer: Trainer,
-    fleet: int | None,
-    team: Staff,
-) -> Worker:
-    precision = spec.study.precision
-    if isinstance(spec, ModuleStudySpec):
-        return solos(dataset, team, training=_training(spec, team))
-    if trainer == "solo":
-        return solos(dataset, team, precision=precision)
-    assert isinstance(space, MLPSpace) and dataset is not None
-    return fleets(dataset, team, largest=space.largest(), members=fleet, precision=precision)
-
-
-def _crowned(search: Coordinator, confirmer: Confirmer, confirmation: Confirmation) -> Best:
-    """Makes the winner of a confirmation the study's best."""
-    best = search.confirmed(confirmation)
-    if not search.files.has(best):
-        search.files.crown(best, confirmer.network(confirmation, best.seed), confirmation)
-    return best
-
-
-def _training(spec: ModuleStudySpec, team: Staff) -> ModuleTraining:
-    return ModuleTraining(
-        metric=spec.objective.metric,
-        arguments={**spec.trainer_arguments, **({"accelerator": "cpu"} if team.on_cpu else {})},
-        loggers=spec.loggers,
-        folder=paths.study_folder(spec.name).resolve(),
+def _confirmed(
+    session: Session, search: Coordinator, seconds: float | None, observer: Observer
+) -> Confirmation | None:
+    """Confirms the best configs, and makes the winner the study's best."""
+    repeats = Repeats(search.files.folder, session.worker, session.interruption)
+    confirmer = Confirmer(
+        session.spec,
+        session.metric,
+        session.store,
+        repeats,
+        session.space.presets(),
+        session.dataset,
+        session.training,
+        observer,
     )
+    confirmation = confirmer.run(seconds)
+    if confirmation is not None:
+        best = search.confirmed(confirmation)
+        if not search.files.has(best):
+            network = confirmer.network(confirmation, best.seed)
+            search.files.crown(best, network, confirmation)
+    repeats.forget_networks()
+    return confirmation
 
 
 def _for_the_search(budget: BudgetSpec, spec: AnyStudySpec) -> BudgetSpec:
@@ -264,28 +198,6 @@ def _for_the_search(budget: BudgetSpec, spec: AnyStudySpec) -> BudgetSpec:
     if budget.minutes is None:
         return budget
     return budget.model_copy(update={"minutes": budget.minutes * (1 - spec.confirm.share)})
-
-
-def load_data(spec: StudySpec) -> Dataset | None:
-    """Loads and splits the rows of a study's source; None if a LightningDataModule brings them.
-
-    Raises:
-        DataError: they cannot be had or learned from; the message names the study file.
-    """
-    source = spec.data.source
-    if source is None:
-        return None
-    try:
-        return data.load(
-            source,
-            spec.path.parent,
-            validation=spec.data.validation,
-            test=spec.data.test,
-            task=spec.data.task,
-            seed=spec.study.seed,
-        )
-    except DataError as error:
-        raise type(error)(f"{spec.path}: data.source: {error}") from error
 
 
 def _budget(

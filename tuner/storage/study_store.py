@@ -28,6 +28,7 @@ from .location import Location, locate
 from .mirror import MirroredStorage
 from .patience import Patience
 from .reading import (
+    AUDIT,
     BUDGET_TRIALS,
     CONFIG,
     CONFIRMATION,
@@ -251,6 +252,11 @@ class StudyStore(Closing):
         """Keeps what a confirmation found."""
         with translated(self._location, StoreLostError, "keeping the confirmation"):
             self.study.set_user_attr(CONFIRMATION, confirmation.model_dump_json())
+
+    def keep_audit(self, text: str) -> None:
+        """Keeps what an audit found, as JSON."""
+        with translated(self._location, StoreLostError, "keeping the audit"):
+            self.study.set_user_attr(AUDIT, text)
 
     @property
     def test_openings(self) -> int:

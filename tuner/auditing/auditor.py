@@ -1,0 +1,407 @@
+"""Runs an audit: tunes each side of each claim, compares them over fresh seeds, judges."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from statistics import median, stdev
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from ..config import DataFacts, MLPConfig
+from ..progress import Observer
+from ..rate_range import RateRange, lr_range
+from ..repeats import Repeats, seeds
+from ..winner import Direction
+from .claims import NOT_TESTABLE, Claim, Side, claims
+from .verdicts import Evidence, Finding, judge
+
+#: Seeds that sides are tuned over.
+_SELECTION = 3
+#: Batch sizes and rates (over the tuned one at its batch) from which the exponent of S12 is read.
+_BATCHES = (16, 32, 64, 128)
+_GRID = tuple(float(factor) for factor in np.geomspace(1 / 8, 8, 9))
+#: Exponents that are told apart: one lies midway between two of 0, 1/2 and 1.
+_EXPONENT_MARGIN = 0.25
+_EXPONENTS = ((0.0, "the rate does not grow"), (0.5, "like the root"), (1.0, "in proportion"))
+
+
+class Audit(BaseModel):
+    """What was found of the rules on one data set.
+
+    Attributes:
+        study: its name.
+        metric: that sides are compared by.
+        direction: which way it is better.
+        base: the config around which the rules are judged, its rate tuned.
+        origin: where it is from: "trial 17", or "modern default".
+        facts: sizes of the data.
+        n_pairs: seeds that both sides of each comparison were trained over.
+        seed: of the audit; another one judges by other seeds.
+        deviation: standard deviation of the base config's scores between these seeds.
+        tolerance: difference that the user called unimportant.
+        findings: one for each claim, in the rules' order.
+        rate_range: of the base config.
+        n_trainings: that all of it took.
+        seconds: that it took, without what an earlier call had done.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    study: str
+    metric: str
+    direction: Direction
+    base: MLPConfig
+    origin: str
+    facts: DataFacts
+    n_pairs: int
+    seed: int
+    deviation: float
+    tolerance: float
+    findings: tuple[Finding, ...]
+    rate_range: RateRange | None
+    n_trainings: int
+    seconds: float
+
+
+class Auditor:
+    """Audits the rules on one data set.
+
+    Args:
+        study: its name.
+        metric: that sides are compared by.
+        direction: which way it is better.
+        facts: sizes of the data.
+        base: the config around which rules are judged.
+        origin: where it is from.
+        repeats: of the study.
+        study_seed: of the study file.
+        seed: of the audit.
+        n_pairs: seeds that both sides of a comparison are trained over, at least 2.
+        tolerance: difference in the metric that does not matter, at least 0.
+        rules: ids of the rules to judge; () is all.
+        observer: is told what happens.
+    """
+
+    def __init__(
+        self,
+        study: str,
+        metric: str,
+        direction: Direction,
+        facts: DataFacts,
+        base: MLPConfig,
+        origin: str,
+        repeats: Repeats,
+        *,
+        study_seed: int,
+        seed: int,
+        n_pairs: int,
+        tolerance: float,
+        rules: Sequence[str],
+        observer: Observer,
+    ) -> None:
+        self._study, self._metric, self._direction = study, metric, direction
+        self._sign = 1 if direction == "maximize" else -1
+        self._facts, self._base, self._origin = facts, base, origin
+        self._repeats, self._observer = repeats, observer
+        self._seed, self._tolerance, self._rules = seed, tolerance, tuple(rules)
+        self._select = seeds(study_seed, f"audit {seed}: tuning", _SELECTION)
+        self._pairs = seeds(study_seed, f"audit {seed}: pairs", n_pairs)
+        self._trained: set[tuple[MLPConfig, int]] = set()
+        self._n_range = 0
+
+    def run(self) -> Audit:
+        """Audits; what an earlier call did is not done again.
+
+        Raises:
+            InterruptedStudyError: a signal came; what ended is kept.
+            StoreLostError: the disk is full or gone.
+        """
+        began = time.monotonic()
+        base = self._tuned_base()
+        pilot = time.monotonic() - began
+        found_range = self._range(base)
+        wanted = [
+            claim
+            for claim in claims(
+                base, self._facts, None if found_range is None else found_range.suggested
+            )
+            if not self._rules or claim.rule in self._rules
+        ]
+        sides = list(dict.fromkeys(side for claim in wanted for side in (claim.ours, claim.theirs)))
+        self._announce(sides, pilot)
+        chosen = self._chosen(sides)
+        grid = self._grid(base) if self._is_wanted("S12") else {}
+        pairs = [
+            (config, seed)
+            for seed in self._pairs
+            for config in (base, *chosen.values(), *(each for row in grid.values() for each in row))
+        ]
+        self._run(pairs)
+        deviation = stdev(self._scores(base))
+        findings = self._judged(wanted, chosen, grid, deviation)
+        return Audit(
+            study=self._study,
+            metric=self._metric,
+            direction=self._direction,
+            base=base,
+            origin=self._origin,
+            facts=self._facts,
+            n_pairs=len(self._pairs),
+            seed=self._seed,
+            deviation=deviation,
+            tolerance=self._tolerance,
+            findings=tuple(sorted(findings, key=lambda each: int(each.rule[1:]))),
+            rate_range=found_range,
+            n_trainings=len(self._trained) + self._n_range,
+            seconds=time.monotonic() - began,
+        )
+
+    def _is_wanted(self, rule: str) -> bool:
+        return not self._rules or rule in self._rules
+
+    # Training
+
+    def _run(self, pairs: Iterable[tuple[MLPConfig, int]]) -> None:
+        pairs = list(dict.fromkeys(pairs))
+        self._trained.update(pairs)
+        self._repeats.run(pairs, observer=self._observer)
+
+    def _tuned_base(self) -> MLPConfig:
+        side = Side("the base config", (self._base,))
+        return self._chosen([side])[side]
+
+    def _range(self, base: MLPConfig) -> RateRange | None:
+        if not self._is_wanted("S16"):
+            return None
+        found = lr_range(base, self._repeats, seed=self._select[0], observer=self._observer)
+        self._n_range = 0 if found is None else len(found.rates)
+        return found
+
+    def _chosen(self, sides: Sequence[Side]) -> dict[Side, MLPConfig]:
+        """Picks each side's config: of its candidates the one with the best mean over the seeds."""
+        self._run(
+            (candidate, seed)
+            for side in sides
+            if side.is_tuned
+            for candidate in side.candidates
+            for seed in self._select
+        )
+        return {
+            side: max(side.candidates, key=self._selection_score)
+            if side.is_tuned
+            else side.variants[0]
+            for side in sides
+        }
+
+    def _selection_score(self, config: MLPConfig) -> tuple[float, float]:
+        """The mean score, and where it ties (small validation parts) the lower loss."""
+        repeats = [self._repeats.find(config, seed) for seed in self._select]
+        if any(each is None or each.reason for each in repeats):
+            return -math.inf, -math.inf
+        metrics = [each.metrics for each in repeats if each is not None]
+        score = sum(self._sign * each[self._metric] for each in metrics)
+        return score, -sum(each["val_loss"] for each in metrics)
+
+    def _announce(self, sides: Sequence[Side], pilot: float) -> None:
+        """Says what is to come, and how long it will take, by what tuning the base config took."""
+        tuned = sum(len(side.candidates) for side in sides if side.is_tuned) * _SELECTION
+        paired = (len(sides) + 1) * len(self._pairs)
+        if self._is_wanted("S12"):
+            paired += len(_BATCHES) * len(_GRID) * len(self._pairs)
+        n_pilot = len(Side("", (self._base,)).candidates) * _SELECTION
+        each = pilot / n_pilot
+        base = self._base.n_parameters(self._facts.n_inputs, self._facts.n_outputs)
+        sizes = [
+            variant.n_parameters(self._facts.n_inputs, self._facts.n_outputs) / base
+            for side in sides
+            for variant in side.variants
+        ]
+        larger = max(1.0, sum(sizes) / max(1, len(sizes)))
+        seconds = each * larger * (tuned + paired)
+        message = f"{tuned + paired} trainings of {len(sides)} sides over {len(self._pairs)} pairs"
+        if pilot > 1:
+            message += f", about {max(1, round(seconds / 60))} min"
+            if seconds > 600 and not self._rules:
+                message += " (--rules S7,S24 --pairs 6 judges less in less time)"
+        self._observer.begin(message)
+
+    def _grid(self, base: MLPConfig) -> dict[int, tuple[MLPConfig, ...]]:
+        """The rates of each batch size, around the tuned rate scaled with the batch's root."""
+        grid = {}
+        for size in _BATCHES:
+            start = base.learning_rate * math.sqrt(size / base.batch_size)
+            grid[size] = tuple(
+                base.model_copy(update={"batch_size": size, "learning_rate": start * factor})
+                for factor in _GRID
+            )
+        return grid
+
+    # Judging
+
+    def _judged(
+        self,
+        wanted: Sequence[Claim],
+        chosen: dict[Side, MLPConfig],
+        grid: dict[int, tuple[MLPConfig, ...]],
+        deviation: float,
+    ) -> list[Finding]:
+        begun: list[tuple[Finding, Evidence]] = []
+        for claim in wanted:
+            ours, theirs = chosen[claim.ours], chosen[claim.theirs]
+            differences = self._differences(claim, ours, theirs)
+            margin, unit = max(self._tolerance, deviation), self._metric
+            scale: float | None = deviation
+            if claim.quantity != "score":
+                unit = "val_loss - train_loss" if claim.quantity == "gap" else "seconds an epoch"
+                spread = stdev(differences)
+                margin, scale = spread, spread
+            begun.append(
+                (
+                    Finding(
+                        rule=claim.rule,
+                        name=claim.name,
+                        claim=claim.text,
+                        kind=claim.kind,
+                        ours=_told(claim.ours, ours),
+                        theirs=_told(claim.theirs, theirs),
+                        unit=unit,
+                        deviations=None if not scale else float(np.mean(differences)) / scale,
+                        margin=margin,
+                        n_pairs=len(differences),
+                        remark=self._remark(ours, theirs),
+                    ),
+                    Evidence(claim.kind, tuple(differences), margin),
+                )
+            )
+        if grid:
+            begun += self._exponents(grid)
+        judgements = judge([evidence for _, evidence in begun])
+        found = [
+            finding.model_copy(update=vars(judgement))
+            for (finding, _), judgement in zip(begun, judgements, strict=True)
+        ]
+        return found + [
+            Finding(rule=rule, name=rule, claim="", remark=reason)
+            for rule, reason in NOT_TESTABLE.items()
+            if self._is_wanted(rule)
+        ]
+
+    def _differences(self, claim: Claim, ours: MLPConfig, theirs: MLPConfig) -> list[float]:
+        match claim.quantity:
+            case "gap":
+                values = self._gaps(theirs), self._gaps(ours)
+            case "seconds":
+                values = self._seconds(theirs), self._seconds(ours)
+            case _:
+                values = self._scores(ours), self._scores(theirs)
+                return [self._sign * (a - b) for a, b in zip(*values, strict=True)]
+        return [a - b for a, b in zip(*values, strict=True)]
+
+    def _scores(self, config: MLPConfig) -> list[float]:
+        """The scores over the pairs' seeds; a training that failed has the worst one known."""
+        found = [self._repeats.find(config, seed) for seed in self._pairs]
+        return [
+            self._worst if each is None or each.reason else each.metrics[self._metric]
+            for each in found
+        ]
+
+    @property
+    def _worst(self) -> float:
+        known = [
+            each.metrics[self._metric]
+            for each in self._repeats.all()
+            if not each.reason and math.isfinite(each.metrics[self._metric])
+        ]
+        return min(known) if self._sign > 0 else max(known)
+
+    def _gaps(self, config: MLPConfig) -> list[float]:
+        found = [self._repeats.find(config, seed) for seed in self._pairs]
+        return [
+            0.0
+            if each is None or each.reason
+            else each.metrics["val_loss"] - each.metrics["train_loss"]
+            for each in found
+        ]
+
+    def _seconds(self, config: MLPConfig) -> list[float]:
+        """Seconds of an epoch of a network that trains alone."""
+        return [self._repeats.epoch_seconds(config, seed) for seed in self._pairs]
+
+    def _remark(self, ours: MLPConfig, theirs: MLPConfig) -> str:
+        n_failed = [
+            sum(
+                (each := self._repeats.find(config, seed)) is not None and each.reason != ""
+                for seed in self._pairs
+            )
+            for config in (ours, theirs)
+        ]
+        if not any(n_failed):
+            return ""
+        return f"trainings that diverged: {n_failed[0]} of ours, {n_failed[1]} of theirs"
+
+    def _exponents(self, grid: dict[int, tuple[MLPConfig, ...]]) -> list[tuple[Finding, Evidence]]:
+        """S12: the exponent with which the best rate grows with the batch, for each seed."""
+        slopes = []
+        for seed in self._pairs:
+            best = [self._best_rate(row, seed) for row in grid.values()]
+            slopes.append(float(np.polyfit(np.log(list(grid)), np.log(best), 1)[0]))
+        remark = f"median exponent {median(slopes):.2f} over batches of {min(grid)} to {max(grid)}"
+        found = []
+        for exponent, words in _EXPONENTS:
+            is_growth = exponent == 0.0
+            kind = "better" if is_growth else "equal"
+            name = "rate grows with the batch" if is_growth else f"rate grows {words}"
+            claim = (
+                "The best learning rate grows with the batch size."
+                if is_growth
+                else f"The best learning rate grows {words} of the batch size."
+                if words == "like the root"
+                else f"The best learning rate grows {words} to the batch size."
+            )
+            differences = tuple(slope - exponent for slope in slopes)
+            spread = stdev(slopes)
+            finding = Finding(
+                rule="S12",
+                name=name,
+                claim=claim,
+                kind=kind,
+                ours="exponent of the best rate",
+                theirs=f"{exponent:g}",
+                unit="exponent",
+                deviations=float(np.mean(differences)) / spread if spread else None,
+                margin=_EXPONENT_MARGIN,
+                n_pairs=len(slopes),
+                remark=remark,
+            )
+            found.append(
+                (finding, Evidence(finding.kind or "equal", differences, _EXPONENT_MARGIN))
+            )
+        return found
+
+    def _best_rate(self, row: Sequence[MLPConfig], seed: int) -> float:
+        """The rate of the lowest validation loss, by a parabola through it and its neighbours."""
+        losses = []
+        for config in row:
+            repeat = self._repeats.find(config, seed)
+            losses.append(
+                math.inf if repeat is None or repeat.reason else repeat.metrics["val_loss"]
+            )
+        best = int(np.argmin(losses))
+        rates = [math.log(config.learning_rate) for config in row]
+        near = slice(best - 1, best + 2)
+        if best in (0, len(row) - 1) or not np.all(np.isfinite(losses[near])):
+            return row[best].learning_rate
+        a, b, _ = np.polyfit(rates[near], losses[near], 2)
+        if a <= 0:
+            return row[best].learning_rate
+        return math.exp(float(np.clip(-b / (2 * a), rates[best - 1], rates[best + 1])))
+
+
+def _told(side: Side, config: MLPConfig) -> str:
+    """Names a side, with the rate that it was tuned to."""
+    if not side.is_tuned:
+        return side.name
+    return f"{side.name} (rate {config.learning_rate:.2g})"

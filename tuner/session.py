@@ -1,0 +1,195 @@
+"""A study opened: its file read, its data loaded, its workers started, its store taken."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from . import data, paths
+from .config import DataFacts
+from .data import Dataset
+from .errors import DataError, InputError
+from .interruption import Interruption
+from .modules import UserClasses
+from .progress import Observer
+from .solo import ModuleTraining
+from .space import MLPSpace, ModuleSpace
+from .storage import StudyStore, locate
+from .study import AnyStudySpec, ModuleStudySpec, StudySpec
+from .workers import Devices, Staff, Worker, fleets, solos
+
+Trainer = Literal["fleet", "solo"]
+
+
+@dataclass(frozen=True)
+class Session:
+    """All that belongs to a study while one process owns it.
+
+    Attributes:
+        spec: the study file.
+        metric: what is optimized.
+        dataset: rows of a source; None where a LightningDataModule of the user's brings them.
+        facts: sizes of the data, if they are known.
+        space: the searched parameters.
+        training: how modules of the user's are trained, if they are.
+        worker: trains.
+        store: of the study, owned.
+        interruption: notes signals.
+    """
+
+    spec: AnyStudySpec
+    metric: str
+    dataset: Dataset | None
+    facts: DataFacts | None
+    space: MLPSpace | ModuleSpace
+    training: ModuleTraining | None
+    worker: Worker
+    store: StudyStore
+    interruption: Interruption
+
+
+@contextmanager
+def opened(
+    spec: AnyStudySpec,
+    *,
+    trainer: Trainer | None = None,
+    fleet: int | None = None,
+    workers: int | None = None,
+    devices: Devices | None = None,
+    cluster: str | None = None,
+    storage: str | None = None,
+    at_most: int | None = None,
+    new: bool = False,
+    observer: Observer,
+) -> Iterator[Session]:
+    """Opens a study; all is given back at the end of the block.
+
+    Args:
+        spec: the study file.
+        trainer: as `tune` takes it, like what follows.
+        fleet: trials that train at once.
+        workers: that train side by side.
+        devices: to use.
+        cluster: of Ray's, to use.
+        storage: of all studies.
+        at_most: trainings that there will be, if that is known.
+        new: put an earlier study of this name aside and begin anew.
+        observer: is told what is prepared.
+
+    Raises:
+        TunerError: as `tune` raises it.
+    """
+    _check(trainer, fleet, workers)
+    is_module = isinstance(spec, ModuleStudySpec)
+    if is_module and (trainer == "fleet" or fleet is not None):
+        raise InputError(f"{spec.path}: fleets train MLPs, and [model] names another network")
+    trainer = trainer or ("solo" if is_module else "fleet")
+    location = locate(storage)
+    team = Staff.choose(
+        workers=workers,
+        devices=devices,
+        cluster=cluster,
+        at_most=min(at_most or sys.maxsize, fleet or sys.maxsize),
+        epoch_seconds=60 * spec.study.epoch_minutes,
+    )
+    classes = None
+    if isinstance(spec, ModuleStudySpec):
+        observer.begin(f"importing {spec.model.module}")
+        classes = UserClasses.of(spec)
+    if spec.data.source is not None:
+        observer.begin(f"reading {spec.data.source}")
+    dataset = load_data(spec)
+    facts = None if dataset is None else dataset.facts
+    space = _space(spec, classes, facts)
+    metric = spec.metric(None if facts is None else facts.task)
+    training = _training(spec, team) if isinstance(spec, ModuleStudySpec) else None
+    if not team.in_this_process:
+        observer.begin(f"starting {team}")
+    with (
+        Interruption() as interruption,
+        _worker(spec, dataset, space, trainer, fleet, team, training) as worker,
+        StudyStore(
+            spec,
+            metric=metric,
+            facts=facts,
+            fingerprint="" if dataset is None else dataset.fingerprint,
+            new=new,
+            location=location,
+            is_cut=lambda: interruption.signal is not None,
+        ) as store,
+    ):
+        yield Session(spec, metric, dataset, facts, space, training, worker, store, interruption)
+
+
+def _check(trainer: Trainer | None, fleet: int | None, workers: int | None) -> None:
+    if trainer is not None and trainer not in get_args(Trainer):
+        raise InputError(f"trainer must be one of {get_args(Trainer)}, got {trainer!r}")
+    for name, value in {"fleet": fleet, "workers": workers}.items():
+        if value is not None and value < 1:
+            raise InputError(f"{name} must be >= 1, got {value}")
+    if fleet is not None and trainer == "solo":
+        raise InputError("fleet says how many trials train at once, and solo trains one")
+    if fleet is not None and workers is not None and workers > fleet:
+        raise InputError(f"{workers} workers are too many for {fleet} trials at once")
+
+
+def _space(
+    spec: AnyStudySpec, classes: UserClasses | None, facts: DataFacts | None
+) -> MLPSpace | ModuleSpace:
+    if isinstance(spec, ModuleStudySpec):
+        assert classes is not None
+        return ModuleSpace.of(classes, facts)
+    assert facts is not None
+    return MLPSpace.of(spec, facts)
+
+
+def _worker(
+    spec: AnyStudySpec,
+    dataset: Dataset | None,
+    space: MLPSpace | ModuleSpace,
+    trainer: Trainer,
+    fleet: int | None,
+    team: Staff,
+    training: ModuleTraining | None,
+) -> Worker:
+    precision = spec.study.precision
+    if training is not None:
+        return solos(dataset, team, training=training)
+    if trainer == "solo":
+        return solos(dataset, team, precision=precision)
+    assert isinstance(space, MLPSpace) and dataset is not None
+    return fleets(dataset, team, largest=space.largest(), members=fleet, precision=precision)
+
+
+def _training(spec: ModuleStudySpec, team: Staff) -> ModuleTraining:
+    return ModuleTraining(
+        metric=spec.objective.metric,
+        arguments={**spec.trainer_arguments, **({"accelerator": "cpu"} if team.on_cpu else {})},
+        loggers=spec.loggers,
+        folder=paths.study_folder(spec.name).resolve(),
+    )
+
+
+def load_data(spec: StudySpec) -> Dataset | None:
+    """Loads and splits the rows of a study's source; None if a LightningDataModule brings them.
+
+    Raises:
+        DataError: they cannot be had or learned from; the message names the study file.
+    """
+    source = spec.data.source
+    if source is None:
+        return None
+    try:
+        return data.load(
+            source,
+            spec.path.parent,
+            validation=spec.data.validation,
+            test=spec.data.test,
+            task=spec.data.task,
+            seed=spec.study.seed,
+        )
+    except DataError as error:
+        raise type(error)(f"{spec.path}: data.source: {error}") from error
