@@ -14,11 +14,13 @@ WORKERS ?=
 DEVICES ?=
 CLUSTER ?=
 STORAGE ?=
+RULES ?=
+PAIRS ?=
 PORT ?= 8080
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install tune best dashboard studies doctor test check lint bench clean
+.PHONY: help install tune audit best report dashboard studies doctor test check lint bench clean
 
 help:
 	@echo "make tune STUDY=mnist_mlp    tune a study of studies/ (or a path to a .toml file)"
@@ -29,7 +31,10 @@ help:
 	@echo "                             TRAINER=solo trains one trial at a time"
 	@echo "                             ARGS=--new begins anew and puts the earlier trials aside"
 	@echo "make tune STUDY=digits_cnn   the same for a LightningModule (docs/modules.md)"
-	@echo "make best STUDY=mnist_mlp    print the best config found so far"
+	@echo "make best STUDY=mnist_mlp    print the winner, and how sure its score is"
+	@echo "make report STUDY=mnist_mlp  all of it in one HTML file: runs/mnist_mlp/report.html"
+	@echo "make audit STUDY=digits_mlp  judge the rules of thumb on the data"
+	@echo "                             RULES=S7,S24 PAIRS=6 judge less in less time"
 	@echo "make dashboard [PORT=8080]   look at every study in optuna-dashboard"
 	@echo "make studies                 list the studies"
 	@echo "make doctor                  say what would trip you on this machine"
@@ -54,14 +59,16 @@ $(BIN)/.developer: $(BIN)/.user
 install: $(BIN)/.user
 
 # exec hands signals straight to tuner, so that Ctrl-C ends it and nothing else.
-tune best: $(BIN)/.user
+tune audit best report: $(BIN)/.user
 	@test -n "$(STUDY)" || { echo "which study? make $@ STUDY=mnist_mlp"; exit 2; }
 	@exec $(BIN)/tuner $@ "$(STUDY)" $(if $(filter tune,$@), \
 		$(if $(TRIALS),--trials "$(TRIALS)") $(if $(MINUTES),--minutes "$(MINUTES)") \
 		$(if $(TARGET),--target "$(TARGET)") $(if $(TRAINER),--trainer "$(TRAINER)") \
-		$(if $(FLEET),--fleet "$(FLEET)") $(if $(WORKERS),--workers "$(WORKERS)") \
-		$(if $(DEVICES),--devices "$(DEVICES)") $(if $(CLUSTER),--cluster "$(CLUSTER)") \
-		$(if $(STORAGE),--storage "$(STORAGE)")) $(ARGS)
+		$(if $(FLEET),--fleet "$(FLEET)")) $(if $(filter audit,$@), \
+		$(if $(RULES),--rules "$(RULES)") $(if $(PAIRS),--pairs "$(PAIRS)")) \
+		$(if $(filter tune audit,$@), $(if $(WORKERS),--workers "$(WORKERS)") \
+		$(if $(DEVICES),--devices "$(DEVICES)") $(if $(CLUSTER),--cluster "$(CLUSTER)")) \
+		$(if $(filter tune audit report,$@),$(if $(STORAGE),--storage "$(STORAGE)")) $(ARGS)
 
 dashboard: $(BIN)/.user
 	@exec $(BIN)/tuner dashboard --port "$(PORT)" $(if $(STORAGE),--storage "$(STORAGE)") $(ARGS)

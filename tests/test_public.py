@@ -22,6 +22,7 @@ NAMES = [
     "heuristics",
     "leaderboard",
     "load_model",
+    "report",
     "tune",
 ]
 

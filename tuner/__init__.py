@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .config import MLPConfig as MLPConfig
     from .config import ModuleConfig as ModuleConfig
     from .errors import TunerError as TunerError
+    from .reporting import report as report
     from .results import Best as Best
     from .results import best as best
     from .results import best_config as best_config
@@ -36,6 +37,7 @@ _HOMES = {
     "heuristics": "heuristics",
     "leaderboard": "results",
     "load_model": "results",
+    "report": "reporting",
     "tune": "search",
 }
 
@@ -54,6 +56,7 @@ __all__ = [
     "heuristics",
     "leaderboard",
     "load_model",
+    "report",
     "tune",
 ]
 

@@ -175,6 +175,14 @@ def best(study: Study, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def report(study: Study, storage: Storage = None) -> None:
+    """Write report.html: all that is known of a study, in one file that works offline."""
+    with _loading():
+        from .reporting import report as write
+    out.print(f"written: {write(study, storage=storage)}", highlight=False, soft_wrap=True)
+
+
+@app.command()
 def studies(as_json: AsJson = False, storage: Storage = None) -> None:
     """List the studies with their progress and best score."""
     from pathlib import Path

@@ -19,6 +19,7 @@ import optuna
 from .config import DataFacts, config_from_json
 from .errors import InterruptedStudyError, StoreLostError, StudyFailedError
 from .interruption import Interruption
+from .machine import machine
 from .progress import Ended, Observer, Running, Snapshot
 from .results import Best, ResultFiles
 from .space import SearchSpace
@@ -128,6 +129,7 @@ class Coordinator:
         for source, params in self.space.starting_points().items():
             self.store.enqueue(params, source)
         self.store.set_budget(self.budget.trials)
+        self.store.keep_machine(machine())
         self.earlier_seconds = self.store.seconds
         self.files.write_study(self.spec.text)
         self._recount()

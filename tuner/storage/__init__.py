@@ -3,13 +3,18 @@
 from .location import Location, PostgreSQL, SQLiteFile, locate
 from .patience import is_gone
 from .reading import (
+    AUDIT,
     CONFIG,
     EPOCH_SECONDS,
+    FACTS,
     INTERRUPTED,
+    MACHINE,
     RETRY_OF,
+    SECONDS,
     Counts,
     StudySummary,
     best_trial,
+    confirmation_of,
     count,
     open_storage,
     read_study,
@@ -19,6 +24,11 @@ from .reading import (
 from .study_store import StudyStore
 
 __all__ = [
+    "AUDIT",
+    "FACTS",
+    "MACHINE",
+    "SECONDS",
+    "confirmation_of",
     "CONFIG",
     "EPOCH_SECONDS",
     "INTERRUPTED",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -35,6 +35,7 @@ from .reading import (
     FACTS,
     IDENTITY,
     INTERRUPTED,
+    MACHINE,
     RETRY_OF,
     SECONDS,
     TEST_OPENINGS,
@@ -270,6 +271,12 @@ class StudyStore(Closing):
         with translated(self._location, StoreLostError, "opening the test part"):
             self.study.set_user_attr(TEST_OPENINGS, openings)
             return openings
+
+    def keep_machine(self, machine: Mapping[str, str]) -> None:
+        """Keeps what the study runs on."""
+        with translated(self._location, StoreLostError, "keeping the machine"):
+            if self.study.user_attrs.get(MACHINE) != dict(machine):
+                self.study.set_user_attr(MACHINE, dict(machine))
 
     def set_budget(self, trials: int | None) -> None:
         """Keeps the number of trials that the study was last asked for."""

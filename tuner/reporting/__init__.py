@@ -1,0 +1,5 @@
+"""One HTML file that tells a study, offline."""
+
+from .write import report
+
+__all__ = ["report"]

@@ -1,0 +1,332 @@
+"""The figures of a report, in colours that the colour-blind can tell apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+import plotly.graph_objects as go
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from .. import heuristics
+from ..auditing import Audit, Finding
+from ..config import DataFacts, MLPConfig, config_from_json
+from ..rate_range import RateRange
+from ..winner import Confirmation
+
+#: Okabe and Ito 2008, Color universal design.
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
+    "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#767676",
+)  # fmt: skip
+_VERDICTS = {
+    "held": (GREEN, "circle"),
+    "refuted": (RED, "x"),
+    "equivalent": (SKY, "diamond"),
+    "inconclusive": (GREY, "circle-open"),
+}
+_STATES = {
+    TrialState.COMPLETE: ("complete", BLUE, "circle"),
+    TrialState.PRUNED: ("pruned", ORANGE, "x-thin-open"),
+}
+
+
+def _figure(x: str, y: str, height: int = 340, **layout: Any) -> go.Figure:
+    figure = go.Figure()
+    figure.update_layout(
+        height=height,
+        margin={"l": 60, "r": 16, "t": 16, "b": 48},
+        template="simple_white",
+        font={"size": 13},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        xaxis_title=x,
+        yaxis_title=y,
+        **layout,
+    )
+    return figure
+
+
+def score_over_time(study: optuna.Study, metric: str) -> go.Figure:
+    """Every complete trial over the minutes in which the study ran, and the best so far."""
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.duration is not None]
+    minutes = _busy_minutes(trials)
+    figure = _figure("minutes of search", metric)
+    for state, (name, color, symbol) in _STATES.items():
+        shown = [trial for trial in trials if trial.state == state and _last(trial) is not None]
+        figure.add_scatter(
+            x=[minutes[trial.number] for trial in shown],
+            y=[_last(trial) for trial in shown],
+            mode="markers",
+            name=name,
+            marker={"color": color, "symbol": symbol, "size": 7},
+            text=[f"trial {trial.number}" for trial in shown],
+        )
+    complete = sorted(
+        (trial for trial in trials if trial.state == TrialState.COMPLETE),
+        key=lambda trial: minutes[trial.number],
+    )
+    better = max if study.direction == StudyDirection.MAXIMIZE else min
+    best: list[float] = []
+    for trial in complete:
+        assert trial.value is not None
+        best.append(better([*best[-1:], trial.value]))
+    figure.add_scatter(
+        x=[minutes[trial.number] for trial in complete],
+        y=best,
+        mode="lines",
+        name="best so far",
+        line={"shape": "hv", "color": "#000000", "width": 2},
+    )
+    return figure
+
+
+def _last(trial: FrozenTrial) -> float | None:
+    if trial.state == TrialState.COMPLETE:
+        return trial.value
+    return None if trial.last_step is None else trial.intermediate_values[trial.last_step]
+
+
+def _busy_minutes(trials: Sequence[FrozenTrial]) -> dict[int, float]:
+    """When each trial ended, pauses between two runs of the search left out."""
+    spans = sorted(
+        (trial.datetime_start.timestamp(), trial.datetime_complete.timestamp(), trial.number)
+        for trial in trials
+        if trial.datetime_start is not None and trial.datetime_complete is not None
+    )
+    pauses: list[tuple[float, float]] = []  # where each ended, and how long it was
+    until = spans[0][0] if spans else 0.0
+    for begin, end, _ in spans:
+        if begin > until:
+            pauses.append((begin, begin - until))
+        until = max(until, end)
+    first = spans[0][0] if spans else 0.0
+    return {
+        number: (end - first - sum(length for at, length in pauses if at <= end)) / 60
+        for _, end, number in spans
+    }
+
+
+def learning_curves(study: optuna.Study, metric: str, winner: int | None) -> go.Figure:
+    """The metric after each epoch of all trials; the winner's on top."""
+    figure = _figure("epoch", metric)
+    for state, (name, color, _) in _STATES.items():
+        x: list[float | None] = []
+        y: list[float | None] = []
+        for trial in study.get_trials(deepcopy=False, states=(state,)):
+            if trial.number != winner:
+                x += [*trial.intermediate_values, None]
+                y += [*trial.intermediate_values.values(), None]
+        figure.add_scatter(
+            x=x, y=y, mode="lines", name=name, line={"color": color, "width": 1}, opacity=0.5
+        )
+    for trial in study.get_trials(deepcopy=False):
+        if trial.number == winner:
+            figure.add_scatter(
+                x=list(trial.intermediate_values),
+                y=list(trial.intermediate_values.values()),
+                mode="lines+markers",
+                name=f"trial {winner}, the winner",
+                line={"color": "#000000", "width": 2.5},
+            )
+    return figure
+
+
+def importances(shares: dict[str, float]) -> go.Figure:
+    """The share of each parameter in the spread of the scores."""
+    names = list(shares)[::-1]
+    figure = _figure("share of the spread of the scores", "", height=60 + 28 * len(names))
+    figure.add_bar(
+        x=[shares[name] for name in names],
+        y=names,
+        orientation="h",
+        marker={"color": BLUE},
+        text=[f"{shares[name]:.0%}" for name in names],
+        textposition="auto",
+    )
+    figure.update_layout(margin={"l": 150}, xaxis_tickformat=".0%")
+    return figure
+
+
+def slices(study: optuna.Study, metric: str, facts: DataFacts | None) -> dict[str, go.Figure]:
+    """The score over each searched value, with the rules drawn as lines where they fall."""
+    rows: list[tuple[dict[str, Any], float, int]] = []
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        config = config_from_json(trial.user_attrs["config"])
+        assert trial.value is not None
+        rows.append((config.flat(), trial.value, trial.number))
+    figures = {}
+    for name in rows[0][0] if rows else ():
+        values = [row[0][name] for row in rows]
+        if name == "epochs" or len({str(value) for value in values}) < 2:
+            continue
+        is_number = all(
+            isinstance(value, int | float) and not isinstance(value, bool) for value in values
+        )
+        figure = _figure(name, metric, height=280, showlegend=False)
+        figure.add_scatter(
+            x=values if is_number else [str(value) for value in values],
+            y=[row[1] for row in rows],
+            mode="markers",
+            marker={"color": BLUE, "size": 7, "opacity": 0.7},
+            text=[f"trial {row[2]}" for row in rows],
+        )
+        is_wide = is_number and min(values) > 0 and max(values) / min(values) > 20
+        if is_wide:
+            figure.update_xaxes(type="log")
+        if facts is not None and is_number:
+            _draw_rules(figure, name, facts)
+        figures[name] = figure
+    return figures
+
+
+def _draw_rules(figure: go.Figure, parameter: str, facts: DataFacts) -> None:
+    """Draws the value of each rule, those of one place as one line."""
+    places: dict[float, list[str]] = {}
+    for rule in heuristics.RULES:
+        if rule.parameter != parameter or rule.value is None:
+            continue
+        value = rule.value(facts)
+        if isinstance(value, int | float):
+            places.setdefault(float(value), []).append(f"{rule.id} {rule.name}")
+    for index, (place, names) in enumerate(sorted(places.items())):
+        _mark(figure, place, ", ".join(names), RED, row=index)
+
+
+def _mark(figure: go.Figure, x: float, words: str, color: str, row: int = 0) -> None:
+    """Draws a vertical line with words beside its top; several begin in rows below each other."""
+    figure.add_shape(
+        type="line",
+        x0=x,
+        x1=x,
+        y0=0,
+        y1=1,
+        yref="paper",
+        line={"color": color, "dash": "dash", "width": 1.5},
+    )
+    is_log = figure.layout.xaxis.type == "log"
+    figure.add_annotation(
+        x=math.log10(x) if is_log and x > 0 else x,  # plotly's annotations want the logarithm
+        y=1,
+        yref="paper",
+        yshift=-14 * row,
+        text=words,
+        font={"size": 11, "color": color},
+        bgcolor="rgba(255, 255, 255, 0.75)",
+        showarrow=False,
+        xanchor="left",
+        yanchor="top",
+    )
+
+
+def confirmation(found: Confirmation) -> go.Figure:
+    """The scores of all arms over the seeds, with mean and standard error."""
+    names = [arm.name for arm in found.arms][::-1]
+    figure = _figure(found.metric, "", height=90 + 40 * len(names))
+    scored = [arm for arm in found.arms if arm.confirmed is not None]
+    figure.add_scatter(
+        x=[score for arm in scored for score in arm.scores],
+        y=[arm.name for arm in scored for _ in arm.scores],
+        mode="markers",
+        name="one seed",
+        marker={"color": SKY, "size": 7, "opacity": 0.8},
+    )
+    estimates = [arm.confirmed for arm in scored if arm.confirmed is not None]
+    figure.add_scatter(
+        x=[each.mean for each in estimates],
+        y=[arm.name for arm in scored],
+        error_x={"type": "data", "array": [each.standard_error for each in estimates]},
+        mode="markers",
+        name="mean ± standard error",
+        marker={"color": BLUE, "size": 10, "symbol": "line-ns-open", "line": {"width": 3}},
+    )
+    searched = [arm for arm in scored if arm.search is not None]
+    figure.add_scatter(
+        x=[arm.search for arm in searched],
+        y=[arm.name for arm in searched],
+        mode="markers",
+        name="in the search",
+        marker={"color": ORANGE, "size": 10, "symbol": "x"},
+    )
+    figure.update_layout(margin={"l": 120})
+    figure.update_yaxes(categoryorder="array", categoryarray=names)
+    return figure
+
+
+def verdicts(found: Audit) -> go.Figure:
+    """Effects in standard deviations between seeds, with intervals; the band does not matter."""
+    shown = [
+        each
+        for each in found.findings
+        if each.kind is not None and each.unit == found.metric and found.deviation > 0
+    ]
+    labels = [f"{each.rule} {each.name}" for each in shown][::-1]
+    figure = _figure(
+        "effect, in standard deviations between seeds", "", height=110 + 26 * len(shown)
+    )
+    figure.add_vrect(x0=-1, x1=1, fillcolor="#000000", opacity=0.07, line_width=0)
+    figure.add_vline(x=0, line={"color": "#000000", "width": 1})
+    for verdict, (color, symbol) in _VERDICTS.items():
+        rows = [each for each in shown if each.verdict == verdict]
+        figure.add_scatter(
+            x=[_clipped(each.effect / found.deviation) for each in rows],
+            y=[f"{each.rule} {each.name}" for each in rows],
+            error_x=_errors(rows, found.deviation),
+            mode="markers",
+            name=verdict,
+            marker={"color": color, "symbol": symbol, "size": 9},
+        )
+    figure.update_layout(margin={"l": 230})
+    figure.update_xaxes(range=[-_FAR, _FAR])
+    figure.update_yaxes(categoryorder="array", categoryarray=labels)
+    return figure
+
+
+#: Effects beyond so many deviations are drawn at the edge.
+_FAR = 8.0
+
+
+def _clipped(value: float) -> float:
+    return max(-_FAR + 0.3, min(_FAR - 0.3, value))
+
+
+def _errors(rows: Sequence[Finding], deviation: float) -> dict[str, Any]:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [(each.high - each.effect) / deviation for each in rows],
+        "arrayminus": [(each.effect - each.low) / deviation for each in rows],
+        "thickness": 1.5,
+        "width": 3,
+    }
+
+
+def rate_range(found: RateRange, config: MLPConfig) -> go.Figure:
+    """The validation loss after one epoch at each learning rate."""
+    figure = _figure("learning rate", "val_loss after one epoch")
+    losses = [loss for loss in found.losses if loss is not None]
+    figure.add_shape(
+        type="rect",
+        x0=found.low,
+        x1=found.high,
+        y0=0,
+        y1=1,
+        yref="paper",
+        fillcolor=GREEN,
+        opacity=0.12,
+        line={"width": 0},
+    )
+    figure.add_scatter(
+        x=found.rates,
+        y=found.losses,
+        mode="lines+markers",
+        name="after one epoch",
+        line={"color": BLUE},
+    )
+    figure.update_xaxes(type="log")
+    _mark(figure, found.suggested, f"suggested {found.suggested:.2g}", GREEN)
+    _mark(figure, config.learning_rate, f"tuned {config.learning_rate:.2g}", RED, row=1)
+    start = losses[0]
+    figure.update_yaxes(range=[0.9 * min(losses), min(max(losses), 2 * start) * 1.02])
+    return figure

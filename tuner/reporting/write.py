@@ -1,0 +1,174 @@
+"""`report`: gathers what is known of a study and writes it as one HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import optuna
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from .. import paths, results
+from ..auditing import Audit
+from ..config import DataFacts, ModuleConfig
+from ..display import clock, comparisons, estimate, number
+from ..errors import InputError, StoreLostError, StoreUnreadableError
+from ..results import Best
+from ..search import ENOUGH_FOR_IMPORTANCES, importances
+from ..storage import (
+    AUDIT,
+    FACTS,
+    MACHINE,
+    SECONDS,
+    Counts,
+    confirmation_of,
+    count,
+    locate,
+    read_study,
+    translated,
+)
+from ..winner import Confirmation
+from . import figures
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What the template tells of a study."""
+
+    name: str
+    metric: str
+    counts: Counts
+    seconds: float
+    best: Best | None
+    confirmation: Confirmation | None
+    audit: Audit | None
+    importances: Mapping[str, float]
+    machine: Mapping[str, str]
+    study_file: str
+
+
+def report(study: str | Path, *, storage: str | None = None) -> Path:
+    """Writes `report.html` of a study into its folder: one file, which works offline.
+
+    Args:
+        study: name of a study, or the path of its file.
+        storage: as `tune` takes it.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        InputError: there is no such study.
+        StoreUnreadableError: the store cannot be read.
+        StoreLostError: the disk is full or gone.
+    """
+    name = results.study_name(study)
+    location = locate(storage)
+    opened = read_study(name, location)
+    with translated(location, StoreUnreadableError, "reading the study"):
+        told, drawn = _told(opened), _drawn(opened)
+    html = _template().render(
+        told=told,
+        figures={key: _html(figure) for key, figure in drawn.items()},
+        slices={
+            key: _html(figure)
+            for key, figure in figures.slices(opened, told.metric, _facts(opened)).items()
+        },
+        comparisons=[] if told.confirmation is None else comparisons(told.confirmation),
+        config=None if told.best is None else _config(told.best),
+        enough=ENOUGH_FOR_IMPORTANCES,
+        plotly=get_plotlyjs(),
+        written=datetime.now(UTC),
+    )
+    path = paths.study_folder(name) / "report.html"
+    try:
+        with paths.replacing(path) as beside:
+            beside.write_text(html, encoding="utf-8")
+    except OSError as error:
+        raise StoreLostError(f"{path}: cannot be written ({error.strerror})") from error
+    return path
+
+
+def _told(study: optuna.Study) -> _Told:
+    name = study.study_name
+    try:
+        best = results.best(name)
+    except InputError:
+        best = None
+    audit = study.user_attrs.get(AUDIT)
+    confirmation = confirmation_of(study)
+    file = paths.study_folder(name) / f"{name}.toml"
+    return _Told(
+        name=name,
+        metric=(study.metric_names or ["value"])[0],
+        counts=count(study.get_trials(deepcopy=False)),
+        seconds=float(study.user_attrs.get(SECONDS, 0.0)),
+        best=best,
+        confirmation=confirmation if best is not None and best.confirmed is not None else None,
+        audit=None if audit is None else Audit.model_validate_json(audit),
+        importances=importances(study),
+        machine=study.user_attrs.get(MACHINE, {}),
+        study_file=file.read_text(encoding="utf-8") if file.exists() else "",
+    )
+
+
+def _facts(study: optuna.Study) -> DataFacts | None:
+    facts = study.user_attrs.get(FACTS)
+    return None if facts is None else DataFacts.model_validate(facts)
+
+
+def _drawn(study: optuna.Study) -> dict[str, go.Figure]:
+    """The figures that there is something for, by the section they belong to."""
+    told = _told(study)
+    drawn = {}
+    if told.counts.finished:
+        winner = None if told.best is None else told.best.trial
+        drawn["time"] = figures.score_over_time(study, told.metric)
+        drawn["curves"] = figures.learning_curves(study, told.metric, winner)
+    if told.importances:
+        drawn["importances"] = figures.importances(dict(told.importances))
+    if told.confirmation is not None:
+        drawn["confirmation"] = figures.confirmation(told.confirmation)
+    if told.audit is not None:
+        drawn["verdicts"] = figures.verdicts(told.audit)
+        if told.audit.rate_range is not None:
+            drawn["rates"] = figures.rate_range(told.audit.rate_range, told.audit.base)
+    return drawn
+
+
+def _config(best: Best) -> dict[str, Any]:
+    config = best.config
+    if not isinstance(config, ModuleConfig):
+        return config.flat()
+    classes = {"module": config.module}
+    if config.data_module is not None:
+        classes["data_module"] = config.data_module
+    return {**classes, **config.flat()}
+
+
+def _html(figure: go.Figure) -> str:
+    html: str = figure.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        config={"responsive": True, "displaylogo": False, "displayModeBar": False},
+        default_height=f"{figure.layout.height}px",
+    )
+    return html
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters |= {
+        "number": number,
+        "clock": clock,
+        "estimate": estimate,
+        "signed": "{:+.2g}".format,
+    }
+    text = (resources.files(__package__) / "report.html.jinja").read_text(encoding="utf-8")
+    return environment.from_string(text)
