@@ -65,8 +65,9 @@ def test_a_search(terminal: bool) -> None:
 def test_the_end_of_a_search_without_a_complete_trial(tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), width=120)
     ended = TuneResult(
-        study="digits_mlp", metric="val_accuracy", best=None, counts=Counts(pruned=2), confirmation=None,
-        importances={}, folder=tmp_path, stopped="the 0.1 minutes are over", ran=2, seconds=6.0,
+        study="digits_mlp", metric="val_accuracy", best=None, counts=Counts(pruned=2),
+        confirmation=None, importances={}, folder=tmp_path,
+        stopped="the 0.1 minutes are over", ran=2, seconds=6.0,
     )  # fmt: skip
     with console.capture() as capture:
         show_result(console, ended, "digits_mlp")
