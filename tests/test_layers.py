@@ -51,6 +51,17 @@ MAY_IMPORT = {
         "study",
         "workers",
     },
+    "ablation": {
+        "config",
+        "heuristics",
+        "progress",
+        "repeats",
+        "session",
+        "storage",
+        "study",
+        "winner",
+        "workers",
+    },
     "auditing": {
         "config",
         "heuristics",
@@ -103,8 +114,9 @@ MAY_IMPORT = {
     },
     "dashboard": {"storage"},
     "doctor": {"storage"},
-    "display": {"auditing", "config", "progress", "results", "search", "winner"},
+    "display": {"ablation", "auditing", "config", "progress", "results", "search", "winner"},
     "reporting": {
+        "ablation",
         "auditing",
         "config",
         "display",

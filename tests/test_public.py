@@ -8,6 +8,7 @@ import pytest
 import tuner
 
 NAMES = [
+    "Ablation",
     "Audit",
     "Best",
     "DataFacts",
@@ -15,6 +16,7 @@ NAMES = [
     "ModuleConfig",
     "TuneResult",
     "TunerError",
+    "ablate",
     "audit",
     "best",
     "best_config",

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import heuristics as heuristics
+    from .ablation import Ablation as Ablation
+    from .ablation import ablate as ablate
     from .auditing import Audit as Audit
     from .auditing import audit as audit
     from .config import DataFacts as DataFacts
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 #: Public names and where they live. Each is loaded when it is first used, torch with it.
 _HOMES = {
+    "Ablation": "ablation",
     "Audit": "auditing",
     "Best": "results",
     "DataFacts": "config",
@@ -30,6 +33,7 @@ _HOMES = {
     "ModuleConfig": "config",
     "TuneResult": "search",
     "TunerError": "errors",
+    "ablate": "ablation",
     "audit": "auditing",
     "best": "results",
     "best_config": "results",
@@ -42,6 +46,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Ablation",
     "Audit",
     "Best",
     "DataFacts",
@@ -49,6 +54,7 @@ __all__ = [
     "ModuleConfig",
     "TuneResult",
     "TunerError",
+    "ablate",
     "audit",
     "best",
     "best_config",

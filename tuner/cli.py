@@ -39,6 +39,19 @@ Storage = Annotated[
 ]
 
 
+Workers = Annotated[
+    Optional[int],
+    typer.Option(help="Processes that train; if unset one a GPU, or a core without GPUs."),
+]
+GPUs = Annotated[
+    Optional[str], typer.Option(help="GPUs to use, such as 0,2, or cpu for none; else all.")
+]
+Cluster = Annotated[
+    Optional[str],
+    typer.Option(help="Train on a Ray cluster: ray, or ray://host:10001 for one elsewhere."),
+]
+
+
 @app.command()
 def tune(
     study: Study,
@@ -60,17 +73,9 @@ def tune(
         Optional[int],
         typer.Option(help="Trials that train at once, in all; 2 a core or more if unset."),
     ] = None,
-    workers: Annotated[
-        Optional[int],
-        typer.Option(help="Processes that train; if unset one a GPU, or a core without GPUs."),
-    ] = None,
-    devices: Annotated[
-        Optional[str], typer.Option(help="GPUs to use, such as 0,2, or cpu for none; else all.")
-    ] = None,
-    cluster: Annotated[
-        Optional[str],
-        typer.Option(help="Train on a Ray cluster: ray, or ray://host:10001 for one elsewhere."),
-    ] = None,
+    workers: Workers = None,
+    devices: GPUs = None,
+    cluster: Cluster = None,
     storage: Storage = None,
     confirm: Annotated[
         bool,
@@ -120,17 +125,9 @@ def audit(
     tolerance: Annotated[
         float, typer.Option(min=0, help="Difference in the metric that does not matter.")
     ] = 0.0,
-    workers: Annotated[
-        Optional[int],
-        typer.Option(help="Processes that train; if unset one a GPU, or a core without GPUs."),
-    ] = None,
-    devices: Annotated[
-        Optional[str], typer.Option(help="GPUs to use, such as 0,2, or cpu for none; else all.")
-    ] = None,
-    cluster: Annotated[
-        Optional[str],
-        typer.Option(help="Train on a Ray cluster: ray, or ray://host:10001 for one elsewhere."),
-    ] = None,
+    workers: Workers = None,
+    devices: GPUs = None,
+    cluster: Cluster = None,
     storage: Storage = None,
 ) -> None:
     """Judge the rules of thumb on the data of a study, each over many seeds.
@@ -158,6 +155,34 @@ def audit(
             observer=display,
         )
     show_audit(out, found)
+
+
+@app.command()
+def ablate(
+    study: Study,
+    workers: Workers = None,
+    devices: GPUs = None,
+    cluster: Cluster = None,
+    storage: Storage = None,
+) -> None:
+    """Show which change from the rules to the winner gained how much."""
+    with _loading():
+        import optuna
+
+        from .ablation import ablate as run
+        from .display import Display, show_ablation
+        from .workers import parse_devices
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with Display(out) as display:
+        found = run(
+            study,
+            workers=workers,
+            devices=None if devices is None else parse_devices(devices),
+            cluster=cluster,
+            storage=storage,
+            observer=display,
+        )
+    show_ablation(out, found)
 
 
 @app.command()

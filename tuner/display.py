@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from .ablation import Ablation
 from .auditing import Audit
 from .config import Config, ModuleConfig, Scalar
 from .progress import Ended, Observer, Repeated, Running, Snapshot
@@ -308,6 +309,28 @@ def show_audit(console: Console, found: Audit) -> None:
         "standard deviation between seeds, which is also what an 'enough' may be worse by.",
         style="dim",
     )
+
+
+def show_ablation(console: Console, found: Ablation) -> None:
+    """Prints the way from the rules to the winner.
+
+    Args:
+        console: where to print.
+        found: by the ablation.
+    """
+    console.print(
+        f"\n[bold]{found.study}[/]: from the note's rules to {found.winner}, the largest gain "
+        f"first; {escape(found.metric)} over {len(found.seeds)} seeds, {clock(found.seconds)}.\n"
+    )
+    table = Table("change", found.metric, "gain", "", box=None, pad_edge=False)
+    for step in found.steps:
+        table.add_row(
+            step.change or "the note's rules",
+            estimate(step.estimate),
+            "" if step.gain is None else estimate(step.gain),
+            escape(step.words),
+        )
+    console.print(table)
 
 
 def _and_confirmation(result: TuneResult) -> str:

@@ -12,6 +12,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from .. import heuristics
+from ..ablation import Ablation
 from ..auditing import Audit, Finding
 from ..config import DataFacts, MLPConfig, config_from_json
 from ..rate_range import RateRange
@@ -251,6 +252,26 @@ def confirmation(found: Confirmation) -> go.Figure:
     )
     figure.update_layout(margin={"l": 120})
     figure.update_yaxes(categoryorder="array", categoryarray=names)
+    return figure
+
+
+def ablation(found: Ablation) -> go.Figure:
+    """The score after each change from the rules to the winner."""
+    labels = [step.change or "the note's rules" for step in found.steps][::-1]
+    figure = _figure(found.metric, "", height=100 + 30 * len(labels), showlegend=False)
+    shown = [(step, step.estimate) for step in found.steps]
+    known = [(step, each) for step, each in shown if each is not None]
+    figure.add_scatter(
+        x=[each.mean for _, each in known],
+        y=[step.change or "the note's rules" for step, _ in known],
+        error_x={"type": "data", "array": [each.standard_error for _, each in known]},
+        mode="lines+markers",
+        line={"color": BLUE, "shape": "hv", "width": 1.5},
+        marker={"size": 9},
+        text=[step.words for step, _ in known],
+    )
+    figure.update_layout(margin={"l": 150})
+    figure.update_yaxes(categoryorder="array", categoryarray=labels)
     return figure
 
 

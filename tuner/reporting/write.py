@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from .. import paths, results
+from ..ablation import Ablation
 from ..auditing import Audit
 from ..config import DataFacts, ModuleConfig
 from ..display import clock, comparisons, estimate, number
@@ -22,6 +23,7 @@ from ..errors import InputError, StoreLostError, StoreUnreadableError
 from ..results import Best
 from ..search import ENOUGH_FOR_IMPORTANCES, importances
 from ..storage import (
+    ABLATION,
     AUDIT,
     FACTS,
     MACHINE,
@@ -47,6 +49,7 @@ class _Told:
     seconds: float
     best: Best | None
     confirmation: Confirmation | None
+    ablation: Ablation | None
     audit: Audit | None
     importances: Mapping[str, float]
     machine: Mapping[str, str]
@@ -101,7 +104,7 @@ def _told(study: optuna.Study) -> _Told:
         best = results.best(name)
     except InputError:
         best = None
-    audit = study.user_attrs.get(AUDIT)
+    ablation, audit = (study.user_attrs.get(name) for name in (ABLATION, AUDIT))
     confirmation = confirmation_of(study)
     file = paths.study_folder(name) / f"{name}.toml"
     return _Told(
@@ -111,6 +114,7 @@ def _told(study: optuna.Study) -> _Told:
         seconds=float(study.user_attrs.get(SECONDS, 0.0)),
         best=best,
         confirmation=confirmation if best is not None and best.confirmed is not None else None,
+        ablation=None if ablation is None else Ablation.model_validate_json(ablation),
         audit=None if audit is None else Audit.model_validate_json(audit),
         importances=importances(study),
         machine=study.user_attrs.get(MACHINE, {}),
@@ -135,6 +139,8 @@ def _drawn(study: optuna.Study) -> dict[str, go.Figure]:
         drawn["importances"] = figures.importances(dict(told.importances))
     if told.confirmation is not None:
         drawn["confirmation"] = figures.confirmation(told.confirmation)
+    if told.ablation is not None:
+        drawn["ablation"] = figures.ablation(told.ablation)
     if told.audit is not None:
         drawn["verdicts"] = figures.verdicts(told.audit)
         if told.audit.rate_range is not None:

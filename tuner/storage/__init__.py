@@ -3,6 +3,7 @@
 from .location import Location, PostgreSQL, SQLiteFile, locate
 from .patience import is_gone
 from .reading import (
+    ABLATION,
     AUDIT,
     CONFIG,
     EPOCH_SECONDS,
@@ -24,6 +25,7 @@ from .reading import (
 from .study_store import StudyStore
 
 __all__ = [
+    "ABLATION",
     "AUDIT",
     "FACTS",
     "MACHINE",

@@ -28,6 +28,7 @@ from .location import Location, locate
 from .mirror import MirroredStorage
 from .patience import Patience
 from .reading import (
+    ABLATION,
     AUDIT,
     BUDGET_TRIALS,
     CONFIG,
@@ -258,6 +259,11 @@ class StudyStore(Closing):
         """Keeps what an audit found, as JSON."""
         with translated(self._location, StoreLostError, "keeping the audit"):
             self.study.set_user_attr(AUDIT, text)
+
+    def keep_ablation(self, text: str) -> None:
+        """Keeps the way from the rules to the winner, as JSON."""
+        with translated(self._location, StoreLostError, "keeping the ablation"):
+            self.study.set_user_attr(ABLATION, text)
 
     @property
     def test_openings(self) -> int:
