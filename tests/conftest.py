@@ -30,6 +30,9 @@ width = { around = "two_thirds", factor = 4, low = 4, high = 64 }
 
 [confirm]
 seeds = 0
+
+[start]
+rate_range = false
 """
 
 Write = Callable[..., Path]

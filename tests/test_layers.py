@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "session": {
         "config",
         "data",
+        "heuristics",
         "interruption",
         "modules",
         "progress",
@@ -101,6 +102,11 @@ MAY_IMPORT = {
     },
     "search": {
         "complaints",
+        "config",
+        "domains",
+        "heuristics",
+        "rate_range",
+        "space",
         "confirmer",
         "coordinator",
         "progress",

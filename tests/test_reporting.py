@@ -80,7 +80,7 @@ def test_what_is_not_there_yet_is_said(write_study: Write) -> None:
     text = text_of()
     assert "it is not confirmed over other seeds" in text
     assert "They are not judged yet" in text
-    assert "It is measured by" in text
+    assert "It was not measured for this study" in text
     study = optuna.create_study(study_name="empty", storage="sqlite:///runs/optuna.db")
     assert study.trials == []
     assert "No trial is complete yet" in text_of("empty")

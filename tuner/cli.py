@@ -265,7 +265,7 @@ def recommend(
     epochs: Annotated[int, typer.Option(min=1, help="Length of one training.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Print a config from the rules of thumb, with the reason and source of each value."""
+    """Print a config from the rules and earlier studies here, with the reason of each value."""
     from . import heuristics
 
     if task not in ("classification", "regression"):
@@ -276,6 +276,7 @@ def recommend(
         n_rows=rows,
         task="regression" if task == "regression" else "classification",
         epochs=epochs,
+        history=heuristics.history(),
     )
     if as_json:
         print(config.to_json())
@@ -293,6 +294,25 @@ def recommend(
     for contradiction in config.contradictions:
         out.print(f"[yellow]The rules disagree:[/] {contradiction.text}.")
     out.print("These are rules of thumb, and where a search starts: tuner tune checks them.")
+
+
+@app.command("export-heuristics")
+def export_heuristics(
+    path: Annotated[str, typer.Argument(help="The file to write.")] = "heuristics.json",
+) -> None:
+    """Write what the studies here found as one JSON file, for use elsewhere."""
+    from pathlib import Path
+
+    from . import heuristics
+
+    found = heuristics.history()
+    if not found:
+        raise InputError(f"{heuristics.history_file()}: no study has a confirmed winner yet")
+    try:
+        Path(path).write_text(heuristics.to_json(found), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    out.print(f"written: {path}, {len(found)} studies", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import optuna
 import pandas as pd  # noqa: F401  here, so that an interrupted search writes its table at once
 from pydantic import ValidationError
 
-from . import paths
+from . import heuristics, paths
 from .complaints import first_error
+from .config import MLPConfig
 from .confirmer import Confirmer
 from .coordinator import Coordinator
+from .domains import Fixed
 from .errors import InputError
 from .progress import Observer
-from .repeats import Repeats
+from .rate_range import lr_range
+from .repeats import Repeats, seeds
 from .results import Best
 from .session import Session, Trainer, opened
+from .space import MLPSpace, ModuleSpace
 from .storage import Counts
 from .study import AnyStudySpec, BudgetSpec, StudySpec, load_study
 from .winner import Confirmation
@@ -136,13 +141,14 @@ def tune(
         observer=observer,
     ) as session:
         confirms = confirm and spec.confirm.seeds > 0
+        space = _with_first_rate(session, observer)
         search = Coordinator(
             spec,
             _for_the_search(budget, spec) if confirms else budget,
             session.metric,
             session.facts,
             () if session.dataset is None else session.dataset.classes,
-            session.space,
+            space,
             session.store,
             session.worker,
             observer,
@@ -168,6 +174,30 @@ def tune(
         )
 
 
+def _with_first_rate(session: Session, observer: Observer) -> MLPSpace | ModuleSpace:
+    """Lets a new study's recommendation start at the rate of a range test, if it may choose one."""
+    space, store = session.space, session.store
+    if (
+        not isinstance(space, MLPSpace)
+        or not session.spec.start.rate_range
+        or isinstance(space.domains["learning_rate"], Fixed)
+        or store.trials()
+    ):
+        return space
+    began = time.monotonic()
+    observer.begin("trying learning rates for an epoch")
+    repeats = Repeats(paths.study_folder(session.spec.name), session.worker, session.interruption)
+    (seed,) = seeds(session.spec.study.seed, "rate range", 1)
+    found = lr_range(
+        space.recommendation, repeats, n_rows=space.facts.n_rows, seed=seed, observer=observer
+    )
+    store.spend(store.seconds + time.monotonic() - began)
+    if found is None:
+        return space
+    store.keep_rate_range(found.model_dump_json())
+    return replace(space, rate=found.suggested)
+
+
 def _confirmed(
     session: Session, search: Coordinator, seconds: float | None, observer: Observer
 ) -> Confirmation | None:
@@ -189,8 +219,29 @@ def _confirmed(
         if not search.files.has(best):
             network = confirmer.network(confirmation, best.seed)
             search.files.crown(best, network, confirmation)
+        _remember(session, confirmation)
     repeats.forget_networks()
     return confirmation
+
+
+def _remember(session: Session, confirmation: Confirmation) -> None:
+    """Keeps what the winner teaches for later studies."""
+    config, confirmed = confirmation.winning.config, confirmation.winning.confirmed
+    if not isinstance(config, MLPConfig) or session.facts is None or confirmed is None:
+        return
+    presets = {arm.name: arm for arm in confirmation.presets}
+    gain = confirmation.gain(presets["note"]) if "note" in presets else None
+    heuristics.remember(
+        heuristics.Experience.of(
+            session.spec.name,
+            config,
+            session.facts,
+            metric=confirmation.metric,
+            mean=confirmed.mean,
+            standard_error=confirmed.standard_error,
+            gain=None if gain is None else gain.mean,
+        )
+    )
 
 
 def _for_the_search(budget: BudgetSpec, spec: AnyStudySpec) -> BudgetSpec:

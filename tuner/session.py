@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from . import data, paths
+from . import data, heuristics, paths
 from .config import DataFacts
 from .data import Dataset
 from .errors import DataError, InputError
@@ -143,7 +143,8 @@ def _space(
         assert classes is not None
         return ModuleSpace.of(classes, facts)
     assert facts is not None
-    return MLPSpace.of(spec, facts)
+    known = heuristics.history() if spec.start.history else ()
+    return MLPSpace.of(spec, facts, [each for each in known if each.study != spec.name])
 
 
 def _worker(

@@ -176,7 +176,13 @@ class Auditor:
     def _range(self, base: MLPConfig) -> RateRange | None:
         if not self._is_wanted("S16"):
             return None
-        found = lr_range(base, self._repeats, seed=self._select[0], observer=self._observer)
+        found = lr_range(
+            base,
+            self._repeats,
+            n_rows=self._facts.n_rows,
+            seed=self._select[0],
+            observer=self._observer,
+        )
         self._n_range = 0 if found is None else len(found.rates)
         return found
 

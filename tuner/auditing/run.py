@@ -88,6 +88,8 @@ def audit(
         found = auditor.run()
         session.store.keep_audit(found.model_dump_json())
         _write(spec.name, found)
+        verdicts = {f"{each.rule} {each.name}": each.verdict for each in found.findings}
+        heuristics.remember_verdicts(spec.name, verdicts)
         return found
 
 

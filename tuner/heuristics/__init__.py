@@ -11,6 +11,16 @@ range, or a choice. Nothing here needs torch or optuna:
     533
 """
 
+from .history import (
+    SGD_RATE,
+    Experience,
+    history,
+    history_file,
+    rate_factor,
+    remember,
+    remember_verdicts,
+    to_json,
+)
 from .recommend import (
     Preset,
     Reason,
@@ -41,7 +51,9 @@ __all__ = [
     "REFERENCE_BATCH_SIZE",
     "RULES",
     "SCALING_RULES",
+    "SGD_RATE",
     "Contradiction",
+    "Experience",
     "Preset",
     "Reason",
     "Recommendation",
@@ -50,13 +62,19 @@ __all__ = [
     "below_twice",
     "between",
     "contradictions",
+    "history",
+    "history_file",
     "mean",
     "modern_default",
     "note",
+    "rate_factor",
     "recommend",
+    "remember",
+    "remember_verdicts",
     "rule",
     "scale_linear",
     "scale_square_root",
     "starting_points",
+    "to_json",
     "two_thirds",
 ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from ..config import DataFacts, MLPConfig, Task, decay_ratio
+from .history import Experience, rate_factor
 from .rules import (
     REFERENCE_BATCH_SIZE,
     SCALING_RULES,
@@ -100,11 +103,14 @@ def recommend(
     n_rows: int,
     task: Task = "classification",
     epochs: int = 10,
+    history: Sequence[Experience] = (),
 ) -> Recommendation:
-    """Recommends a config from the rules, with the reason for each value.
+    """Recommends a config from the rules and what earlier studies found, with the reasons.
 
     The rules decide depth, width, normalization, dropout and batch; where they are silent, or
-    where they only name an example (SGD at 0.001), today's practice decides.
+    where they only name an example (SGD at 0.001), today's practice decides. Studies on data of
+    similar sizes are blended in: numbers by weighted means (of logarithms, as ratios), names by
+    weighted votes, where the rules have a weight of 1 and a study on data of the same sizes 3.
 
     Args:
         n_inputs: features of one row, at least 1.
@@ -112,6 +118,7 @@ def recommend(
         n_rows: training rows, at least 1.
         task: what is learned.
         epochs: length of one training.
+        history: what earlier studies found, as `heuristics.history()` reads it.
 
     Raises:
         pydantic.ValidationError: a size is below 1.
@@ -130,11 +137,97 @@ def recommend(
         final_ratio=decay_ratio(0.95, epochs),
         epochs=epochs,
     )
+    reasons = _reasons(batch_size, epochs)
+    weighted = [(each, weight) for each in history if (weight := each.weight(facts)) > 0]
+    if weighted:
+        config, learned = _blended(config, facts, weighted)
+        replaced = {reason.parameter for reason in learned}
+        reasons = (*learned, *(each for each in reasons if each.parameter not in replaced))
     return Recommendation(
-        **config.model_dump(),
-        reasons=_reasons(batch_size, epochs),
-        contradictions=contradictions(facts),
+        **config.model_dump(), reasons=reasons, contradictions=contradictions(facts)
     )
+
+
+def _blended(
+    config: MLPConfig, facts: DataFacts, weighted: Sequence[tuple[Experience, float]]
+) -> tuple[MLPConfig, tuple[Reason, ...]]:
+    """Blends what studies found into a config of the rules; returns it with its reasons."""
+    rule = two_thirds(facts.n_inputs, facts.n_outputs)
+    ours = Experience.of(
+        "the rules", config, facts, metric="", mean=0.0, standard_error=0.0, gain=None
+    )
+    votes = [(ours, 1.0), *weighted]
+
+    def number(name: str) -> float:
+        known = [(value, weight) for each, weight in votes if (value := getattr(each, name))]
+        total = sum(weight for _, weight in known)
+        return math.exp(sum(weight * math.log(value) for value, weight in known) / total)
+
+    def mean(name: str) -> float:
+        total = sum(weight for _, weight in votes)
+        return float(sum(weight * getattr(each, name) for each, weight in votes) / total)
+
+    def vote(name: str) -> Any:
+        counts: dict[Any, float] = {}
+        for each, weight in votes:
+            counts[getattr(each, name)] = counts.get(getattr(each, name), 0.0) + weight
+        return max(counts, key=counts.__getitem__)
+
+    named = {
+        name: vote(name)
+        for name in (
+            "activation",
+            "batch_normalization",
+            "optimizer",
+            "batch_size",
+            "schedule",
+        )
+    }
+    values: dict[str, Any] = {
+        **named,
+        "width": max(1, round(rule * number("width_ratio"))),
+        "depth": round(mean("depth")),
+        "dropout": round(mean("dropout"), 3),
+        "weight_decay": number("weight_decay"),
+        "final_ratio": number("final_ratio"),
+        "learning_rate": number("base_learning_rate")
+        * rate_factor(named["optimizer"], named["batch_size"]),
+    }
+    blended = MLPConfig.model_validate({**config.model_dump(), **values})
+    studies = ", ".join(f"{each.study} ({weight:.2g})" for each, weight in weighted)
+    return blended, tuple(
+        Reason(
+            parameter,
+            "",
+            f"What earlier studies found, by weight beside the rules' 1: {studies}."
+            + _said(parameter, [each for each, _ in weighted]),
+            "heuristics.json",
+        )
+        for parameter in values
+    )
+
+
+#: The claims of an audit that speak of a parameter.
+_CLAIMS = {
+    "depth": ("S19",),
+    "width": ("S20", "S24"),
+    "batch_normalization": ("S3",),
+    "dropout": ("S7",),
+    "batch_size": ("S11",),
+    "schedule": ("S15", "S17", "S18"),
+    "learning_rate": ("S16",),
+}
+
+
+def _said(parameter: str, studies: Sequence[Experience]) -> str:
+    """What their audits said of the rules on a parameter, where it was clear."""
+    told = [
+        f"{name} {verdict} on {each.study}"
+        for each in studies
+        for name, verdict in each.verdicts.items()
+        if name.split()[0] in _CLAIMS.get(parameter, ()) and verdict in ("held", "refuted")
+    ]
+    return f" {'; '.join(told)}." if told else ""
 
 
 def _reasons(batch_size: int, epochs: int) -> tuple[Reason, ...]:
@@ -179,9 +272,17 @@ def _reasons(batch_size: int, epochs: int) -> tuple[Reason, ...]:
 Preset = Literal["note", "modern default", "recommendation"]
 
 
-def starting_points(facts: DataFacts, epochs: int) -> dict[Preset, MLPConfig]:
-    """The configs that every search tries first, by the name that tells where each is from."""
-    recommended = recommend(**facts.model_dump(), epochs=epochs)
+def starting_points(
+    facts: DataFacts, epochs: int, history: Sequence[Experience] = ()
+) -> dict[Preset, MLPConfig]:
+    """The configs that every search tries first, by the name that tells where each is from.
+
+    Args:
+        facts: sizes of the data.
+        epochs: length of one training.
+        history: what earlier studies found, which goes into the recommendation.
+    """
+    recommended = recommend(**facts.model_dump(), epochs=epochs, history=history)
     return {
         "note": note(facts, epochs),
         "modern default": modern_default(facts, epochs),

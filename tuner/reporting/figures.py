@@ -323,9 +323,11 @@ def _errors(rows: Sequence[Finding], deviation: float) -> dict[str, Any]:
     }
 
 
-def rate_range(found: RateRange, config: MLPConfig) -> go.Figure:
+def rate_range(found: RateRange, config: MLPConfig | None) -> go.Figure:
     """The validation loss after one epoch at each learning rate."""
-    figure = _figure("learning rate", "val_loss after one epoch")
+    figure = _figure(
+        "learning rate", f"val_loss after {found.epochs} epoch{'s' * (found.epochs > 1)}"
+    )
     losses = [loss for loss in found.losses if loss is not None]
     figure.add_shape(
         type="rect",
@@ -342,12 +344,14 @@ def rate_range(found: RateRange, config: MLPConfig) -> go.Figure:
         x=found.rates,
         y=found.losses,
         mode="lines+markers",
-        name="after one epoch",
+        name="val_loss",
         line={"color": BLUE},
     )
     figure.update_xaxes(type="log")
     _mark(figure, found.suggested, f"suggested {found.suggested:.2g}", GREEN)
-    _mark(figure, config.learning_rate, f"tuned {config.learning_rate:.2g}", RED, row=1)
+    if config is not None:
+        words = f"{config.learning_rate:.2g} of the winner"
+        _mark(figure, config.learning_rate, words, RED, row=1)
     start = losses[0]
     figure.update_yaxes(range=[0.9 * min(losses), min(max(losses), 2 * start) * 1.02])
     return figure

@@ -17,9 +17,10 @@ from plotly.offline import get_plotlyjs
 from .. import paths, results
 from ..ablation import Ablation
 from ..auditing import Audit
-from ..config import DataFacts, ModuleConfig
+from ..config import DataFacts, MLPConfig, ModuleConfig
 from ..display import clock, comparisons, estimate, number
 from ..errors import InputError, StoreLostError, StoreUnreadableError
+from ..rate_range import RateRange
 from ..results import Best
 from ..search import ENOUGH_FOR_IMPORTANCES, importances
 from ..storage import (
@@ -27,6 +28,7 @@ from ..storage import (
     AUDIT,
     FACTS,
     MACHINE,
+    RATE_RANGE,
     SECONDS,
     Counts,
     confirmation_of,
@@ -51,6 +53,7 @@ class _Told:
     confirmation: Confirmation | None
     ablation: Ablation | None
     audit: Audit | None
+    rate_range: RateRange | None
     importances: Mapping[str, float]
     machine: Mapping[str, str]
     study_file: str
@@ -106,6 +109,7 @@ def _told(study: optuna.Study) -> _Told:
         best = None
     ablation, audit = (study.user_attrs.get(name) for name in (ABLATION, AUDIT))
     confirmation = confirmation_of(study)
+    tried = study.user_attrs.get(RATE_RANGE)
     file = paths.study_folder(name) / f"{name}.toml"
     return _Told(
         name=name,
@@ -116,6 +120,7 @@ def _told(study: optuna.Study) -> _Told:
         confirmation=confirmation if best is not None and best.confirmed is not None else None,
         ablation=None if ablation is None else Ablation.model_validate_json(ablation),
         audit=None if audit is None else Audit.model_validate_json(audit),
+        rate_range=None if tried is None else RateRange.model_validate_json(tried),
         importances=importances(study),
         machine=study.user_attrs.get(MACHINE, {}),
         study_file=file.read_text(encoding="utf-8") if file.exists() else "",
@@ -143,8 +148,11 @@ def _drawn(study: optuna.Study) -> dict[str, go.Figure]:
         drawn["ablation"] = figures.ablation(told.ablation)
     if told.audit is not None:
         drawn["verdicts"] = figures.verdicts(told.audit)
-        if told.audit.rate_range is not None:
-            drawn["rates"] = figures.rate_range(told.audit.rate_range, told.audit.base)
+    if told.rate_range is not None:
+        config = told.audit.base if told.best is None and told.audit is not None else None
+        if told.best is not None and isinstance(told.best.config, MLPConfig):
+            config = told.best.config
+        drawn["rates"] = figures.rate_range(told.rate_range, config)
     return drawn
 
 

@@ -13,6 +13,7 @@ A value that the study file fixes is no parameter.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +26,10 @@ from optuna.distributions import (
 )
 
 from .. import heuristics
-from ..config import Config, DataFacts, MLPConfig, Optimizer, Scalar
+from ..config import Config, DataFacts, MLPConfig, Scalar
 from ..domains import Around, Choices, Domain, Fixed, Range
 from ..study import MLPStudySpec
 from .base import drawn, within
-
-#: How much larger SGD's rates are than AdamW's, for one range to serve both.
-SGD_RATE = 10.0
 
 _WIDTH_RATIO = "width_ratio"
 _BASE_RATE = "base_learning_rate"
@@ -48,6 +46,8 @@ class MLPSpace:
         epochs: of one full trial.
         width_rule: hidden units that a width ratio of 1 means.
         distributions: Optuna's parameters, by name.
+        history: what earlier studies found, which the recommendation starts from.
+        rate: what a range test picked for the recommendation, if it did.
     """
 
     domains: dict[str, Domain]
@@ -55,10 +55,22 @@ class MLPSpace:
     epochs: int
     width_rule: int
     distributions: dict[str, BaseDistribution]
+    history: tuple[heuristics.Experience, ...] = ()
+    rate: float | None = None
 
     @classmethod
-    def of(cls, spec: MLPStudySpec, facts: DataFacts) -> MLPSpace:
+    def of(
+        cls,
+        spec: MLPStudySpec,
+        facts: DataFacts,
+        history: Sequence[heuristics.Experience] = (),
+    ) -> MLPSpace:
         """Makes the space of a study for data of these sizes.
+
+        Args:
+            spec: the study file.
+            facts: sizes of the data.
+            history: what earlier studies found.
 
         Raises:
             StudyFileError: the widths around the rule leave no room, or label smoothing is
@@ -86,7 +98,7 @@ class MLPSpace:
         for field, domain in domains.items():
             if distribution := _distribution(field, domain, rule):
                 distributions[_parameter(field, domain)] = distribution
-        return cls(domains, facts, spec.objective.epochs, rule, distributions)
+        return cls(domains, facts, spec.objective.epochs, rule, distributions, tuple(history))
 
     def suggest(self, trial: optuna.Trial) -> MLPConfig:
         """Draws every parameter of a trial and returns the config that they mean."""
@@ -104,7 +116,9 @@ class MLPSpace:
             units = round(values["width"] * self.width_rule)
             values["width"] = min(max(units, math.ceil(width.low)), math.floor(width.high))
         if isinstance(self.domains["learning_rate"], Range):
-            values["learning_rate"] *= _rate_factor(values["optimizer"], values["batch_size"])
+            values["learning_rate"] *= heuristics.rate_factor(
+                values["optimizer"], values["batch_size"]
+            )
         return MLPConfig(**values)
 
     def params(self, config: MLPConfig) -> dict[str, Any]:
@@ -122,7 +136,7 @@ class MLPSpace:
             value = config.learning_rate
             if isinstance(rate, Range):
                 batch_size = self._value("batch_size", nearest)
-                value /= _rate_factor(self._value("optimizer", nearest), batch_size)
+                value /= heuristics.rate_factor(self._value("optimizer", nearest), batch_size)
             name = _parameter("learning_rate", rate)
             nearest["learning_rate"] = _nearest(self.distributions[name], value)
         return {_parameter(field, self.domains[field]): value for field, value in nearest.items()}
@@ -145,8 +159,17 @@ class MLPSpace:
 
     def starting_points(self) -> dict[str, dict[str, Any]]:
         """Returns the parameters of the first trials, by the name of where they come from."""
-        presets = heuristics.starting_points(self.facts, self.epochs)
+        presets = heuristics.starting_points(self.facts, self.epochs, self.history)
+        if self.rate is not None:
+            update = {"learning_rate": self.rate}
+            presets["recommendation"] = presets["recommendation"].model_copy(update=update)
         return {name: self.params(config) for name, config in presets.items()}
+
+    @property
+    def recommendation(self) -> MLPConfig:
+        """What the rules and earlier studies recommend, as near as the ranges allow."""
+        presets = heuristics.starting_points(self.facts, self.epochs, self.history)
+        return self.config(self.params(presets["recommendation"]))
 
     def presets(self) -> dict[str, Config]:
         """Returns the note's rules taken literally, and what today's practice starts from."""
@@ -181,12 +204,6 @@ def _distribution(field: str, domain: Domain, width_rule: int) -> BaseDistributi
         case Range(low=low, high=high, log=log):
             return FloatDistribution(low, high, log=log)
     return None
-
-
-def _rate_factor(optimizer: Optimizer, batch_size: int) -> float:
-    """The rate of a trial over its base rate."""
-    scale = heuristics.scale_square_root(1.0, batch_size)
-    return scale * SGD_RATE if optimizer == "sgd" else scale
 
 
 def _nearest(distribution: BaseDistribution, value: Any) -> Scalar:

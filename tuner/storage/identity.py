@@ -17,7 +17,7 @@ Identity = dict[str, Any]
 def identity_of(spec: StudySpec, metric: str, fingerprint: str) -> Identity:
     """Returns all that decides the scores of a search: most of its file, and the data.
 
-    Budgets, limits, loggers and what is confirmed afterwards may change.
+    Budgets, limits, loggers, and what is done before and after the search may change.
 
     Args:
         spec: the study file.
@@ -27,6 +27,7 @@ def identity_of(spec: StudySpec, metric: str, fingerprint: str) -> Identity:
     excluded: dict[str, Any] = {
         "budget": True,
         "confirm": True,
+        "start": True,
         "study": {"max_failures", "epoch_minutes"},
         "trainer": {"logger"},
     }

@@ -37,6 +37,7 @@ from .reading import (
     IDENTITY,
     INTERRUPTED,
     MACHINE,
+    RATE_RANGE,
     RETRY_OF,
     SECONDS,
     TEST_OPENINGS,
@@ -259,6 +260,11 @@ class StudyStore(Closing):
         """Keeps what an audit found, as JSON."""
         with translated(self._location, StoreLostError, "keeping the audit"):
             self.study.set_user_attr(AUDIT, text)
+
+    def keep_rate_range(self, text: str) -> None:
+        """Keeps what a learning-rate range test found, as JSON."""
+        with translated(self._location, StoreLostError, "keeping the learning-rate range"):
+            self.study.set_user_attr(RATE_RANGE, text)
 
     def keep_ablation(self, text: str) -> None:
         """Keeps the way from the rules to the winner, as JSON."""

@@ -1,6 +1,15 @@
 """A study file, read and checked: `StudySpec` says what the user wrote, with the defaults."""
 
-from .base import BudgetSpec, ConfirmSection, DataSpec, Direction, Pruner, StudySection, StudySpec
+from .base import (
+    BudgetSpec,
+    ConfirmSection,
+    DataSpec,
+    Direction,
+    Pruner,
+    StartSection,
+    StudySection,
+    StudySpec,
+)
 from .loading import AnyStudySpec, find_study, load_study
 from .mlp import Metric, MLPStudySpec, direction
 from .module import ModuleStudySpec
@@ -15,6 +24,7 @@ __all__ = [
     "Metric",
     "ModuleStudySpec",
     "Pruner",
+    "StartSection",
     "StudySection",
     "StudySpec",
     "direction",

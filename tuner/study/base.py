@@ -86,6 +86,18 @@ class ConfirmSection(Section):
         return seeds
 
 
+class StartSection(Section):
+    """What a search of MLPs learns before it starts.
+
+    Attributes:
+        rate_range: try learning rates for one epoch, and start the recommendation from the result.
+        history: let the recommendation start from what earlier studies found.
+    """
+
+    rate_range: bool = True
+    history: bool = True
+
+
 class StudySpec(Section, ABC):
     """One study, as its file says and the defaults complete.
 
@@ -103,6 +115,7 @@ class StudySpec(Section, ABC):
     budget: BudgetSpec = BudgetSpec()
     study: StudySection = StudySection()
     confirm: ConfirmSection = ConfirmSection()
+    start: StartSection = StartSection()
 
     @abstractmethod
     def metric(self, task: Task | None) -> str:

@@ -17,7 +17,7 @@ from .module import ModuleStudySpec
 
 AnyStudySpec = MLPStudySpec | ModuleStudySpec
 
-_TABLES = ("data", "objective", "budget", "study", "confirm", "search", "model", "trainer")
+_TABLES = ("data", "objective", "budget", "study", "start", "confirm", "search", "model", "trainer")
 
 
 def find_study(study: str | Path) -> Path:
