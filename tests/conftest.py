@@ -24,15 +24,15 @@ epochs = 3
 [budget]
 trials = 4
 
-[search]
-depth = { low = 1, high = 2 }
-width = { around = "two_thirds", factor = 4, low = 4, high = 64 }
-
 [confirm]
 seeds = 0
 
 [start]
 rate_range = false
+
+[search]
+depth = { low = 1, high = 2 }
+width = { around = "two_thirds", factor = 4, low = 4, high = 64 }
 """
 
 Write = Callable[..., Path]
