@@ -181,6 +181,16 @@ def test_an_audit_of_some_rules() -> None:
     assert other.findings[0].effect != dropout.effect
 
 
+@pytest.mark.usefixtures("small")
+def test_small_and_large_batches_are_one_comparison() -> None:
+    alone = tuner.audit("small", rules=["S9"], pairs=2)
+    assert {each.rule for each in alone.findings} == {"S8", "S9"}
+    both = {each.name: each for each in alone.findings}
+    large, small = both["large batches overfit"], both["small batches regularise"]
+    assert (large.effect, large.adjusted_p) == (small.effect, small.adjusted_p)
+    assert both["large batches are faster"].n_pairs == 2
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_every_rule_has_a_verdict_or_a_reason() -> None:
@@ -188,7 +198,7 @@ def test_every_rule_has_a_verdict_or_a_reason() -> None:
     found = tuner.audit("small", pairs=2, tolerance=0.5)
     assert found.origin.startswith("trial ")
     judged = {each.rule for each in found.findings}
-    assert judged | {"S9"} == set(RULES)  # S9 is judged with S8
+    assert judged == set(RULES)
     assert all(each.verdict != "not testable" or each.remark for each in found.findings)
     assert all(each.margin >= 0.5 for each in found.findings if each.unit == "val_loss")
     assert found.rate_range is not None

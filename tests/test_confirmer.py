@@ -71,7 +71,8 @@ class TestEntrants:
 
 class TestPlan:
     def test_all_where_time_is_not_limited(self) -> None:
-        assert plan([1.0, 2.0, 3.0], [0.5], 5) == Plan(3, 5, 5 * 6.5)
+        rows = [[1.0] * 5, [2.0] * 5, [3.0] * 5]
+        assert plan(rows, [[0.5] * 5], 5) == Plan(3, 5, 5 * 6.5)
 
     @pytest.mark.parametrize(
         ("seconds", "n_configs", "n_seeds"),
@@ -80,12 +81,15 @@ class TestPlan:
     def test_fewer_configs_then_fewer_seeds(
         self, seconds: float, n_configs: int, n_seeds: int
     ) -> None:
-        found = plan([2.0] * 5, [0.5, 0.5], 5, seconds)
+        found = plan([[2.0] * 5] * 5, [[0.5] * 5] * 2, 5, seconds)
         assert (found.n_configs, found.n_seeds) == (n_configs, n_seeds)
 
     def test_two_seeds_of_the_best_at_least(self) -> None:
-        assert plan([100.0, 1.0], [], 5, 1.0) == Plan(1, 2, 200.0)
-        assert plan([100.0], [], 2, 1.0) == Plan(1, 2, 200.0)
+        assert plan([[100.0] * 5, [1.0] * 5], [], 5, 1.0) == Plan(1, 2, 200.0)
+        assert plan([[100.0] * 2], [], 2, 1.0) == Plan(1, 2, 200.0)
+
+    def test_what_has_ended_costs_nothing(self) -> None:
+        assert plan([[0.0] * 5, [0.0, 0.0, 0.0, 0.0, 2.0]], [[0.0] * 5], 5, 3.0) == Plan(2, 5, 2.0)
 
 
 def test_costs_are_those_of_the_trials() -> None:

@@ -43,13 +43,17 @@ class Plan:
 
 
 def plan(
-    configs: Sequence[float], presets: Sequence[float], n_seeds: int, seconds: float = math.inf
+    configs: Sequence[Sequence[float]],
+    presets: Sequence[Sequence[float]],
+    n_seeds: int,
+    seconds: float = math.inf,
 ) -> Plan:
     """Plans what fits into some time: first with fewer configs, then with fewer seeds.
 
     Args:
-        configs: seconds of one training of each config of the search, the best first.
-        presets: seconds of one training of each preset; none of them is left out.
+        configs: seconds of the training over each seed, of each config of the search, the best
+            first; 0 of those that have ended.
+        presets: the same of each preset; none of them is left out.
         n_seeds: as many as are wanted.
         seconds: that there are.
     """
@@ -57,7 +61,8 @@ def plan(
     sizes += [(min(2, len(configs)), n) for n in range(n_seeds, 2, -1)]
     sizes += [(1, n) for n in range(min(3, n_seeds), 1, -1)]
     plans = [
-        Plan(n_configs, n, n * (sum(configs[:n_configs]) + sum(presets))) for n_configs, n in sizes
+        Plan(n_configs, n, sum(sum(row[:n]) for row in (*configs[:n_configs], *presets)))
+        for n_configs, n in sizes
     ]
     return next((each for each in plans if each.seconds <= _PLANNED * seconds), plans[-1])
 
@@ -174,11 +179,17 @@ class Confirmer:
         found, presets = entrants(trials, self._direction, self._n_configs, self._presets)
         if not found:
             return None
-        each = costs([*found, *presets], trials, self._repeats.side_by_side)
+        chosen = seeds(self._study_seed, "confirm", self._n_seeds)
+        arms = (*found, *presets)
+        each = costs(arms, trials, self._repeats.side_by_side)
+        left = [
+            [0.0 if self._repeats.find(arm.config, seed) else cost for seed in chosen]
+            for arm, cost in zip(arms, each, strict=True)
+        ]
         limit = math.inf if seconds is None else seconds
-        planned = plan(each[: len(found)], each[len(found) :], self._n_seeds, limit)
+        planned = plan(left[: len(found)], left[len(found) :], self._n_seeds, limit)
         n_found, found = len(found), found[: planned.n_configs]
-        chosen = seeds(self._study_seed, "confirm", planned.n_seeds)
+        chosen = chosen[: planned.n_seeds]
         pairs = [(arm.config, seed) for seed in chosen for arm in (*found, *presets)]
         if not all(self._repeats.find(*pair) for pair in pairs):
             is_whole = (len(found), planned.n_seeds) == (n_found, self._n_seeds)

@@ -80,8 +80,15 @@ class Repeats:
 
     @property
     def side_by_side(self) -> int:
-        """How many run at once."""
-        return max(1, self._worker.capacity)
+        """How many run at once, as soon as a worker has started.
+
+        Raises:
+            InterruptedStudyError: a signal came meanwhile.
+        """
+        while self._worker.capacity < 1:
+            self._look_for_signals()
+            self._worker.events(_TICK)
+        return self._worker.capacity
 
     def find(self, config: Config, seed: int) -> Repeat | None:
         """Returns a repetition that ended."""

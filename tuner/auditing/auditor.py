@@ -28,6 +28,21 @@ _EXPONENT_MARGIN = 0.25
 _EXPONENTS = ((0.0, "the rate does not grow"), (0.5, "like the root"), (1.0, "in proportion"))
 
 
+#: S9 says of small batches what S8 says of large ones: the same comparison, so no further test.
+_OTHER_SIDE = {
+    "large batches overfit": {
+        "rule": "S9",
+        "name": "small batches regularise",
+        "claim": "Smaller batches have a smaller gap between validation and training loss.",
+    },
+    "large batches are faster": {
+        "rule": "S9",
+        "name": "small batches are slower",
+        "claim": "An epoch of smaller batches takes longer.",
+    },
+}
+
+
 class Audit(BaseModel):
     """What was found of the rules on one data set.
 
@@ -128,7 +143,7 @@ class Auditor:
             for claim in claims(
                 base, self._facts, None if found_range is None else found_range.suggested
             )
-            if not self._rules or claim.rule in self._rules
+            if self._is_wanted(claim.rule) or (claim.rule == "S8" and self._is_wanted("S9"))
         ]
         sides = list(dict.fromkeys(side for claim in wanted for side in (claim.ours, claim.theirs)))
         self._announce(sides, pilot)
@@ -289,10 +304,16 @@ class Auditor:
             finding.model_copy(update=vars(judgement))
             for (finding, _), judgement in zip(begun, judgements, strict=True)
         ]
+        found += [
+            each.model_copy(update=_OTHER_SIDE[each.name])
+            for each in found
+            if each.name in _OTHER_SIDE
+        ]
+        judged = {each.rule for each in found}
         return found + [
             Finding(rule=rule, name=rule, claim="", remark=reason)
             for rule, reason in NOT_TESTABLE.items()
-            if self._is_wanted(rule)
+            if self._is_wanted(rule) and rule not in judged
         ]
 
     def _differences(self, claim: Claim, ours: MLPConfig, theirs: MLPConfig) -> list[float]:

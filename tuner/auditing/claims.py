@@ -194,8 +194,7 @@ def _batches(base: MLPConfig, facts: DataFacts) -> list[Claim]:
         Claim(
             "S8",
             "large batches overfit",
-            "Larger batches have a larger gap between validation and training loss "
-            "(so smaller ones regularise, S9).",
+            "Larger batches have a larger gap between validation and training loss.",
             "better",
             *pair,
             quantity="gap",
@@ -203,7 +202,7 @@ def _batches(base: MLPConfig, facts: DataFacts) -> list[Claim]:
         Claim(
             "S8",
             "large batches are faster",
-            "An epoch of larger batches takes less time (and of smaller ones longer, S9).",
+            "An epoch of larger batches takes less time.",
             "better",
             pair[1],
             pair[0],
@@ -358,11 +357,15 @@ def _sizes(base: MLPConfig, facts: DataFacts, tuned: Side) -> list[Claim]:
     return found
 
 
-#: Rules that no comparison of trained networks can judge, and why.
+#: Why a rule has no verdict: that of some no comparison of trained networks can judge it; of the
+#: others only where nothing was found to compare.
 NOT_TESTABLE = {
     "S1": "it speaks of gradients while training; its remedy is judged as S3",
     "S4": "it is why layers before batch normalization have no bias, which is built in",
     "S5": "it says how batch normalization works; there is nothing to compare",
     "S6": "it speaks of the cause; its effect is judged as S3",
+    "S16": "no rate learned anything in an epoch",
+    "S20": "the widths that it names are as large as those that it would be compared with",
+    "S24": "the widths that it names are as large as those that it would be compared with",
     "S22": "it depends, as it says itself; depth is judged as S19",
 }
