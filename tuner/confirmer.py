@@ -24,7 +24,7 @@ from .winner import Arm, Confirmation, Direction, choose
 from .workers import rounded
 
 #: Share of the time that is planned for; the rest is for what the plan got wrong.
-_PLANNED = 0.8
+_PLANNED = 0.9
 
 
 @dataclass(frozen=True)
@@ -179,27 +179,8 @@ class Confirmer:
         found, presets = entrants(trials, self._direction, self._n_configs, self._presets)
         if not found:
             return None
-        chosen = seeds(self._study_seed, "confirm", self._n_seeds)
-        arms = (*found, *presets)
-        each = costs(arms, trials, self._repeats.side_by_side)
-        left = [
-            [0.0 if self._repeats.find(arm.config, seed) else cost for seed in chosen]
-            for arm, cost in zip(arms, each, strict=True)
-        ]
-        limit = math.inf if seconds is None else seconds
-        planned = plan(left[: len(found)], left[len(found) :], self._n_seeds, limit)
-        n_found, found = len(found), found[: planned.n_configs]
-        chosen = chosen[: planned.n_seeds]
-        pairs = [(arm.config, seed) for seed in chosen for arm in (*found, *presets)]
-        if not all(self._repeats.find(*pair) for pair in pairs):
-            is_whole = (len(found), planned.n_seeds) == (n_found, self._n_seeds)
-            self._announce(len(presets), planned, is_whole)
-        self._repeats.run(
-            pairs,
-            networks="keep",
-            end=None if seconds is None else began + seconds,
-            observer=self._observer,
-        )
+        end = math.inf if seconds is None else began + seconds
+        found, chosen = self._train(found, presets, trials, end)
         # Seeds for which all of them ended in time.
         chosen = tuple(
             seed
@@ -208,24 +189,76 @@ class Confirmer:
         )
         if len(chosen) < 2:
             return None
-        found, presets = ([self._scored(arm, chosen) for arm in arms] for arms in (found, presets))
-        winner = choose(found, self._direction)
-        if winner is None:
+        confirmation = self._compared(found, presets, chosen, time.monotonic() - began)
+        if confirmation is None:
+            return None
+        return self._as_before(confirmation) or self._tested(confirmation)
+
+    def _train(
+        self, found: list[Arm], presets: list[Arm], trials: Sequence[FrozenTrial], end: float
+    ) -> tuple[list[Arm], tuple[int, ...]]:
+        """Trains what there is time for; returns the configs of the search, and the seeds.
+
+        After the first seed it is known what a training really takes, and planned again.
+        """
+        chosen = seeds(self._study_seed, "confirm", self._n_seeds)
+        each = costs([*found, *presets], trials, self._repeats.side_by_side)
+
+        def planned(n: int, pace: float) -> Plan:
+            rows = [
+                [0.0 if self._repeats.find(arm.config, seed) else pace * cost for seed in chosen]
+                for arm, cost in zip((*found, *presets), each, strict=True)
+            ]
+            limit = max(0.0, end - time.monotonic())
+            return plan(rows[:n], rows[len(found) :], self._n_seeds, limit)
+
+        first = planned(len(found), pace=1.0)
+        arms = [*found[: first.n_configs], *presets]
+        if first.seconds > 0 or not all(self._repeats.find(arm.config, chosen[0]) for arm in arms):
+            is_whole = (first.n_configs, first.n_seeds) == (len(found), self._n_seeds)
+            self._announce(len(presets), first, is_whole)
+        begun = time.monotonic()
+        expected = sum(
+            cost
+            for arm, cost in zip((*found, *presets), each, strict=True)
+            if arm in arms and not self._repeats.find(arm.config, chosen[0])
+        )
+        self._run(arms, chosen[:1], end)
+        pace = (time.monotonic() - begun) / expected if expected > 0 else 1.0
+        second = planned(first.n_configs, max(1.0, pace))
+        found = found[: second.n_configs]
+        chosen = chosen[: second.n_seeds]
+        self._run([*found, *presets], chosen, end)
+        return found, chosen
+
+    def _run(self, arms: Sequence[Arm], chosen: Sequence[int], end: float) -> None:
+        self._repeats.run(
+            [(arm.config, seed) for seed in chosen for arm in arms],
+            networks="keep",
+            end=None if math.isinf(end) else end,
+            observer=self._observer,
+        )
+
+    def _compared(
+        self, found: Sequence[Arm], presets: Sequence[Arm], chosen: tuple[int, ...], seconds: float
+    ) -> Confirmation | None:
+        """Scores all arms and picks the winner, if there is one."""
+        scored = [self._scored(arm, chosen) for arm in found]
+        winner = choose(scored, self._direction)
+        best = self._store.best()
+        if winner is None or best is None:
             return None
         sign = 1 if self._direction == "maximize" else -1
-        found.sort(key=lambda arm: -sign * arm.confirmed.mean if arm.confirmed else math.inf)
-        best = self._store.best()
-        assert best is not None
-        confirmation = Confirmation(
+        scored.sort(key=lambda arm: -sign * arm.confirmed.mean if arm.confirmed else math.inf)
+        return Confirmation(
             metric=self._metric,
             direction=self._direction,
             seeds=chosen,
-            arms=(*found, *presets),
+            arms=(*scored, *(self._scored(arm, chosen) for arm in presets)),
             winner=winner.name,
             search_best=best.number,
-            seconds=time.monotonic() - began,
+            seconds=seconds,
         )
-        return self._as_before(confirmation) or self._tested(confirmation)
 
     def network(self, confirmation: Confirmation, seed: int) -> bytes:
         """Returns the checkpoint of the winner for a seed; it is trained again if it is gone.

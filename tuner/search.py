@@ -157,7 +157,7 @@ def tune(
         stopped = search.run()
         confirmation = None
         if confirms:
-            spent = session.store.seconds
+            spent = session.store.seconds + session.store.confirmation_seconds
             left = None if budget.minutes is None else 60 * budget.minutes - spent
             confirmation = _confirmed(session, search, left, observer)
         return TuneResult(
@@ -213,7 +213,11 @@ def _confirmed(
         session.training,
         observer,
     )
-    confirmation = confirmer.run(seconds)
+    began = time.monotonic()
+    try:
+        confirmation = confirmer.run(seconds)
+    finally:
+        session.store.spend_on_confirmation(time.monotonic() - began)
     if confirmation is not None:
         best = search.confirmed(confirmation)
         if not search.files.has(best):

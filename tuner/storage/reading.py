@@ -25,6 +25,7 @@ from .location import Location, locate
 IDENTITY = "identity"
 FACTS = "facts"
 SECONDS = "seconds"
+CONFIRMATION_SECONDS = "confirmation_seconds"
 BUDGET_TRIALS = "budget_trials"
 INTERRUPTED = "interrupted"
 RETRY_OF = "retry_of"

@@ -33,6 +33,7 @@ from .reading import (
     BUDGET_TRIALS,
     CONFIG,
     CONFIRMATION,
+    CONFIRMATION_SECONDS,
     FACTS,
     IDENTITY,
     INTERRUPTED,
@@ -236,12 +237,24 @@ class StudyStore(Closing):
 
     @property
     def seconds(self) -> float:
-        """Seconds spent on the study so far, by all processes that tuned it."""
+        """Seconds spent on the search so far, by all processes that tuned the study."""
         with translated(self._location, StoreLostError, "reading the time"):
             return float(self.study.user_attrs.get(SECONDS, 0.0))
 
+    @property
+    def confirmation_seconds(self) -> float:
+        """Seconds spent on confirmations so far, by all processes that tuned the study."""
+        with translated(self._location, StoreLostError, "reading the time"):
+            return float(self.study.user_attrs.get(CONFIRMATION_SECONDS, 0.0))
+
+    def spend_on_confirmation(self, seconds: float) -> None:
+        """Adds seconds to those spent on confirmations."""
+        spent = self.confirmation_seconds + seconds
+        with translated(self._location, StoreLostError, "keeping the time"):
+            self.study.set_user_attr(CONFIRMATION_SECONDS, round(spent, 3))
+
     def spend(self, seconds: float) -> None:
-        """Keeps how many seconds have been spent in all."""
+        """Keeps how many seconds have been spent on the search in all."""
         with translated(self._location, StoreLostError, "keeping the time"):
             self.study.set_user_attr(SECONDS, round(seconds, 3))
 

@@ -76,7 +76,7 @@ class ConfirmSection(Section):
 
     configs: Annotated[int, Field(ge=1)] = 5
     seeds: Annotated[int, Field(ge=0)] = 5
-    share: Annotated[float, Field(gt=0, lt=1)] = 0.4
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.5
 
     @field_validator("seeds")
     @classmethod
