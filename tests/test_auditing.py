@@ -8,6 +8,7 @@ import pytest
 import tuner
 from tuner import storage
 from tuner.auditing import RULES, Claim, Evidence, Side, claims, judge
+from tuner.auditing.cost import seconds, trainings
 from tuner.config import DataFacts, MLPConfig
 from tuner.errors import InputError
 from tuner.progress import Observer, Repeated
@@ -137,6 +138,19 @@ def test_any_base_config_makes_valid_sides(schedule: str) -> None:
             assert claim.ours.candidates and claim.theirs.candidates
 
 
+def test_what_an_audit_costs() -> None:
+    wanted = [claim for claim in claims(BASE, FACTS, 0.01) if claim.rule == "S21"]
+    trained = trainings(wanted, BASE, 10, with_exponents=False)
+    # The tuned config, and the side without a hidden layer: 6 candidates, 3 seeds, 10 pairs.
+    assert len(trained) == 2 * (6 * 3 + 10) + 10
+    assert len(trainings([], BASE, 10, with_exponents=True)) == 6 * 3 + 10 + 4 * 9 * 10
+    # In proportion to epochs, and more for larger networks and smaller batches.
+    assert seconds([BASE] * 7, BASE, FACTS, 2.0) == pytest.approx(7 * BASE.epochs * 2.0)
+    for change in ({"width": 512}, {"depth": 3}, {"batch_size": 16}):
+        other = BASE.model_copy(update=change)
+        assert seconds([other], BASE, FACTS, 2.0) > 1.1 * BASE.epochs * 2.0
+
+
 class Recorder(Observer):
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -170,6 +184,9 @@ def test_an_audit_of_some_rules() -> None:
         assert finding.verdict in ("inconclusive", "equivalent")
     assert found.origin == "modern default"
     assert found.n_trainings == recorder.n_trained
+    (announced,) = [text for text in recorder.begun if "trainings over 3 pairs" in text]
+    # The tuned config is counted with its candidates, and trained once.
+    assert 0.8 <= found.n_trainings / int(announced.split()[0]) <= 1.0
     # Files and store hold what was returned.
     stored = storage.read_study("small").user_attrs["audit"]
     assert tuner.Audit.model_validate_json(stored) == found

@@ -47,6 +47,32 @@ def test_a_study_from_first_to_last_command(write_study: Write) -> None:
     assert "5 of 5" in run("studies").stdout
 
 
+def test_answers_with_error_bars(write_study: Write) -> None:
+    """Confirmed, ablated, audited and reported, as a user does it."""
+    write_study(SMALL.replace("seeds = 0", "configs = 2\nseeds = 2"))
+    told = run("tune", "small").stdout
+    assert "confirming 2 configs of the search and 2 presets over 2 seeds" in told
+    best = tuner.best("small")
+    assert best.confirmed is not None
+    for words in ("±", "over the note: ", "over the modern default: ", "opened once"):
+        assert words in told
+        assert words in run("best", "small").stdout
+    assert "confirmed" in json.loads(run("best", "small", "--json").stdout)
+    assert "not confirmed" in run("tune", "small", "--new", "--no-confirm").stdout
+    assert "no confirmed winner yet" in run("ablate", "small", code=2).stderr
+    run("tune", "small")
+    assert "the note's rules" in run("ablate", "small").stdout
+    told = run("audit", "small", "--rules", "S7,S22", "--pairs", "2").stdout
+    assert "inconclusive" in told or "equivalent" in told
+    assert "not testable" in told
+    for words in (("--rules", "S77"), ("--pairs", "1"), ("--tolerance", "-1")):
+        assert "error" in run("audit", "small", *words, code=2).stderr.lower()
+    assert "report.html" in run("report", "small").stdout
+    html = Path("runs/small/report.html").read_text()
+    assert "S7" in html and "From the rules to the winner" in html
+    assert "error" in run("report", "nothing", code=2).stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SHIPPED_MLPS, ids=lambda path: path.stem)
 def test_the_shipped_studies_run(path: Path, project: Path) -> None:

@@ -32,14 +32,16 @@ def test_python_blocks(project: Path) -> None:
     assert code.count("import tuner") >= 3
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert str(tuner.best("digits_mlp").value) in done.stdout
+    confirmed = tuner.best("digits_mlp").confirmed
+    assert confirmed is not None
+    assert str(confirmed.validation) in done.stdout
 
 
 def test_the_study_file(write_study: Write) -> None:
     text, _ = blocks("toml")
     spec = load_study(write_study(text))
     # It names every key that there is.
-    for section in ("data", "objective", "budget", "study", "search"):
+    for section in ("data", "objective", "budget", "study", "start", "confirm", "search"):
         written = set(getattr(spec, section).model_fields_set)
         assert set(type(getattr(spec, section)).model_fields) - written <= {"patience"}
 

@@ -21,8 +21,8 @@ from tuner.errors import (
     StudyFileError,
     TunerError,
 )
+from tuner.importance import importances
 from tuner.progress import Ended, Observer, Snapshot
-from tuner.search import importances
 from tuner.storage.reading import IDENTITY
 from tuner.storage.study_store import make_pruner
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -12,13 +13,16 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from .ablation import Ablation
-from .auditing import Audit
 from .config import Config, ModuleConfig, Scalar
+from .importance import ENOUGH_FOR_IMPORTANCES
 from .progress import Ended, Observer, Repeated, Running, Snapshot
 from .results import Best
-from .search import ENOUGH_FOR_IMPORTANCES, TuneResult
 from .winner import Confirmation, Estimate
+
+if TYPE_CHECKING:
+    from .ablation import Ablation
+    from .auditing import Audit
+    from .search import TuneResult
 
 #: Trials that the live panel shows below each other.
 _SHOWN = 6

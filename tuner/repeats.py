@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -98,29 +98,49 @@ class Repeats:
         """Returns all repetitions that ended, those of earlier processes too."""
         return list(self._known.values())
 
-    def epoch_seconds(self, config: MLPConfig, seed: int) -> float:
-        """Trains a network alone for three epochs, and returns what the last two took on average.
+    def epoch_seconds(
+        self, config: MLPConfig, seeds: Sequence[int], *, n: int = 1, epochs: int = 3
+    ) -> float:
+        """Times the epochs of a network after its first; keeps nothing.
+
+        Args:
+            config: the network and its training.
+            seeds: that the copies take turns with.
+            n: copies that train side by side, at most as many as run at once.
+            epochs: that each of them trains, at least 2.
+
+        Returns:
+            Seconds that an epoch of one of them adds: of n copies an n-th of what all take.
 
         Raises:
             InterruptedStudyError: a signal came meanwhile.
             WorkerLostError: the training failed.
         """
-        number = _FIRST_JOB + self._n_jobs
-        self._n_jobs += 1
-        short = config.model_copy(update={"epochs": 3})
-        self._worker.submit(Job(number, short, seed, shuffle_seed=seed, cut=seed))
-        ends: list[float] = []
+        short = config.model_copy(update={"epochs": epochs})
+        numbers = range(_FIRST_JOB + self._n_jobs, _FIRST_JOB + self._n_jobs + n)
+        self._n_jobs += n
+        for index, number in enumerate(numbers):
+            seed = seeds[index % len(seeds)]
+            self._worker.submit(Job(number, short, seed, shuffle_seed=seed, cut=seed))
+        ended = dict.fromkeys(numbers, 0)
+        first = 0.0
         try:
-            while len(ends) < 3:
+            while True:
                 self._look_for_signals()
                 for event in self._worker.events(_TICK):
-                    if isinstance(event, Failed) and event.job == number:
+                    if isinstance(event, Failed) and event.job in ended and not event.diverged:
                         raise WorkerLostError(f"timing an epoch failed: {event.reason}")
-                    if isinstance(event, Progress) and event.job == number:
-                        ends.append(time.monotonic())
+                    if isinstance(event, Failed) and event.job in ended:
+                        ended[event.job] = epochs
+                    if isinstance(event, Progress) and event.job in ended:
+                        ended[event.job] = event.epoch
+                if first == 0.0 and min(ended.values()) >= 1:
+                    first = time.monotonic()
+                if min(ended.values()) >= epochs:
+                    return (time.monotonic() - first) / (epochs - 1) / n
         finally:
-            self._worker.cancel(number)
-        return (ends[2] - ends[0]) / 2
+            for number in numbers:
+                self._worker.cancel(number)
 
     def network(self, config: Config, seed: int) -> bytes:
         """Returns the checkpoint of a repetition that was run with `networks="need"`."""

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import optuna
 import pandas as pd  # noqa: F401  here, so that an interrupted search writes its table at once
 from pydantic import ValidationError
 
@@ -17,6 +16,7 @@ from .confirmer import Confirmer
 from .coordinator import Coordinator
 from .domains import Fixed
 from .errors import InputError
+from .importance import importances
 from .progress import Observer
 from .rate_range import lr_range
 from .repeats import Repeats, seeds
@@ -27,9 +27,6 @@ from .storage import Counts
 from .study import AnyStudySpec, BudgetSpec, StudySpec, load_study
 from .winner import Confirmation
 from .workers import Devices
-
-#: Complete trials from which on importances are told.
-ENOUGH_FOR_IMPORTANCES = 20
 
 
 @dataclass(frozen=True)
@@ -267,18 +264,3 @@ def _budget(
     if given.trials is None and given.minutes is None:
         return given.model_copy(update={"trials": 100})
     return given
-
-
-def importances(study: optuna.Study) -> dict[str, float]:
-    """Returns each parameter's share in the spread of the scores (Hutter et al. 2014, fANOVA).
-
-    The largest comes first; {} where there are too few complete trials, or all score the same.
-    """
-    complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-    if len(complete) < ENOUGH_FOR_IMPORTANCES or not complete[0].params:
-        return {}
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    try:
-        return optuna.importance.get_param_importances(study, evaluator=evaluator)
-    except RuntimeError:  # Optuna's word for scores that are all the same
-        return {}

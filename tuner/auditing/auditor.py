@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
-from statistics import median, stdev
+from collections.abc import Callable, Iterable, Sequence
+from statistics import stdev
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -15,19 +15,12 @@ from ..progress import Observer
 from ..rate_range import RateRange, lr_range
 from ..repeats import Repeats, seeds
 from ..winner import Direction
+from . import cost, exponents
 from .claims import NOT_TESTABLE, Claim, Side, claims
 from .verdicts import Evidence, Finding, judge
 
-#: Seeds that sides are tuned over.
-_SELECTION = 3
-#: Batch sizes and rates (over the tuned one at its batch) from which the exponent of S12 is read.
-_BATCHES = (16, 32, 64, 128)
-_GRID = tuple(float(factor) for factor in np.geomspace(1 / 8, 8, 9))
-#: Exponents that are told apart: one lies midway between two of 0, 1/2 and 1.
-_EXPONENT_MARGIN = 0.25
-_EXPONENTS = ((0.0, "the rate does not grow"), (0.5, "like the root"), (1.0, "in proportion"))
-
-
+#: Seconds of an epoch below which more of them are timed.
+_SHORT = 0.5
 #: S9 says of small batches what S8 says of large ones: the same comparison, so no further test.
 _OTHER_SIDE = {
     "large batches overfit": {
@@ -122,7 +115,7 @@ class Auditor:
         self._facts, self._base, self._origin = facts, base, origin
         self._repeats, self._observer = repeats, observer
         self._seed, self._tolerance, self._rules = seed, tolerance, tuple(rules)
-        self._select = seeds(study_seed, f"audit {seed}: tuning", _SELECTION)
+        self._select = seeds(study_seed, f"audit {seed}: tuning", cost.SELECTION)
         self._pairs = seeds(study_seed, f"audit {seed}: pairs", n_pairs)
         self._trained: set[tuple[MLPConfig, int]] = set()
         self._n_range = 0
@@ -135,8 +128,8 @@ class Auditor:
             StoreLostError: the disk is full or gone.
         """
         began = time.monotonic()
+        self._announce()
         base = self._tuned_base()
-        pilot = time.monotonic() - began
         found_range = self._range(base)
         wanted = [
             claim
@@ -146,9 +139,8 @@ class Auditor:
             if self._is_wanted(claim.rule) or (claim.rule == "S8" and self._is_wanted("S9"))
         ]
         sides = list(dict.fromkeys(side for claim in wanted for side in (claim.ours, claim.theirs)))
-        self._announce(sides, pilot)
         chosen = self._chosen(sides)
-        grid = self._grid(base) if self._is_wanted("S12") else {}
+        grid = exponents.grid(base) if self._is_wanted("S12") else {}
         pairs = [
             (config, seed)
             for seed in self._pairs
@@ -226,39 +218,29 @@ class Auditor:
         score = sum(self._sign * each[self._metric] for each in metrics)
         return score, -sum(each["val_loss"] for each in metrics)
 
-    def _announce(self, sides: Sequence[Side], pilot: float) -> None:
-        """Says what is to come, and how long it will take, by what tuning the base config took."""
-        tuned = sum(len(side.candidates) for side in sides if side.is_tuned) * _SELECTION
-        paired = (len(sides) + 1) * len(self._pairs)
-        if self._is_wanted("S12"):
-            paired += len(_BATCHES) * len(_GRID) * len(self._pairs)
-        n_pilot = len(Side("", (self._base,)).candidates) * _SELECTION
-        each = pilot / n_pilot
-        base = self._base.n_parameters(self._facts.n_inputs, self._facts.n_outputs)
-        sizes = [
-            variant.n_parameters(self._facts.n_inputs, self._facts.n_outputs) / base
-            for side in sides
-            for variant in side.variants
-        ]
-        larger = max(1.0, sum(sizes) / max(1, len(sizes)))
-        seconds = each * larger * (tuned + paired)
-        message = f"{tuned + paired} trainings of {len(sides)} sides over {len(self._pairs)} pairs"
-        if pilot > 1:
-            message += f", about {max(1, round(seconds / 60))} min"
-            if seconds > 600 and not self._rules:
-                message += " (--rules S7,S24 --pairs 6 judges less in less time)"
+    def _announce(self) -> None:
+        """Says what is to come and how long it will take, where that is more than a minute."""
+        copies = self._repeats.side_by_side
+        pace = self._repeats.epoch_seconds(self._base, self._select, n=copies, epochs=2)
+        if pace * copies < _SHORT:  # one epoch says little
+            pace = self._repeats.epoch_seconds(self._base, self._select, n=copies, epochs=20)
+        n, minutes = self._estimate(self._is_wanted, len(self._pairs), pace)
+        message = f"{n} trainings over {len(self._pairs)} pairs of seeds"
+        if minutes >= 1:
+            message += f", about {minutes:.0f} min"
+        if minutes >= 10:
+            some = ("S7", "S24")
+            _, fewer = self._estimate(lambda rule: rule in some, 6, pace)
+            message += f" (--rules {','.join(some)} --pairs 6: about {max(1.0, fewer):.0f} min)"
         self._observer.begin(message)
 
-    def _grid(self, base: MLPConfig) -> dict[int, tuple[MLPConfig, ...]]:
-        """The rates of each batch size, around the tuned rate scaled with the batch's root."""
-        grid = {}
-        for size in _BATCHES:
-            start = base.learning_rate * math.sqrt(size / base.batch_size)
-            grid[size] = tuple(
-                base.model_copy(update={"batch_size": size, "learning_rate": start * factor})
-                for factor in _GRID
-            )
-        return grid
+    def _estimate(
+        self, is_wanted: Callable[[str], bool], n_pairs: int, pace: float
+    ) -> tuple[int, float]:
+        """How many trainings an audit has, and the minutes that they take."""
+        wanted = [claim for claim in claims(self._base, self._facts, 1e-3) if is_wanted(claim.rule)]
+        todo = cost.trainings(wanted, self._base, n_pairs, with_exponents=is_wanted("S12"))
+        return len(todo), cost.seconds(todo, self._base, self._facts, pace) / 60
 
     # Judging
 
@@ -266,7 +248,7 @@ class Auditor:
         self,
         wanted: Sequence[Claim],
         chosen: dict[Side, MLPConfig],
-        grid: dict[int, tuple[MLPConfig, ...]],
+        grid: exponents.Grid,
         deviation: float,
     ) -> list[Finding]:
         begun: list[tuple[Finding, Evidence]] = []
@@ -298,7 +280,7 @@ class Auditor:
                 )
             )
         if grid:
-            begun += self._exponents(grid)
+            begun += exponents.judged(grid, self._repeats, self._pairs)
         judgements = judge([evidence for _, evidence in begun])
         found = [
             finding.model_copy(update=vars(judgement))
@@ -355,7 +337,7 @@ class Auditor:
 
     def _seconds(self, config: MLPConfig) -> list[float]:
         """Seconds of an epoch of a network that trains alone."""
-        return [self._repeats.epoch_seconds(config, seed) for seed in self._pairs]
+        return [self._repeats.epoch_seconds(config, [seed]) for seed in self._pairs]
 
     def _remark(self, ours: MLPConfig, theirs: MLPConfig) -> str:
         n_failed = [
@@ -368,63 +350,6 @@ class Auditor:
         if not any(n_failed):
             return ""
         return f"trainings that diverged: {n_failed[0]} of ours, {n_failed[1]} of theirs"
-
-    def _exponents(self, grid: dict[int, tuple[MLPConfig, ...]]) -> list[tuple[Finding, Evidence]]:
-        """S12: the exponent with which the best rate grows with the batch, for each seed."""
-        slopes = []
-        for seed in self._pairs:
-            best = [self._best_rate(row, seed) for row in grid.values()]
-            slopes.append(float(np.polyfit(np.log(list(grid)), np.log(best), 1)[0]))
-        remark = f"median exponent {median(slopes):.2f} over batches of {min(grid)} to {max(grid)}"
-        found = []
-        for exponent, words in _EXPONENTS:
-            is_growth = exponent == 0.0
-            kind = "better" if is_growth else "equal"
-            name = "rate grows with the batch" if is_growth else f"rate grows {words}"
-            claim = (
-                "The best learning rate grows with the batch size."
-                if is_growth
-                else f"The best learning rate grows {words} of the batch size."
-                if words == "like the root"
-                else f"The best learning rate grows {words} to the batch size."
-            )
-            differences = tuple(slope - exponent for slope in slopes)
-            spread = stdev(slopes)
-            finding = Finding(
-                rule="S12",
-                name=name,
-                claim=claim,
-                kind=kind,
-                ours="exponent of the best rate",
-                theirs=f"{exponent:g}",
-                unit="exponent",
-                deviations=float(np.mean(differences)) / spread if spread else None,
-                margin=_EXPONENT_MARGIN,
-                n_pairs=len(slopes),
-                remark=remark,
-            )
-            found.append(
-                (finding, Evidence(finding.kind or "equal", differences, _EXPONENT_MARGIN))
-            )
-        return found
-
-    def _best_rate(self, row: Sequence[MLPConfig], seed: int) -> float:
-        """The rate of the lowest validation loss, by a parabola through it and its neighbours."""
-        losses = []
-        for config in row:
-            repeat = self._repeats.find(config, seed)
-            losses.append(
-                math.inf if repeat is None or repeat.reason else repeat.metrics["val_loss"]
-            )
-        best = int(np.argmin(losses))
-        rates = [math.log(config.learning_rate) for config in row]
-        near = slice(best - 1, best + 2)
-        if best in (0, len(row) - 1) or not np.all(np.isfinite(losses[near])):
-            return row[best].learning_rate
-        a, b, _ = np.polyfit(rates[near], losses[near], 2)
-        if a <= 0:
-            return row[best].learning_rate
-        return math.exp(float(np.clip(-b / (2 * a), rates[best - 1], rates[best + 1])))
 
 
 def _told(side: Side, config: MLPConfig) -> str:

@@ -20,9 +20,9 @@ from ..auditing import Audit
 from ..config import DataFacts, MLPConfig, ModuleConfig
 from ..display import clock, comparisons, estimate, number
 from ..errors import InputError, StoreLostError, StoreUnreadableError
+from ..importance import ENOUGH_FOR_IMPORTANCES, importances
 from ..rate_range import RateRange
 from ..results import Best
-from ..search import ENOUGH_FOR_IMPORTANCES, importances
 from ..storage import (
     ABLATION,
     AUDIT,
