@@ -123,7 +123,11 @@ def test_in_a_browser(write_study: Write, tmp_path: Path, width: int) -> None:
     text = text_of()
     measure = (
         "<script>addEventListener('load', () => setTimeout(() => {"
-        "document.title = `${document.documentElement.scrollWidth} of ${innerWidth}`}, 500))"
+        "const right = (box) => box.getBoundingClientRect().right;"
+        "const cut = [...document.querySelectorAll('.main-svg')].filter("
+        "(svg) => right(svg) > right(svg.closest('.figure, .slices > div')) + 1).length;"
+        "document.title = `${document.documentElement.scrollWidth} of ${innerWidth}, ${cut} cut`"
+        "}, 500))"
         "</script></body>"
     )
     page = tmp_path / "page.html"
@@ -142,9 +146,10 @@ def test_in_a_browser(write_study: Write, tmp_path: Path, width: int) -> None:
     assert set(SECTIONS) <= set(found.ids)
     assert text.count("plotly-graph-div") == done.stdout.count("plotly-graph-div")
     assert done.stdout.count('class="main-svg"') >= text.count("plotly-graph-div") > 8
-    title = re.search(r"<title>(\d+) of (\d+)</title>", done.stdout)
+    title = re.search(r"<title>(\d+) of (\d+), (\d+) cut</title>", done.stdout)
     assert title is not None
     assert int(title[1]) <= int(title[2])
+    assert int(title[3]) == 0
 
 
 def test_a_range_of_rates() -> None:

@@ -175,7 +175,9 @@ def slices(study: optuna.Study, metric: str, facts: DataFacts | None) -> dict[st
         )
         is_wide = is_number and min(values) > 0 and max(values) / min(values) > 20
         if is_wide:
-            figure.update_xaxes(type="log")
+            figure.update_xaxes(type="log", exponentformat="power")
+        elif all(isinstance(value, int) for value in values) and max(values) < 10:
+            figure.update_xaxes(dtick=1)
         if facts is not None and is_number:
             _draw_rules(figure, name, facts)
         figures[name] = figure
@@ -347,7 +349,7 @@ def rate_range(found: RateRange, config: MLPConfig | None) -> go.Figure:
         name="val_loss",
         line={"color": BLUE},
     )
-    figure.update_xaxes(type="log")
+    figure.update_xaxes(type="log", exponentformat="power")
     _mark(figure, found.suggested, f"suggested {found.suggested:.2g}", GREEN)
     if config is not None:
         words = f"{config.learning_rate:.2g} of the winner"
