@@ -24,7 +24,7 @@ from plotly.subplots import make_subplots
 from rich.console import Console
 from rich.table import Table
 
-from tuner import session, storage
+from tuner import open_study, storage
 from tuner.study import load_study
 
 from .throughput import write_arrays
@@ -130,7 +130,7 @@ def draw(figure: go.Figure, column: int, found: dict[str, list[Search]]) -> None
 def stock_search(study: str, folder: Path, seconds: float, seed: int) -> Search:
     """Runs two processes of the stock script on one store."""
     spec = load_study(study)
-    arrays = write_arrays(session.load_data(spec), folder / "arrays.npz")
+    arrays = write_arrays(open_study.load_data(spec), folder / "arrays.npz")
     url = f"sqlite:///{folder}/stock.db"
     # Two processes that make the tables at once get in each other's way.
     optuna.create_study(study_name="stock", storage=url, direction="maximize")

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict
 from . import heuristics, paths
 from .config import MLPConfig
 from .errors import InputError, StoreLostError, StoreUnreadableError
+from .open_study import opened
 from .progress import Observer
 from .repeats import Repeats, seeds
-from .session import opened
 from .storage import confirmation_of, locate, read_study, translated
 from .study import ModuleStudySpec, load_study
 from .winner import Direction, Estimate
@@ -148,19 +148,19 @@ def ablate(
         raise InputError(f"{spec.path}: the study has no confirmed winner yet (tuner tune {study})")
     with opened(
         spec, workers=workers, devices=devices, cluster=cluster, storage=storage, observer=observer
-    ) as session:
-        assert session.facts is not None
+    ) as open_study:
+        assert open_study.facts is not None
         end = confirmation.winning.config
         assert isinstance(end, MLPConfig)
         walk = _Walk(
-            Repeats(paths.study_folder(spec.name), session.worker, session.interruption),
+            Repeats(paths.study_folder(spec.name), open_study.worker, open_study.interruption),
             confirmation.metric,
             confirmation.direction,
             seeds(spec.study.seed, "ablation", _SELECTION),
             confirmation.seeds,
             observer,
         )
-        start = heuristics.note(session.facts, spec.objective.epochs)
+        start = heuristics.note(open_study.facts, spec.objective.epochs)
         found = Ablation(
             study=spec.name,
             metric=confirmation.metric,
@@ -170,7 +170,7 @@ def ablate(
             steps=tuple(walk.steps(start, end)),
             seconds=time.monotonic() - began,
         )
-        session.store.keep_ablation(found.model_dump_json())
+        open_study.store.keep_ablation(found.model_dump_json())
     path = paths.study_folder(spec.name) / "ablation.json"
     try:
         with paths.replacing(path) as beside:

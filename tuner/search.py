@@ -17,11 +17,11 @@ from .coordinator import Coordinator
 from .domains import Fixed
 from .errors import InputError
 from .importance import importances
+from .open_study import OpenStudy, Trainer, opened
 from .progress import Observer
 from .rate_range import lr_range
 from .repeats import Repeats, seeds
 from .results import Best
-from .session import Session, Trainer, opened
 from .space import MLPSpace, ModuleSpace
 from .storage import Counts
 from .study import AnyStudySpec, BudgetSpec, StudySpec, load_study
@@ -136,55 +136,57 @@ def tune(
         at_most=budget.trials,
         new=new,
         observer=observer,
-    ) as session:
+    ) as open_study:
         confirms = confirm and spec.confirm.seeds > 0
-        space = _with_first_rate(session, observer)
+        space = _with_first_rate(open_study, observer)
         search = Coordinator(
             spec,
             _for_the_search(budget, spec) if confirms else budget,
-            session.metric,
-            session.facts,
-            () if session.dataset is None else session.dataset.classes,
+            open_study.metric,
+            open_study.facts,
+            () if open_study.dataset is None else open_study.dataset.classes,
             space,
-            session.store,
-            session.worker,
+            open_study.store,
+            open_study.worker,
             observer,
-            session.interruption,
+            open_study.interruption,
         )
         stopped = search.run()
         confirmation = None
         if confirms:
-            spent = session.store.seconds + session.store.confirmation_seconds
+            spent = open_study.store.seconds + open_study.store.confirmation_seconds
             left = None if budget.minutes is None else 60 * budget.minutes - spent
-            confirmation = _confirmed(session, search, left, observer)
+            confirmation = _confirmed(open_study, search, left, observer)
         return TuneResult(
             study=spec.name,
-            metric=session.metric,
+            metric=open_study.metric,
             best=search.best if confirmation is None else search.confirmed(confirmation),
             counts=search.counts,
             confirmation=confirmation,
-            importances=importances(session.store.study),
+            importances=importances(open_study.store.study),
             folder=paths.study_folder(spec.name),
             stopped=stopped,
             ran=search.ran,
-            seconds=session.store.seconds,
+            seconds=open_study.store.seconds,
         )
 
 
-def _with_first_rate(session: Session, observer: Observer) -> MLPSpace | ModuleSpace:
+def _with_first_rate(open_study: OpenStudy, observer: Observer) -> MLPSpace | ModuleSpace:
     """Lets a new study's recommendation start at the rate of a range test, if it may choose one."""
-    space, store = session.space, session.store
+    space, store = open_study.space, open_study.store
     if (
         not isinstance(space, MLPSpace)
-        or not session.spec.start.rate_range
+        or not open_study.spec.start.rate_range
         or isinstance(space.domains["learning_rate"], Fixed)
         or store.trials()
     ):
         return space
     began = time.monotonic()
     observer.begin("trying learning rates for an epoch")
-    repeats = Repeats(paths.study_folder(session.spec.name), session.worker, session.interruption)
-    (seed,) = seeds(session.spec.study.seed, "rate range", 1)
+    repeats = Repeats(
+        paths.study_folder(open_study.spec.name), open_study.worker, open_study.interruption
+    )
+    (seed,) = seeds(open_study.spec.study.seed, "rate range", 1)
     found = lr_range(
         space.recommendation, repeats, n_rows=space.facts.n_rows, seed=seed, observer=observer
     )
@@ -196,47 +198,47 @@ def _with_first_rate(session: Session, observer: Observer) -> MLPSpace | ModuleS
 
 
 def _confirmed(
-    session: Session, search: Coordinator, seconds: float | None, observer: Observer
+    open_study: OpenStudy, search: Coordinator, seconds: float | None, observer: Observer
 ) -> Confirmation | None:
     """Confirms the best configs, and makes the winner the study's best."""
-    repeats = Repeats(search.files.folder, session.worker, session.interruption)
+    repeats = Repeats(search.files.folder, open_study.worker, open_study.interruption)
     confirmer = Confirmer(
-        session.spec,
-        session.metric,
-        session.store,
+        open_study.spec,
+        open_study.metric,
+        open_study.store,
         repeats,
-        session.space.presets(),
-        session.dataset,
-        session.training,
+        open_study.space.presets(),
+        open_study.dataset,
+        open_study.training,
         observer,
     )
     began = time.monotonic()
     try:
         confirmation = confirmer.run(seconds)
     finally:
-        session.store.spend_on_confirmation(time.monotonic() - began)
+        open_study.store.spend_on_confirmation(time.monotonic() - began)
     if confirmation is not None:
         best = search.confirmed(confirmation)
         if not search.files.has(best):
             network = confirmer.network(confirmation, best.seed)
             search.files.crown(best, network, confirmation)
-        _remember(session, confirmation)
+        _remember(open_study, confirmation)
     repeats.forget_networks()
     return confirmation
 
 
-def _remember(session: Session, confirmation: Confirmation) -> None:
+def _remember(open_study: OpenStudy, confirmation: Confirmation) -> None:
     """Keeps what the winner teaches for later studies."""
     config, confirmed = confirmation.winning.config, confirmation.winning.confirmed
-    if not isinstance(config, MLPConfig) or session.facts is None or confirmed is None:
+    if not isinstance(config, MLPConfig) or open_study.facts is None or confirmed is None:
         return
     presets = {arm.name: arm for arm in confirmation.presets}
     gain = confirmation.gain(presets["note"]) if "note" in presets else None
     heuristics.remember(
         heuristics.Experience.of(
-            session.spec.name,
+            open_study.spec.name,
             config,
-            session.facts,
+            open_study.facts,
             metric=confirmation.metric,
             mean=confirmed.mean,
             standard_error=confirmed.standard_error,

@@ -8,9 +8,9 @@ from pathlib import Path
 from .. import heuristics, paths
 from ..config import MLPConfig, config_from_json
 from ..errors import InputError, StoreLostError
+from ..open_study import OpenStudy, opened
 from ..progress import Observer
 from ..repeats import Repeats
-from ..session import Session, opened
 from ..storage import CONFIG
 from ..study import ModuleStudySpec, load_study
 from ..workers import Devices
@@ -67,17 +67,17 @@ def audit(
             raise InputError(f"{name} must be >= {least}, got {value}")
     with opened(
         spec, workers=workers, devices=devices, cluster=cluster, storage=storage, observer=observer
-    ) as session:
-        assert session.facts is not None
-        base, origin = _base(session)
+    ) as open_study:
+        assert open_study.facts is not None
+        base, origin = _base(open_study)
         auditor = Auditor(
             spec.name,
-            session.metric,
-            spec.direction(session.metric),
-            session.facts,
+            open_study.metric,
+            spec.direction(open_study.metric),
+            open_study.facts,
             base,
             origin,
-            Repeats(paths.study_folder(spec.name), session.worker, session.interruption),
+            Repeats(paths.study_folder(spec.name), open_study.worker, open_study.interruption),
             study_seed=spec.study.seed,
             seed=seed,
             n_pairs=pairs,
@@ -86,24 +86,26 @@ def audit(
             observer=observer,
         )
         found = auditor.run()
-        session.store.keep_audit(found.model_dump_json())
+        open_study.store.keep_audit(found.model_dump_json())
         _write(spec.name, found)
         verdicts = {f"{each.rule} {each.name}": each.verdict for each in found.findings}
         heuristics.remember_verdicts(spec.name, verdicts)
         return found
 
 
-def _base(session: Session) -> tuple[MLPConfig, str]:
+def _base(open_study: OpenStudy) -> tuple[MLPConfig, str]:
     """The config around which rules are judged, and where it is from."""
-    confirmation, best = session.store.confirmation, session.store.best()
+    confirmation, best = open_study.store.confirmation, open_study.store.best()
     if confirmation is not None and isinstance(confirmation.winning.config, MLPConfig):
         return confirmation.winning.config, confirmation.winner
     if best is not None:
         config = config_from_json(best.user_attrs[CONFIG])
         assert isinstance(config, MLPConfig)
         return config, f"trial {best.number}"
-    assert session.facts is not None
-    return heuristics.modern_default(session.facts, session.spec.objective.epochs), "modern default"
+    assert open_study.facts is not None
+    return heuristics.modern_default(
+        open_study.facts, open_study.spec.objective.epochs
+    ), "modern default"
 
 
 def _write(study: str, found: Audit) -> None:

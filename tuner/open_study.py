@@ -25,7 +25,7 @@ Trainer = Literal["fleet", "solo"]
 
 
 @dataclass(frozen=True)
-class Session:
+class OpenStudy:
     """All that belongs to a study while one process owns it.
 
     Attributes:
@@ -64,7 +64,7 @@ def opened(
     at_most: int | None = None,
     new: bool = False,
     observer: Observer,
-) -> Iterator[Session]:
+) -> Iterator[OpenStudy]:
     """Opens a study; all is given back at the end of the block.
 
     Args:
@@ -121,7 +121,7 @@ def opened(
             is_cut=lambda: interruption.signal is not None,
         ) as store,
     ):
-        yield Session(spec, metric, dataset, facts, space, training, worker, store, interruption)
+        yield OpenStudy(spec, metric, dataset, facts, space, training, worker, store, interruption)
 
 
 def _check(trainer: Trainer | None, fleet: int | None, workers: int | None) -> None:
