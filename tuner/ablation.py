@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from . import heuristics, paths
 from .config import MLPConfig
-from .errors import InputError, StoreLostError, StoreUnreadableError
+from .errors import InputError, StoreUnreadableError
 from .open_study import opened
 from .progress import Observer
 from .repeats import Repeats, seeds
@@ -171,12 +171,7 @@ def ablate(
             seconds=time.monotonic() - began,
         )
         open_study.store.keep_ablation(found.model_dump_json())
-    path = paths.study_folder(spec.name) / "ablation.json"
-    try:
-        with paths.replacing(path) as beside:
-            beside.write_text(found.model_dump_json(indent=2))
-    except OSError as error:
-        raise StoreLostError(f"{path}: cannot be written ({error.strerror})") from error
+    paths.write(paths.study_folder(spec.name) / "ablation.json", found.model_dump_json(indent=2))
     return found
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .errors import StoreLostError
+
 #: Ending of files that are still being written.
 UNFINISHED = ".part"
 #: The variable that names the store of all studies; it may hold a password.
@@ -27,6 +29,19 @@ def cache() -> Path:
 def study_folder(study: str) -> Path:
     """Returns the folder that holds the files of one study (it need not exist)."""
     return home() / study
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Writes a file beside and renames it into place.
+
+    Raises:
+        StoreLostError: the disk is full or gone.
+    """
+    try:
+        with replacing(path) as beside:
+            beside.write_bytes(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise StoreLostError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 @contextmanager

@@ -209,7 +209,7 @@ class Repeats:
             case Finished(job=number, metrics=metrics) if number in under_way:
                 config, seed = under_way.pop(number)
                 if keeps_network:
-                    self._keep_network(_key(config, seed), event.checkpoint)
+                    paths.write(self._network(_key(config, seed)), event.checkpoint)
                 repeat = Repeat(config, seed, metrics, event.n_parameters)
             case Failed(job=number, reason=reason) if number in under_way:
                 config, seed = under_way.pop(number)
@@ -237,14 +237,6 @@ class Repeats:
 
     def _network(self, key: str) -> Path:
         return self._networks / f"{key}.ckpt"
-
-    def _keep_network(self, key: str, checkpoint: bytes) -> None:
-        path = self._network(key)
-        try:
-            with paths.replacing(path) as beside:
-                beside.write_bytes(checkpoint)
-        except OSError as error:
-            raise StoreLostError(f"{path}: cannot be written ({error.strerror})") from error
 
     def _append(self, repeat: Repeat) -> None:
         line = json.dumps(

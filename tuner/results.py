@@ -305,9 +305,4 @@ class ResultFiles:
             raise StoreLostError(f"{path}: cannot be renamed ({error.strerror})") from error
 
     def _write(self, name: str, content: bytes) -> None:
-        path = self.folder / name
-        try:
-            with paths.replacing(path) as beside:
-                beside.write_bytes(content)
-        except OSError as error:
-            raise StoreLostError(f"{path}: cannot be written ({error.strerror})") from error
+        paths.write(self.folder / name, content)

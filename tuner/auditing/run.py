@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import heuristics, paths
 from ..config import MLPConfig, config_from_json
-from ..errors import InputError, StoreLostError
+from ..errors import InputError
 from ..open_study import OpenStudy, opened
 from ..progress import Observer
 from ..repeats import Repeats
@@ -87,7 +87,8 @@ def audit(
         )
         found = auditor.run()
         open_study.store.keep_audit(found.model_dump_json())
-        _write(spec.name, found)
+        path = paths.study_folder(spec.name) / "audit.json"
+        paths.write(path, found.model_dump_json(indent=2))
         verdicts = {f"{each.rule} {each.name}": each.verdict for each in found.findings}
         heuristics.remember_verdicts(spec.name, verdicts)
         return found
@@ -106,12 +107,3 @@ def _base(open_study: OpenStudy) -> tuple[MLPConfig, str]:
     return heuristics.modern_default(
         open_study.facts, open_study.spec.objective.epochs
     ), "modern default"
-
-
-def _write(study: str, found: Audit) -> None:
-    path = paths.study_folder(study) / "audit.json"
-    try:
-        with paths.replacing(path) as beside:
-            beside.write_text(found.model_dump_json(indent=2))
-    except OSError as error:
-        raise StoreLostError(f"{path}: cannot be written ({error.strerror})") from error

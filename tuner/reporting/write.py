@@ -19,7 +19,7 @@ from ..ablation import Ablation
 from ..auditing import Audit
 from ..config import DataFacts, MLPConfig, ModuleConfig
 from ..display import clock, comparisons, estimate, number
-from ..errors import InputError, StoreLostError, StoreUnreadableError
+from ..errors import InputError, StoreUnreadableError
 from ..importance import ENOUGH_FOR_IMPORTANCES, importances
 from ..rate_range import RateRange
 from ..results import Best
@@ -93,11 +93,7 @@ def report(study: str | Path, *, storage: str | None = None) -> Path:
         written=datetime.now(UTC),
     )
     path = paths.study_folder(name) / "report.html"
-    try:
-        with paths.replacing(path) as beside:
-            beside.write_text(html, encoding="utf-8")
-    except OSError as error:
-        raise StoreLostError(f"{path}: cannot be written ({error.strerror})") from error
+    paths.write(path, html)
     return path
 
 
