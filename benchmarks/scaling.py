@@ -163,6 +163,7 @@ def search(study: str, trials: int, employ: Callable[[Dataset], Worker]) -> Cloc
         Coordinator(
             spec,
             BudgetSpec(trials=trials),
+            1.0,
             "val_loss",
             dataset.facts,
             dataset.classes,

@@ -243,8 +243,10 @@ def test_the_server_restarts(server: Server, write_study: Write) -> None:
 
 def test_the_server_stays_away(server: Server, write_study: Write) -> None:
     """What finished meanwhile is kept beside, and told by the next run."""
-    write_study(STUDY)
-    process = start("--trials", "12", "--workers", "2", TUNER_STORE_SECONDS="5")
+    # One long trial at a time, so that the server goes in the middle of one.
+    write_study(STUDY.replace("[search]", "[study]\npruner = 'none'\n[search]"))
+    words = ("--trials", "5", "--workers", "1", "--fleet", "1")
+    process = start(*words, TUNER_STORE_SECONDS="5")
     until_finished(process, 2)
     server.stop()
     try:
@@ -253,20 +255,17 @@ def test_the_server_stays_away(server: Server, write_study: Write) -> None:
         server.start()
     assert process.returncode == 5
     assert "Traceback" not in complaint
-    before = count(trials())
     untold = Path("runs/small/untold.jsonl")
-    ended = untold.read_text().count('"values"') if untold.exists() else 0
-    assert ended, complaint
-    assert f"trials that ended meanwhile: {ended}, kept in runs/small/untold.jsonl" in complaint
-    again = start("--trials", "12", "--workers", "2")
+    assert untold.read_text().count('"values"') == 1
+    assert "trials that ended meanwhile: 1, kept in runs/small/untold.jsonl" in complaint
+    again = start(*words)
     _, complaint = again.communicate(timeout=120)
     assert again.returncode == 0, complaint
     assert not untold.exists()
     found = count(trials())
-    assert found.finished == 12
-    # Only what was under way ran again, not what had ended.
-    assert found.interrupted == before.running - ended
-    assert len(trials()) == 12 + found.interrupted
+    assert found.finished == 5
+    # What had ended did not run again, also if the server heard of it before it went.
+    assert (found.interrupted, len(trials())) == (0, 5)
 
 
 def test_a_signal_while_the_server_is_away(server: Server, write_study: Write) -> None:

@@ -56,12 +56,16 @@ class _UnderWay:
 
 
 class Coordinator:
-    """Runs one study to the end of its budget."""
+    """Runs one study to the end of its budget.
+
+    Of a budget of minutes it uses `share`, as soon as a trial is complete.
+    """
 
     def __init__(
         self,
         spec: StudySpec,
         budget: BudgetSpec,
+        share: float,
         metric: str,
         facts: DataFacts | None,
         classes: tuple[str, ...],
@@ -73,6 +77,7 @@ class Coordinator:
     ) -> None:
         self.spec = spec
         self.budget = budget
+        self.share = share
         self.metric = metric
         self.facts = facts
         self.classes = classes
@@ -156,7 +161,7 @@ class Coordinator:
             raise StudyFailedError(
                 f"{len(failures)} trials failed in a row, the first with: {failures[0]}"
             )
-        trials, minutes, target = self.budget.trials, self.budget.minutes, self.budget.target
+        trials, minutes, target = self.budget.trials, self._minutes, self.budget.target
         if target is not None and self.best is not None and self._reaches(target):
             return f"the target {target:g} is reached"
         if trials is not None and self.counts.finished >= trials:
@@ -164,6 +169,14 @@ class Coordinator:
         if minutes is not None and self.seconds >= 60 * minutes:
             return f"the {minutes:g} minutes are over"
         return ""
+
+    @property
+    def _minutes(self) -> float | None:
+        """The minutes of the search: all, until there is a trial to keep some for."""
+        minutes = self.budget.minutes
+        if minutes is None or self.best is None:
+            return minutes
+        return minutes * self.share
 
     def _failures_in_a_row(self) -> list[str]:
         """Returns the reasons of the last trials, by number, as far as they all failed.
@@ -347,7 +360,7 @@ class Coordinator:
     # What others see
 
     def _snapshot(self) -> Snapshot:
-        trials, minutes = self.budget.trials, self.budget.minutes
+        trials, minutes = self.budget.trials, self._minutes
         seconds = self.seconds
         left = None if minutes is None else max(0.0, 60 * minutes - seconds)
         eta = left

@@ -259,7 +259,9 @@ def comparisons(confirmation: Confirmation) -> list[str]:
         )
     for arm in confirmation.presets:
         gain = confirmation.gain(arm)
-        if gain is not None:
+        if arm.config == winning.config:
+            lines.append(f"The winner is the {arm.name}: the search found nothing better.")
+        elif gain is not None:
             unit, factor = ("points", 100) if "accuracy" in confirmation.metric else ("", 1)
             difference = f"{factor * gain.mean:+.2g} ± {factor * gain.standard_error:.2g} {unit}"
             size = winning.n_parameters / max(1, arm.n_parameters)

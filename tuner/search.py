@@ -24,7 +24,7 @@ from .repeats import Repeats, seeds
 from .results import Best
 from .space import MLPSpace, ModuleSpace
 from .storage import Counts
-from .study import AnyStudySpec, BudgetSpec, StudySpec, load_study
+from .study import BudgetSpec, StudySpec, load_study
 from .winner import Confirmation
 from .workers import Devices
 
@@ -141,7 +141,8 @@ def tune(
         space = _with_first_rate(open_study, observer)
         search = Coordinator(
             spec,
-            _for_the_search(budget, spec) if confirms else budget,
+            budget,
+            1 - spec.confirm.share if confirms else 1.0,
             open_study.metric,
             open_study.facts,
             () if open_study.dataset is None else open_study.dataset.classes,
@@ -245,13 +246,6 @@ def _remember(open_study: OpenStudy, confirmation: Confirmation) -> None:
             gain=None if gain is None else gain.mean,
         )
     )
-
-
-def _for_the_search(budget: BudgetSpec, spec: AnyStudySpec) -> BudgetSpec:
-    """Returns the budget less the time that is kept for the confirmation."""
-    if budget.minutes is None:
-        return budget
-    return budget.model_copy(update={"minutes": budget.minutes * (1 - spec.confirm.share)})
 
 
 def _budget(
