@@ -143,7 +143,7 @@ def test_what_an_audit_costs() -> None:
     trained = trainings(wanted, BASE, 10, with_exponents=False)
     # The tuned config, and the side without a hidden layer: 6 candidates, 3 seeds, 10 pairs.
     assert len(trained) == 2 * (6 * 3 + 10) + 10
-    assert len(trainings([], BASE, 10, with_exponents=True)) == 6 * 3 + 10 + 4 * 9 * 10
+    assert len(trainings([], BASE, 10, with_exponents=True)) == 6 * 3 + 10 + 4 * 13 * 10
     # In proportion to epochs, and more for larger networks and smaller batches.
     assert seconds([BASE] * 7, BASE, FACTS, 2.0) == pytest.approx(7 * BASE.epochs * 2.0)
     for change in ({"width": 512}, {"depth": 3}, {"batch_size": 16}):

@@ -14,7 +14,7 @@ from .verdicts import Evidence, Finding, Kind
 
 #: Batch sizes and rates (over the tuned one at its batch) from which the exponent is read.
 _BATCHES = (16, 32, 64, 128)
-_FACTORS = tuple(float(factor) for factor in np.geomspace(1 / 8, 8, 9))
+_FACTORS = tuple(float(factor) for factor in np.geomspace(1 / 32, 32, 13))
 #: Exponents are told apart by half of what lies between two of 0, 1/2 and 1.
 _MARGIN = 0.25
 #: What is claimed of the exponent less a number: name, sentence, number and kind.
