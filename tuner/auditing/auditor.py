@@ -90,6 +90,7 @@ class Auditor:
         n_pairs: seeds that both sides of a comparison are trained over, at least 2.
         tolerance: difference in the metric that does not matter, at least 0.
         rules: ids of the rules to judge; () is all.
+        epoch_seconds: of the base config among others, as the search timed it; None has it timed.
         observer: is told what happens.
     """
 
@@ -108,12 +109,14 @@ class Auditor:
         n_pairs: int,
         tolerance: float,
         rules: Sequence[str],
+        epoch_seconds: float | None,
         observer: Observer,
     ) -> None:
         self._study, self._metric, self._direction = study, metric, direction
         self._sign = 1 if direction == "maximize" else -1
         self._facts, self._base, self._origin = facts, base, origin
         self._repeats, self._observer = repeats, observer
+        self._epoch_seconds = epoch_seconds
         self._seed, self._tolerance, self._rules = seed, tolerance, tuple(rules)
         self._select = seeds(study_seed, f"audit {seed}: tuning", cost.SELECTION)
         self._pairs = seeds(study_seed, f"audit {seed}: pairs", n_pairs)
@@ -221,9 +224,7 @@ class Auditor:
     def _announce(self) -> None:
         """Says what is to come and how long it will take, where that is more than a minute."""
         copies = self._repeats.side_by_side
-        pace = self._repeats.epoch_seconds(self._base, self._select, n=copies, epochs=2)
-        if pace * copies < _SHORT:  # one epoch says little
-            pace = self._repeats.epoch_seconds(self._base, self._select, n=copies, epochs=20)
+        pace = self._pace(copies)
         n, minutes = self._estimate(self._is_wanted, len(self._pairs), pace)
         message = f"{n} trainings over {len(self._pairs)} pairs of seeds"
         if minutes >= 1:
@@ -233,6 +234,15 @@ class Auditor:
             _, fewer = self._estimate(lambda rule: rule in some, 6, pace)
             message += f" (--rules {','.join(some)} --pairs 6: about {max(1.0, fewer):.0f} min)"
         self._observer.begin(message)
+
+    def _pace(self, copies: int) -> float:
+        """Seconds that an epoch of the base config adds where so many train at once."""
+        if self._epoch_seconds is not None:
+            return self._epoch_seconds / copies
+        pace = self._repeats.epoch_seconds(self._base, self._select, n=copies, epochs=2)
+        if pace * copies < _SHORT:  # one epoch says little
+            pace = self._repeats.epoch_seconds(self._base, self._select, n=copies, epochs=20)
+        return pace
 
     def _estimate(
         self, is_wanted: Callable[[str], bool], n_pairs: int, pace: float

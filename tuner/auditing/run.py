@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..open_study import OpenStudy, opened
 from ..progress import Observer
 from ..repeats import Repeats
-from ..storage import CONFIG
+from ..storage import CONFIG, EPOCH_SECONDS
 from ..study import ModuleStudySpec, load_study
 from ..workers import Devices
 from .auditor import Audit, Auditor
@@ -69,7 +69,7 @@ def audit(
         spec, workers=workers, devices=devices, cluster=cluster, storage=storage, observer=observer
     ) as open_study:
         assert open_study.facts is not None
-        base, origin = _base(open_study)
+        base, origin, epoch_seconds = _base(open_study)
         auditor = Auditor(
             spec.name,
             open_study.metric,
@@ -83,6 +83,7 @@ def audit(
             n_pairs=pairs,
             tolerance=tolerance,
             rules=rules,
+            epoch_seconds=epoch_seconds,
             observer=observer,
         )
         found = auditor.run()
@@ -94,16 +95,17 @@ def audit(
         return found
 
 
-def _base(open_study: OpenStudy) -> tuple[MLPConfig, str]:
-    """The config around which rules are judged, and where it is from."""
+def _base(open_study: OpenStudy) -> tuple[MLPConfig, str, float | None]:
+    """The config around which rules are judged, where it is from, and how long an epoch took."""
     confirmation, best = open_study.store.confirmation, open_study.store.best()
-    if confirmation is not None and isinstance(confirmation.winning.config, MLPConfig):
-        return confirmation.winning.config, confirmation.winner
-    if best is not None:
-        config = config_from_json(best.user_attrs[CONFIG])
-        assert isinstance(config, MLPConfig)
-        return config, f"trial {best.number}"
+    number = None if best is None else best.number
+    if confirmation is not None:
+        number = confirmation.winning.trial
+    for trial in open_study.store.trials():
+        if trial.number == number:
+            config = config_from_json(trial.user_attrs[CONFIG])
+            assert isinstance(config, MLPConfig)
+            return config, f"trial {number}", trial.user_attrs.get(EPOCH_SECONDS)
     assert open_study.facts is not None
-    return heuristics.modern_default(
-        open_study.facts, open_study.spec.objective.epochs
-    ), "modern default"
+    epochs = open_study.spec.objective.epochs
+    return heuristics.modern_default(open_study.facts, epochs), "modern default", None
