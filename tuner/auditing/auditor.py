@@ -228,11 +228,11 @@ class Auditor:
         n, minutes = self._estimate(self._is_wanted, len(self._pairs), pace)
         message = f"{n} trainings over {len(self._pairs)} pairs of seeds"
         if minutes >= 1:
-            message += f", about {minutes:.0f} min"
+            message += f", about {_time(minutes)}"
         if minutes >= 10:
             some = ("S7", "S24")
             _, fewer = self._estimate(lambda rule: rule in some, 6, pace)
-            message += f" (--rules {','.join(some)} --pairs 6: about {max(1.0, fewer):.0f} min)"
+            message += f" (--rules {','.join(some)} --pairs 6: about {_time(fewer)})"
         self._observer.begin(message)
 
     def _pace(self, copies: int) -> float:
@@ -360,6 +360,10 @@ class Auditor:
         if not any(n_failed):
             return ""
         return f"trainings that diverged: {n_failed[0]} of ours, {n_failed[1]} of theirs"
+
+
+def _time(minutes: float) -> str:
+    return f"{max(1.0, minutes):.0f} min" if minutes < 120 else f"{minutes / 60:.0f} hours"
 
 
 def _told(side: Side, config: MLPConfig) -> str:
