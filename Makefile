@@ -92,6 +92,7 @@ bench: $(BIN)/.developer
 	@$(BIN)/python -m benchmarks.throughput $(ARGS)
 	@$(BIN)/python -m benchmarks.workers
 	@$(BIN)/python -m benchmarks.scaling
+	@$(BIN)/python -m benchmarks.presets
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

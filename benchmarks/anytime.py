@@ -1,8 +1,11 @@
-"""Best validation score over time: a stock script and `tuner tune`, one after the other.
+"""What a stock script and `tuner tune` have found after some time; the clock starts at the command.
 
-Both search the same split for the same time, once for each seed; the stock script with two worker
-processes on one store. A score counts when its trial is complete. Both clocks start when modules
-and data are loaded. The table tells medians over the seeds, the plot every search.
+Both search the same split, in turn, once for each seed; the stock script with two worker processes
+on one store. Of stock it is the best score of a complete trial so far on the validation rows; one
+run tells all moments. `tuner tune` plans by its time, so it is run for each moment, with the
+confirmation and all else in that time, and its figure is its winner's: the config, trained on the
+same training rows and scored on the same validation rows once the time is over. The table tells
+medians over the seeds, and where the time of `tuner tune` went.
 """
 
 from __future__ import annotations
@@ -14,120 +17,145 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import optuna
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 from rich.console import Console
 from rich.table import Table
 
+import tuner
 from tuner import open_study, storage
+from tuner.config import MLPConfig
+from tuner.solo import train_mlp
+from tuner.storage.reading import CONFIRMATION_SECONDS
 from tuner.study import load_study
 
 from .throughput import write_arrays
 
 HERE = Path(__file__).parent
-COLORS = {"stock, 2 processes": "#d55e00", "tuner tune": "#0072b2"}
+#: Seconds that loading modules and data, and ending, take beside the minutes of a study.
+BESIDE = 9.0
 console = Console()
 
 
 @dataclass(frozen=True)
-class Search:
-    """One search: when it bettered its best score, in seconds; epochs it trained; its length."""
+class Found:
+    """What one search had found.
 
-    points: list[tuple[float, float]]
-    epochs: int
-    seconds: float
+    Attributes:
+        study: its name.
+        seed: of the search.
+        arm: "stock" or "tuner".
+        moment: seconds after the command.
+        score: on the validation rows; None while there is none.
+        wall: seconds until the command ended.
+        test: mean score of the winner's networks on the test rows, if it was confirmed.
+        network: score of the network that was handed over on the test rows.
+        confirmed: configs that were confirmed over at least 3 seeds.
+        trials: complete and pruned.
+        epochs: that were trained in trials, over all folds.
+        search: seconds of the search.
+        confirmation: seconds of the confirmation.
+        winner: where it is from.
+    """
 
-    def best(self, moment: float) -> float:
-        """Returns the best score so far, NaN while there is none."""
-        return max((score for at, score in self.points if at <= moment), default=float("nan"))
-
-    def reaches(self, score: float) -> float:
-        """Returns the second at which a score was reached, infinity if it never was."""
-        return next((at for at, found in self.points if found >= score), float("inf"))
+    study: str
+    seed: int
+    arm: str
+    moment: float
+    score: float | None
+    wall: float
+    test: float | None = None
+    network: float | None = None
+    confirmed: int = 0
+    trials: tuple[int, int] = (0, 0)
+    epochs: int = 0
+    search: float = 0.0
+    confirmation: float = 0.0
+    winner: str = ""
 
 
 def main() -> None:
-    """Runs both searches for each study and seed, and prints a table for each study."""
+    """Runs both for each study and seed, and prints a table for each study."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", nargs="+", default=["mnist_mlp", "digits_mlp"])
-    parser.add_argument("--seconds", type=float, default=600, help="of the stock search")
-    parser.add_argument("--ours", type=float, help="seconds of ours, if it gets fewer")
+    parser.add_argument("--studies", nargs="+", default=["mnist_mlp"])
+    parser.add_argument("--moments", type=float, nargs="+", default=[60, 120, 600])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--plot", type=Path, help="write a plot there, as HTML")
+    parser.add_argument("--json", type=Path, help="file of figures, which are not measured again")
     args = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    figure = empty_plot(args.studies)
-    for column, study in enumerate(args.studies, 1):
-        found: dict[str, list[Search]] = {name: [] for name in COLORS}
+    found = read(args.json)
+    for study in args.studies:
         for seed in args.seeds:
             with tempfile.TemporaryDirectory() as folder:
-                found["stock, 2 processes"].append(
-                    stock_search(study, Path(folder), args.seconds, seed)
-                )
-                ours = args.ours or args.seconds
-                found["tuner tune"].append(tuner_search(study, Path(folder), ours, seed))
-        console.print(table(study, found, args.seconds))
-        draw(figure, column, found)
-    if args.plot:
-        figure.write_html(args.plot)
+                wanted = [moment for moment in args.moments if not has(found, study, seed, moment)]
+                if any(not has(found, study, seed, m, "stock") for m in args.moments):
+                    keep(found, args.json, stock(study, Path(folder), args.moments, seed))
+                for moment in wanted:
+                    keep(found, args.json, [ours(study, Path(folder), moment, seed)])
+        console.print(table(study, [each for each in found if each.study == study], args.moments))
 
 
-def table(study: str, found: dict[str, list[Search]], seconds: float) -> Table:
+def read(path: Path | None) -> list[Found]:
+    """Returns the figures of a file of JSON lines."""
+    if path is None or not path.exists():
+        return []
+    return [Found(**json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def has(found: Sequence[Found], study: str, seed: int, moment: float, arm: str = "tuner") -> bool:
+    """Says whether a figure is known."""
+    key = (study, seed, arm, moment)
+    return any((each.study, each.seed, each.arm, each.moment) == key for each in found)
+
+
+def keep(found: list[Found], path: Path | None, more: Sequence[Found]) -> None:
+    """Adds figures, also to the file."""
+    for each in more:
+        found.append(each)
+        console.print(asdict(each))
+        if path is not None:
+            with path.open("a") as file:
+                file.write(json.dumps(asdict(each)) + "\n")
+
+
+def table(study: str, found: Sequence[Found], moments: Sequence[float]) -> Table:
     """Lays out medians over the seeds."""
-    moments = [seconds / 10, seconds / 3, seconds]
-    stock = found["stock, 2 processes"]
     result = Table(
-        "search", "epochs/s", *[f"best at {moment:.0f} s" for moment in moments],
-        "stock's last best after",
-        title=f"{study}: {seconds:.0f} s of search, medians of {len(stock)} seeds",
+        "seconds", "stock", "tuner tune", "test", "network", "trials", "confirmed over 3 seeds",
+        "search", "confirmation", "start and end",
+        title=f"{study}: medians over the seeds",
     )  # fmt: skip
-    for name, searches in found.items():
-        goals = [each.best(seconds) for each in stock]
-        times = [each.reaches(goal) for each, goal in zip(searches, goals, strict=True)]
+    for moment in moments:
+        stocks = [each for each in found if (each.arm, each.moment) == ("stock", moment)]
+        mine = [each for each in found if (each.arm, each.moment) == ("tuner", moment)]
+        if not mine or not stocks:
+            continue
+
+        def of(name: str, arms: Sequence[Found] = mine) -> float:
+            known = [getattr(each, name) for each in arms]
+            return statistics.median(float("nan") if each is None else each for each in known)
+
+        shares = [each.wall - each.search - each.confirmation for each in mine]
         result.add_row(
-            name,
-            f"{statistics.median(each.epochs / each.seconds for each in searches):.2f}",
-            *[
-                f"{statistics.median(each.best(moment) for each in searches):.4f}"
-                for moment in moments
-            ],
-            f"{statistics.median(times):.0f} s",
+            f"{moment:.0f}",
+            f"{of('score', stocks):.4f}",
+            f"{of('score'):.4f}",
+            f"{of('test'):.4f}",
+            f"{of('network'):.4f}",
+            ", ".join("/".join(map(str, each.trials)) for each in mine),
+            f"{of('confirmed'):.0f}",
+            f"{of('search'):.0f} s",
+            f"{of('confirmation'):.0f} s",
+            f"{statistics.median(shares):.0f} s",
         )
     return result
 
 
-def empty_plot(studies: list[str]) -> go.Figure:
-    """Makes a plot of errors over time, a panel for each study, both axes logarithmic."""
-    figure = make_subplots(1, len(studies), subplot_titles=studies)
-    figure.update_xaxes(type="log", title="seconds of search")
-    figure.update_yaxes(type="log", title="lowest validation error, %", minor_ticks="outside")
-    figure.update_layout(template="plotly_white", legend={"orientation": "h", "y": -0.25})
-    return figure
-
-
-def draw(figure: go.Figure, column: int, found: dict[str, list[Search]]) -> None:
-    """Adds every search as a line of steps; it begins where the first trial is complete."""
-    for name, searches in found.items():
-        for index, each in enumerate(searches):
-            points = [*each.points, (each.seconds, each.best(each.seconds))]
-            figure.add_scatter(
-                x=[at for at, _ in points],
-                y=[100 * (1 - score) for _, score in points],
-                name=name,
-                legendgroup=name,
-                showlegend=index == 0 and column == 1,
-                line={"shape": "hv", "color": COLORS[name]},
-                row=1,
-                col=column,
-            )
-
-
-def stock_search(study: str, folder: Path, seconds: float, seed: int) -> Search:
+def stock(study: str, folder: Path, moments: Sequence[float], seed: int) -> list[Found]:
     """Runs two processes of the stock script on one store."""
     spec = load_study(study)
     arrays = write_arrays(open_study.load_data(spec), folder / "arrays.npz")
@@ -135,57 +163,94 @@ def stock_search(study: str, folder: Path, seconds: float, seed: int) -> Search:
     # Two processes that make the tables at once get in each other's way.
     optuna.create_study(study_name="stock", storage=url, direction="maximize")
     logs = [folder / "log0", folder / "log1"]
+    begin, last = time.time(), max(moments)
     processes = [
         subprocess.Popen(
             [
                 sys.executable, "-m", "benchmarks.stock", str(arrays), str(log),
-                "--threads", "1", "--seconds", str(seconds), "--seed", str(seed + 1000 * index),
-                "--storage", url, "--epochs", str(spec.objective.epochs),
+                "--threads", "1", "--seconds", str(last), "--seed", str(seed + 1000 * index),
+                "--storage", url, "--epochs", "10",
             ],
             cwd=HERE.parent,
         )
         for index, log in enumerate(logs)
     ]  # fmt: skip
-    codes = [process.wait() for process in processes]
-    if any(codes):
-        raise SystemExit("the stock script failed")
+    while time.time() - begin < last and any(each.poll() is None for each in processes):
+        time.sleep(1.0)
+    for process in processes:  # what they find after the last moment counts for nothing
+        process.kill()
+        process.wait()
     entries = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
-    begin = min(entry["time"] for entry in entries)
-    scored = sorted(
-        (entry["time"] - begin, entry["score"], entry["last"])
-        for entry in entries
-        if "score" in entry and entry["time"] - begin <= seconds
-    )
-    return Search(rising((at, score) for at, score, last in scored if last), len(scored), seconds)
+    scored = [(each["time"] - begin, each["score"]) for each in entries if each.get("last")]
+    return [
+        Found(
+            study,
+            seed,
+            "stock",
+            moment,
+            max((score for at, score in scored if at <= moment), default=None),
+            moment,
+            epochs=sum("score" in each and each["time"] - begin <= moment for each in entries),
+        )
+        for moment in moments
+    ]
 
 
-def tuner_search(study: str, folder: Path, seconds: float, seed: int) -> Search:
+def ours(study: str, folder: Path, moment: float, seed: int) -> Found:
     """Runs the command line, on the study as it is shipped but for the seed."""
     path = folder / f"{study}.toml"
     path.write_text(f"{load_study(study).text}\n[study]\nseed = {seed}\n")
-    os.environ["TUNER_HOME"] = str(folder / "runs")
+    os.environ["TUNER_HOME"] = str(folder / f"runs-{moment:.0f}")
+    os.environ.pop("TUNER_STORAGE", None)
     command = [sys.executable, "-m", "tuner", "tune", str(path)]
+    begin = time.monotonic()
     subprocess.run(
-        [*command, "--minutes", str(seconds / 60)], check=True, stdout=subprocess.DEVNULL
+        [*command, "--minutes", str((moment - BESIDE) / 60)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        cwd=HERE.parent,
     )
-    trials = storage.read_study(study).trials
-    begin = min(trial.datetime_start for trial in trials if trial.datetime_start)
-    complete = sorted(
-        ((trial.datetime_complete - begin).total_seconds(), float(trial.value))
-        for trial in trials
-        if trial.state.name == "COMPLETE"
+    wall = time.monotonic() - begin
+    best, confirmation, stored = tuner.best(study), tuner.confirmation(study), None
+    stored = storage.read_study(study)
+    counts = storage.count(stored.get_trials(deepcopy=False))
+    confirmed = best.confirmed
+    arms = () if confirmation is None else confirmation.arms
+    assert isinstance(best.config, MLPConfig)
+    return Found(
+        study,
+        seed,
+        "tuner",
+        moment,
+        scored(path, best.config, seed),
+        wall,
+        test=None if confirmed is None or confirmed.test is None else confirmed.test.mean,
+        network=None if confirmed is None else confirmed.network_test,
+        confirmed=sum(len(arm.scores) >= 3 for arm in arms),
+        trials=(counts.complete, counts.pruned),
+        epochs=sum(len(trial.intermediate_values) for trial in stored.trials),
+        search=float(stored.user_attrs.get(storage.SECONDS, 0.0)),
+        confirmation=float(stored.user_attrs.get(CONFIRMATION_SECONDS, 0.0)),
+        winner=best.preset or f"trial {best.trial}",
     )
-    epochs = sum(len(trial.intermediate_values) for trial in trials)
-    return Search(rising(complete), epochs, seconds)
 
 
-def rising(scores: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Keeps the times and scores that are better than all before."""
-    points: list[tuple[float, float]] = []
-    for at, score in scores:
-        if not points or score > points[-1][1]:
-            points.append((at, score))
-    return points
+def scored(study: Path, config: MLPConfig, seed: int) -> float:
+    """Trains a config on the training rows of a study, and scores it on the validation rows."""
+    spec = load_study(study)
+    dataset = open_study.load_data(spec)
+    assert dataset is not None
+    scores: list[float] = []
+    train_mlp(
+        config,
+        dataset,
+        seed=seed,
+        shuffle_seed=seed,
+        accelerator="cpu",
+        on_epoch=lambda _, metrics: scores.append(metrics["val_accuracy"]),
+        cancelled=lambda: False,
+    )
+    return scores[-1]
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 SMALL = """
 [data]
 source = "wine"
+folds = 1
 
 [objective]
 metric = "val_loss"

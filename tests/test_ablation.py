@@ -59,7 +59,7 @@ def test_from_the_note_to_the_winner(write_study: Write) -> None:
     found = tuner.ablate("small", observer=recorder)
     first, *rest = found.steps
     names = [step.change for step in rest]
-    assert (first.config, first.change) == (heuristics.note(FACTS, 3), "")
+    assert (first.config, first.change) == (confirmation.arm("note").config, "")
     assert sorted(names) == sorted(differing(first.config, confirmation.winning.config))
     assert rest[-1].config == confirmation.winning.config
     # Over the seeds of the confirmation, so both ends have the scores that were told there.

@@ -15,7 +15,7 @@ import torch
 from sklearn import datasets
 
 from tuner import data, paths
-from tuner.data import Table, TensorBatches, load, split
+from tuner.data import Cut, Table, TensorBatches, load, split
 from tuner.data.loading import RowsDataModule, shuffled
 from tuner.data.mnist import CHECKSUMS, _ArrayUnpickler, as_idx
 from tuner.errors import DataError
@@ -27,6 +27,71 @@ def table(n: int = 100, **changes: Any) -> Table:
     random = np.random.default_rng(0)
     parts = {"x": random.normal(size=(n, 3)), "y": np.arange(n) % 2, **changes}
     return Table("rows.npz", **parts)
+
+
+IMBALANCED = np.repeat([0, 1, 2], [70, 25, 8])
+TARGETS = np.random.default_rng(1).lognormal(sigma=1.5, size=(103, 2)).astype(np.float32)
+
+
+class TestCut:
+    @pytest.mark.parametrize("turn", [0, 1])
+    @pytest.mark.parametrize("y", [IMBALANCED, TARGETS], ids=["classes", "targets"])
+    @pytest.mark.parametrize("n_parts", [2, 5, 10])
+    def test_every_row_validates_once(self, y: Any, n_parts: int, turn: int) -> None:
+        """Else the mean over the folds counts some rows twice, and others never."""
+        cuts = [Cut(7, fold).rows_of(y, 103 // n_parts) for fold in range(10 * n_parts)]
+        cuts = cuts[turn * n_parts : (turn + 1) * n_parts]
+        seen = np.concatenate([validation for _, validation in cuts])
+        assert np.array_equal(np.sort(seen), np.arange(103))
+        for train, validation in cuts:
+            assert np.array_equal(np.sort(np.r_[train, validation]), np.arange(103))
+            assert np.array_equal(validation, np.sort(validation))
+            assert np.array_equal(train, np.sort(train))
+
+    def test_a_next_turn_is_another(self) -> None:
+        """Else more folds than there are parts train the same networks again."""
+        first, next_turn = (Cut(7, fold).rows_of(IMBALANCED, 20)[1] for fold in (0, 5))
+        assert not np.array_equal(first, next_turn)
+
+    @pytest.mark.parametrize("fold", range(5))
+    def test_each_class_keeps_its_share(self, fold: int) -> None:
+        """Else a rare class is missing from what scores a trial."""
+        _, validation = Cut(7, fold).rows_of(IMBALANCED, 20)
+        counts = np.bincount(IMBALANCED[validation], minlength=3)
+        assert all(np.abs(counts - np.array([70, 25, 8]) / 5) < 2)
+        assert counts.min() >= 1
+
+    def test_targets_are_balanced(self) -> None:
+        """Else one fold has the large targets, and the scores of folds differ by that alone."""
+        folds = [Cut(7, fold).rows_of(TARGETS, 20)[1] for fold in range(5)]
+        medians = [np.median(TARGETS[rows, 0]) for rows in folds]
+        random = np.random.default_rng(0)
+        drawn = [np.median(random.choice(TARGETS[:, 0], 20)) for _ in range(200)]
+        assert np.std(medians) < np.std(drawn) / 3
+        means = [np.log(TARGETS[rows, 0]).mean() for rows in folds]
+        assert np.ptp(means) < np.log(TARGETS[:, 0]).std() / 2
+
+    @pytest.mark.parametrize("fold", [None, 0, 3])
+    @pytest.mark.parametrize("y", [IMBALANCED, TARGETS], ids=["classes", "targets"])
+    def test_the_same_cut_has_the_same_rows(self, y: Any, fold: int | None) -> None:
+        """Else scores over a cut cannot be compared, nor had again."""
+        first, same, other = (Cut(seed, fold).rows_of(y, 20) for seed in (7, 7, 8))
+        assert all(np.array_equal(a, b) for a, b in zip(first, same, strict=True))
+        assert not np.array_equal(first[1], other[1])
+
+    @pytest.mark.parametrize("fold", [None, 0, 3])
+    @pytest.mark.parametrize("rows", [10, 40, 80])
+    def test_fewer_rows(self, fold: int | None, rows: int) -> None:
+        """Else a range test or a timing of a large table takes as long as a whole epoch."""
+        train, validation = Cut(7, fold).rows_of(IMBALANCED, 20)
+        fewer, scored = Cut(7, fold, rows).rows_of(IMBALANCED, 20)
+        assert len(fewer) == rows
+        assert len(scored) == max(2, round(len(validation) * rows / len(train)))
+        assert {*fewer} <= {*train} and {*scored} <= {*validation}
+        assert len({*fewer}) == rows and len({*scored}) == len(scored)
+        # As many as there are is all of them.
+        whole = Cut(7, fold, 103).rows_of(IMBALANCED, 20)
+        assert np.array_equal(whole[0], train) and np.array_equal(whole[1], validation)
 
 
 class TestSplit:
@@ -56,7 +121,7 @@ class TestSplit:
     @pytest.mark.parametrize("source", ["wine", "diabetes"])
     def test_is_cut_anew_without_the_test_part(self, source: str) -> None:
         dataset = load(source, HERE)
-        first, same, other = (dataset.cut_anew(seed) for seed in (1, 1, 2))
+        first, same, other = (dataset.cut_anew(Cut(seed)) for seed in (1, 1, 2))
         assert np.array_equal(first.validation.x, same.validation.x)
         assert not np.array_equal(first.validation.x, other.validation.x)
         for cut in (first, other):
@@ -71,6 +136,16 @@ class TestSplit:
         if source == "wine":
             shares = [np.bincount(cut.validation.y) for cut in (dataset, first, other)]
             assert all(np.abs(share - shares[0]).max() <= 1 for share in shares)
+
+    def test_folds_keep_the_test_part(self) -> None:
+        """Else a trial over folds is scored on rows that no one may see before its end."""
+        dataset = load("wine", HERE)
+        whole = len(dataset.train) + len(dataset.validation)
+        for fold in range(5):
+            found = dataset.cut_anew(Cut(3, fold))
+            assert found.test is dataset.test
+            assert len(found.train) + len(found.validation) == whole
+            assert abs(len(found.validation) - len(dataset.validation)) <= 1
 
     def test_follows_from_the_seed(self) -> None:
         first, same, other = (split(table(), seed=seed) for seed in (1, 1, 2))

@@ -40,7 +40,10 @@ def test_files_agree_with_the_store(tuned: tuner.TuneResult, project: Path) -> N
 
 def test_leaderboard(tuned: tuner.TuneResult, project: Path) -> None:
     frame = tuner.leaderboard("small")
-    assert len(frame) == 4
+    # The note may wait, if its turn came with the last trials.
+    assert 4 <= len(frame) <= 5
+    assert frame["state"].tolist()[4:] in ([], ["waiting"])
+    frame = frame[:4]
     assert frame["state"].tolist() == sorted(frame["state"], key=["complete", "pruned"].index)
     values = frame.loc[frame["state"] == "complete", "value"]
     assert values.is_monotonic_increasing
@@ -48,8 +51,8 @@ def test_leaderboard(tuned: tuner.TuneResult, project: Path) -> None:
     assert set(frame["source"][:3]) <= {"note", "modern default", "recommendation", "sampler"}
     assert {"width", "learning_rate", "seed", "val_accuracy", "seconds"} <= set(frame.columns)
     written = pd.read_csv(project / "runs" / "small" / "trials.csv")
-    assert written["trial"].tolist() == frame["trial"].tolist()
-    assert written["value"].tolist() == pytest.approx(frame["value"].tolist())
+    assert written["trial"].tolist()[:4] == frame["trial"].tolist()
+    assert written["value"].tolist()[:4] == pytest.approx(frame["value"].tolist(), nan_ok=True)
 
 
 def test_the_loaded_winner_scores_what_was_promised(tuned: tuner.TuneResult) -> None:

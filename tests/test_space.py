@@ -1,9 +1,11 @@
 """The space: flat, static, and every starting point names every parameter inside its range."""
 
+import math
 from pathlib import Path
 
 import optuna
 import pytest
+import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tuner.config import DataFacts, MLPConfig
@@ -18,10 +20,11 @@ from .test_study import HEAD, SHIPPED_MLPS
 
 MNIST = DataFacts(n_inputs=784, n_outputs=10, n_rows=50_000)
 TINY = DataFacts(n_inputs=3, n_outputs=2, n_rows=50)
+EPOCHS = 10
 
 
 def space_of(write_study: Write, search: str, facts: DataFacts = MNIST) -> MLPSpace:
-    return MLPSpace.of(load_study(write_study(f"{HEAD}[search]\n{search}")), facts)
+    return MLPSpace.of(load_study(write_study(f"{HEAD}[search]\n{search}")), facts, EPOCHS)
 
 
 @pytest.mark.parametrize("facts", [MNIST, TINY])
@@ -29,10 +32,10 @@ def space_of(write_study: Write, search: str, facts: DataFacts = MNIST) -> MLPSp
 def test_starting_points_name_every_parameter_inside_its_range(
     path: Path, facts: DataFacts
 ) -> None:
-    space = MLPSpace.of(load_study(path), facts) if path.stem != "diabetes_mlp" else None
+    space = MLPSpace.of(load_study(path), facts, EPOCHS) if path.stem != "diabetes_mlp" else None
     if space is None:
         regression = facts.model_copy(update={"task": "regression"})
-        space = MLPSpace.of(load_study(path), regression)
+        space = MLPSpace.of(load_study(path), regression, EPOCHS)
     for params in space.starting_points().values():
         assert params.keys() == space.distributions.keys()
         for name, distribution in space.distributions.items():
@@ -56,7 +59,7 @@ def test_every_trial_has_the_same_parameters(write_study: Write) -> None:
         trial = study.ask()
         config = space.suggest(trial)
         assert trial.params.keys() == space.distributions.keys()
-        assert 17 <= config.width <= 1024
+        assert 16 <= config.width <= 1024
         assert 1 <= config.depth <= 4
         study.tell(trial, 0.0)
     assert len({tuple(trial.distributions.items()) for trial in study.trials}) == 1
@@ -129,6 +132,56 @@ def test_refuses_label_smoothing_in_a_regression(write_study: Write) -> None:
     facts = TINY.model_copy(update={"task": "regression"})
     with pytest.raises(StudyFileError, match="search.label_smoothing must be 0 in a regression"):
         space_of(write_study, "label_smoothing = { low = 0.0, high = 0.1 }", facts)
+
+
+def test_few_inputs_leave_wide_networks(write_study: Write) -> None:
+    """Else the rule of a table with few inputs keeps the networks away that would do best."""
+    few = DataFacts(n_inputs=5, n_outputs=2, n_rows=1000)
+    space = space_of(write_study, "", few)
+    ratios = space.distributions["width_ratio"]
+    assert isinstance(ratios, FloatDistribution)
+    params = space.starting_points()["modern default"]
+    widths = [
+        space.config({**params, "width_ratio": ratio}).width for ratio in (ratios.low, ratios.high)
+    ]
+    assert widths == [16, 1024]
+    assert space.largest().width == 1024
+    # A factor narrows them where it is written.
+    narrow = space_of(write_study, "width = { around = 'two_thirds', factor = 32 }", few)
+    assert narrow.largest().width == 32 * space.width_rule
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("total", [1e-3, 0.1, 1.0, 3.0, 10.0])
+def test_a_total_decay_shrinks_a_weight_alike(
+    write_study: Write, optimizer: str, total: float
+) -> None:
+    """Else one range of decays is none at all for one optimizer, and too much for the other."""
+    space = space_of(write_study, "schedule = 'constant'\nbatch_size = 128\n")
+    params = space.starting_points()["modern default"]
+    config = space.config({**params, "optimizer": optimizer, "total_decay": total})
+    assert space.params(config)["total_decay"] == pytest.approx(total)
+    weight = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
+    weight.grad = torch.zeros_like(weight)
+    settings = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+    stepping: torch.optim.Optimizer
+    if optimizer == "adamw":
+        stepping = torch.optim.AdamW([weight], **settings)
+    else:
+        stepping = torch.optim.SGD([weight], momentum=config.momentum, **settings)
+    for _ in range(EPOCHS * math.ceil(MNIST.n_rows / 128)):
+        stepping.step()
+    assert -math.log(weight.item()) == pytest.approx(total, rel=0.05)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_no_step_takes_more_than_half_of_a_weight(write_study: Write, optimizer: str) -> None:
+    """Else a short training with a large total decay has weights that turn round, and diverges."""
+    space = space_of(write_study, "batch_size = 128\n", TINY)  # ten steps in all
+    params = space.starting_points()["modern default"]
+    config = space.config({**params, "optimizer": optimizer, "total_decay": 10.0})
+    step = config.learning_rate * config.weight_decay
+    assert step / (1 - config.momentum if optimizer == "sgd" else 1) == pytest.approx(0.5)
 
 
 # Spaces of LightningModules

@@ -36,7 +36,7 @@ def test_by_name_and_by_path(write_study: Write) -> None:
 
 def test_defaults_and_what_overrules_them(write_study: Write) -> None:
     text = HEAD + "[search]\ndepth = 2\nbatch_size = [32, 64]\ndropout = {low = 0.1, high = 0.2}\n"
-    domains = load_study(write_study(text)).domains
+    domains = load_study(write_study(text)).domains(10)
     assert domains["depth"] == Fixed(value=2)
     assert domains["batch_size"] == Choices(values=(32, 64))
     assert domains["dropout"] == Range(low=0.1, high=0.2)
@@ -49,10 +49,10 @@ def test_the_notes_schedules_as_they_stand(write_study: Write) -> None:
         "[objective]\nepochs = 5\n[search]\nschedule = 'lambda'\noptimizer = 'sgd'\n"
         "learning_rate = 0.001\nfinal_ratio = [{ per_epoch = 0.95 }, { per_epoch = 0.997 }, 0.5]\n"
     )
-    domains = load_study(write_study(text)).domains
+    domains = load_study(write_study(text)).domains(5)
     assert domains["final_ratio"] == Choices(values=(0.95**5, 0.997**5, 0.5))
     one = text.replace("[{ per_epoch = 0.95 }, { per_epoch = 0.997 }, 0.5]", "{ per_epoch = 0.95 }")
-    assert load_study(write_study(one)).domains["final_ratio"] == Fixed(value=0.95**5)
+    assert load_study(write_study(one)).domains(5)["final_ratio"] == Fixed(value=0.95**5)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_the_notes_schedules_as_they_stand(write_study: Write) -> None:
         (HEAD + "[[budget]]", "budget must be a table"),
         (HEAD + "[objective]\nmetric = 'acc'", "objective.metric must be 'val_accuracy'"),
         (HEAD + "[study]\nseed = -1", "study.seed must be >= 0, got -1"),
-        (HEAD + "[study]\npruner = 'asha'", "study.pruner must be 'hyperband'"),
+        (HEAD + "[study]\npruner = 'asha'", "study.pruner must be 'gain'"),
         (HEAD + "[search]\nwidht = 3", r"search.widht is an unknown key; did you mean width\?"),
         (
             HEAD + "[search]\nwidth = { around = 'two_thirds', factor = 0.5 }",

@@ -7,7 +7,15 @@ import pytest
 from scipy import stats
 
 from tuner.config import MLPConfig
-from tuner.winner import Arm, Confirmation, Confirmed, Direction, Estimate, choose
+from tuner.winner import (
+    Arm,
+    Confirmation,
+    Confirmed,
+    Direction,
+    Estimate,
+    choose,
+    difference,
+)
 
 
 def arm(
@@ -41,17 +49,109 @@ def test_an_estimate_is_scipys() -> None:
         ([arm("a", 0.89, 0.91, size=10), arm("b", 0.88, 0.94)], "maximize", "a"),
         ([arm("a", 0.89, 0.91, size=999), arm("b", 0.88, 0.94)], "maximize", "b"),
         ([arm("a", 0.81, 0.83, size=10), arm("b", 0.88, 0.94)], "maximize", "b"),
-        # The error is the best one's, however much the other scatters.
-        ([arm("a", 0.5, 1.2, size=10), arm("b", 0.899, 0.901)], "maximize", "b"),
+        # The error is that of the differences, however much the cuts differ.
+        ([arm("a", 0.5, 1.2, size=10), arm("b", 0.52, 1.23)], "maximize", "b"),
+        ([arm("a", 0.5, 1.2, size=10), arm("b", 0.899, 0.901)], "maximize", "a"),
         ([arm("a", 0.9, 0.9), arm("b")], "maximize", "a"),
         # Of equally small ones the better.
         ([arm("a", 0.89, 0.91), arm("b", 0.88, 0.94), arm("c", 0.9, 0.9)], "maximize", "b"),
     ],
 )
-def test_the_winner(arms: list[Arm], direction: Direction, winner: str) -> None:
+def test_the_smallest_within_an_error(arms: list[Arm], direction: Direction, winner: str) -> None:
+    """Else who asks for a small network gets one that is too large, or one that is worse."""
+    chosen = choose(arms, direction, "one_se")
+    assert chosen is not None
+    assert chosen.name == winner
+
+
+@pytest.mark.parametrize(
+    ("arms", "direction", "winner"),
+    [
+        ([arm("a", 0.9, 0.9), arm("b", 0.95, 0.95)], "maximize", "b"),
+        ([arm("a", 0.9, 0.9), arm("b", 0.95, 0.95)], "minimize", "a"),
+        # However near a smaller one is.
+        ([arm("a", 0.89, 0.91, size=10), arm("b", 0.88, 0.94)], "maximize", "b"),
+        ([arm("a", 0.9, 0.9), arm("b")], "maximize", "a"),
+        # Of equally good ones the smaller.
+        ([arm("a", 0.5, 0.75), arm("b", 0.75, 0.5, size=10)], "maximize", "b"),
+        ([arm("a", 0.5, 0.75), arm("b", 0.75, 0.5, size=10)], "minimize", "b"),
+        # One that was given up after two seeds, for looking worse over them, does not win.
+        ([arm("a", 0.9, 0.9), arm("b", 0.95, 0.95, 0.7)], "maximize", "b"),
+        ([arm("a", 0.99, 0.99), arm("b", 0.95, 0.95, 0.7)], "maximize", "b"),
+    ],
+)
+def test_the_best_wins(arms: list[Arm], direction: Direction, winner: str) -> None:
+    """Else the user is handed a config that scored worse over the same seeds than another one."""
     chosen = choose(arms, direction)
     assert chosen is not None
     assert chosen.name == winner
+
+
+def test_a_preset_wins_if_it_is_best_and_allowed() -> None:
+    """Else a search that found nothing better than today's practice hands out something worse."""
+    found = arm("trial 3", 0.9, 0.91)
+    preset = arm("modern default", 0.95, 0.96, trial=None, search=None)
+    preset = preset.model_copy(update={"is_preset": True})
+    forbidden = preset.model_copy(update={"is_allowed": False})
+    for select in ("best", "one_se"):
+        chosen = choose([found, preset], "maximize", select)
+        assert chosen is preset
+        # What the file does not allow is compared, and never handed out.
+        assert choose([found, forbidden], "maximize", select) is found
+        assert choose([forbidden], "maximize", select) is None
+
+
+def test_the_smaller_network() -> None:
+    """Else the user is not told of a network as good at a fraction of the size, or of a bad one."""
+    best = arm("trial 1", 0.90, 0.80, 0.71, size=1000)
+    arms = {
+        # Within one error of the differences: they are 0.01, -0.01 and 0.01.
+        "near": arm("near", 0.89, 0.81, 0.70, size=100),
+        # Further away than its error, though the cuts themselves differ by far more.
+        "worse": arm("worse", 0.88, 0.78, 0.69, size=10),
+        "larger": arm("larger", 0.90, 0.80, 0.70, size=5000),
+        "given up": arm("given up", 0.90, 0.80, size=10),
+        "forbidden": arm("forbidden", 0.89, 0.81, 0.70, size=1).model_copy(
+            update={"is_allowed": False}
+        ),
+        "diverged": arm("diverged", size=1),
+    }
+    assert winning_over(best, *arms.values()).smaller is arms["near"]
+    del arms["near"]
+    assert winning_over(best, *arms.values()).smaller is None
+
+
+def test_a_difference_is_over_the_seeds_that_both_have() -> None:
+    """Else an arm that dropped out is compared over other cuts than the winner's."""
+    ours, theirs = arm("a", 0.5, 0.9, 0.1), arm("b", 0.4, 0.7)
+    found = difference(ours, theirs, "maximize")
+    assert found is not None
+    assert (found.n, found.mean) == (2, pytest.approx(0.15))
+    assert found.standard_error == pytest.approx(stats.sem([0.1, 0.2]))
+    lower = difference(ours, theirs, "minimize")
+    assert lower is not None and lower.mean == pytest.approx(-0.15)
+    assert difference(ours, arm("c"), "maximize") is None
+
+
+def winning_over(winner: Arm, *others: Arm) -> Confirmation:
+    return Confirmation(
+        metric="val_accuracy",
+        direction="maximize",
+        seeds=(1, 2, 3),
+        arms=(winner, *others),
+        winner=winner.name,
+        search_best=0,
+        seconds=1.0,
+    )
+
+
+def test_a_preset_without_a_trial_has_no_optimism() -> None:
+    """Else a study whose preset wins unseen by the search ends in an error."""
+    preset = arm("note", 0.9, 0.92, 0.94, trial=None, search=None)
+    found = winning_over(preset.model_copy(update={"is_preset": True}), arm("trial 1", 0.8, 0.8))
+    assert found.optimism is None
+    assert Confirmed.of(found).optimism is None
+    assert [each.name for each in found.presets] == ["note"]
 
 
 def test_no_one_wins_without_scores() -> None:

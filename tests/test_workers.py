@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from tuner.config import MLPConfig
-from tuner.data import Dataset, load
+from tuner.data import Cut, Dataset, load
 from tuner.errors import WorkerLostError
 from tuner.fleet import Fleet, Member
 from tuner.model import MLP, to_checkpoint
@@ -160,7 +160,9 @@ def test_the_same_job_gives_the_same_numbers(kind: Kind, wine: Dataset) -> None:
 
 def test_a_cut_decides_the_scores_whatever_trained_before(worker: Worker, wine: Dataset) -> None:
     """As a worker gives them whose data were cut so; the other jobs have nothing to do with it."""
-    jobs = [Job(n, SHORT, seed=5, shuffle_seed=3, cut=cut) for n, cut in ((11, 1), (12, 2))]
+    jobs = [
+        Job(n, SHORT, seed=5, shuffle_seed=3, cut=cut) for n, cut in ((11, Cut(1)), (12, Cut(2)))
+    ]
     worker.submit(Job(10, SHORT, seed=5, shuffle_seed=3))
     until(worker, ended)
     found: dict[int, dict[str, float]] = {}

@@ -15,14 +15,14 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from . import heuristics, paths
-from .config import MLPConfig
+from .config import DataFacts, MLPConfig
 from .errors import InputError, StoreUnreadableError
 from .open_study import opened
 from .progress import Observer
 from .repeats import Repeats, seeds
 from .storage import confirmation_of, locate, read_study, translated
 from .study import ModuleStudySpec, load_study
-from .winner import Direction, Estimate
+from .winner import Confirmation, Direction, Estimate
 from .workers import Devices
 
 #: Seeds over which a step is chosen; its gain is then measured over others.
@@ -160,7 +160,7 @@ def ablate(
             confirmation.seeds,
             observer,
         )
-        start = heuristics.note(open_study.facts, spec.objective.epochs)
+        start = _note(confirmation, open_study.facts)
         found = Ablation(
             study=spec.name,
             metric=confirmation.metric,
@@ -173,6 +173,15 @@ def ablate(
         open_study.store.keep_ablation(found.model_dump_json())
     paths.write(paths.study_folder(spec.name) / "ablation.json", found.model_dump_json(indent=2))
     return found
+
+
+def _note(confirmation: Confirmation, facts: DataFacts) -> MLPConfig:
+    """Returns the note's rules as they were confirmed beside the winner."""
+    for arm in confirmation.presets:
+        if arm.name == "note":
+            assert isinstance(arm.config, MLPConfig)
+            return arm.config
+    return heuristics.note(facts, confirmation.winning.config.epochs)
 
 
 class _Walk:

@@ -262,7 +262,9 @@ def recommend(
     outputs: Annotated[int, typer.Option(min=1, help="Classes, or targets of a regression.")],
     rows: Annotated[int, typer.Option(min=1, help="Training rows.")],
     task: Annotated[str, typer.Option(help="classification or regression.")] = "classification",
-    epochs: Annotated[int, typer.Option(min=1, help="Length of one training.")] = 10,
+    epochs: Annotated[
+        Optional[int], typer.Option(min=1, help="Length of one training; if unset by the rows.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print a config from the rules and earlier studies here, with the reason of each value."""

@@ -1,30 +1,52 @@
-"""Trains the best configs of a search again, with the presets of the rules beside them.
+"""Confirms the best configs of a search again, with the presets among them as candidates.
 
-What that costs is known before: the search has timed each of these networks.
+What that costs is known before: the search has timed such networks. Candidates are many at first
+and over few cuts; the better half goes on over more of them (successive halving, Jamieson and
+Talwalkar 2016, arXiv:1502.07943), always compared over the cuts that they share.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 
 from optuna.trial import FrozenTrial, TrialState
 
-from . import solo
-from .config import Config, MLPConfig, ModuleConfig, config_from_json
-from .data import Dataset
+from . import heuristics, solo
+from .config import Config, DataFacts, MLPConfig, ModuleConfig, config_from_json
+from .data import Cut, Dataset
+from .fleet import cores
 from .progress import Observer
 from .repeats import Repeats, seeds
 from .storage import CONFIG, EPOCH_SECONDS, StudyStore
 from .study import StudySpec
-from .winner import Arm, Confirmation, Direction, choose
+from .winner import Arm, Confirmation, Direction, Refit, choose
 from .workers import rounded
 
 #: Share of the time that is planned for; the rest is for what the plan got wrong.
-_PLANNED = 0.9
+_PLANNED = 0.8
+#: Share of the expected time that trainings take at least, as far as a plan trusts the first seed.
+_FASTEST = 0.5
+#: Cuts that all candidates are trained over, at least.
+_FIRST_CUTS = 2
+#: Candidates that are trained over all cuts, if there are so many.
+_LAST_CONFIGS = 3
+
+
+@dataclass(frozen=True)
+class Round:
+    """A part of a confirmation.
+
+    Attributes:
+        n_configs: that take part, the best of the round before.
+        n_cuts: over which each of them is trained when it ends, earlier rounds included.
+    """
+
+    n_configs: int
+    n_cuts: int
 
 
 @dataclass(frozen=True)
@@ -32,14 +54,39 @@ class Plan:
     """How much of a confirmation there is time for.
 
     Attributes:
-        n_configs: of the search, at least 1.
-        n_seeds: at least 2.
+        rounds: each with fewer configs over more cuts.
+        presets_stay: presets are trained over all cuts even if they fall behind.
         seconds: that it will take, about.
     """
 
-    n_configs: int
-    n_seeds: int
+    rounds: tuple[Round, ...]
+    presets_stay: bool
     seconds: float
+
+    @property
+    def n_configs(self) -> int:
+        """Configs of the search that take part."""
+        return self.rounds[0].n_configs
+
+    @property
+    def n_seeds(self) -> int:
+        """Cuts that the last of them are trained over."""
+        return self.rounds[-1].n_cuts
+
+
+def rounds(n_configs: int, n_seeds: int) -> tuple[Round, ...]:
+    """Returns the rounds of so many configs over so many cuts in the end.
+
+    >>> [(each.n_configs, each.n_cuts) for each in rounds(8, 5)]
+    [(8, 2), (4, 3), (3, 5)]
+    """
+    found, n_cuts = [], min(_FIRST_CUTS, n_seeds)
+    while True:
+        found.append(Round(n_configs, n_cuts))
+        if n_cuts == n_seeds:
+            return tuple(found)
+        n_configs = min(n_configs, max(_LAST_CONFIGS, math.ceil(n_configs / 2)))
+        n_cuts = min(n_seeds, math.ceil(1.5 * n_cuts))
 
 
 def plan(
@@ -53,79 +100,143 @@ def plan(
     Args:
         configs: seconds of the training over each seed, of each config of the search, the best
             first; 0 of those that have ended.
-        presets: the same of each preset; none of them is left out.
+        presets: the same of each preset; none of them is left out of the first round.
         n_seeds: as many as are wanted.
         seconds: that there are.
     """
-    sizes = [(n, n_seeds) for n in range(len(configs), 1, -1)]
-    sizes += [(min(2, len(configs)), n) for n in range(n_seeds, 2, -1)]
-    sizes += [(1, n) for n in range(min(3, n_seeds), 1, -1)]
-    plans = [
-        Plan(n_configs, n, sum(sum(row[:n]) for row in (*configs[:n_configs], *presets)))
-        for n_configs, n in sizes
-    ]
+    most = len(configs)
+    sizes = [(n, n_seeds) for n in range(most, min(most, _LAST_CONFIGS + 1) - 1, -1)]
+    sizes += [(min(n, most), n_seeds) for n in (4, 3)]
+    for fewer in range(n_seeds - 1, 1, -1):
+        sizes += [(min(n, most), fewer) for n in (5, 4, 3)]
+    sizes += [(min(n, most), _FIRST_CUTS) for n in (2, 1)]
+    plans = [_planned(configs, presets, n, min(seeds, n_seeds), stay=False) for n, seeds in sizes]
+    plans.insert(0, _planned(configs, presets, *sizes[0], stay=True))
     return next((each for each in plans if each.seconds <= _PLANNED * seconds), plans[-1])
 
 
+def least(configs: Sequence[Sequence[float]], presets: Sequence[Sequence[float]]) -> float:
+    """Returns the seconds of the least that is worth it: two configs and the presets over two cuts.
+
+    Args:
+        configs: as `plan` takes them.
+        presets: as `plan` takes them.
+    """
+    return _planned(configs, presets, min(2, len(configs)), _FIRST_CUTS, stay=False).seconds
+
+
+def _planned(
+    configs: Sequence[Sequence[float]],
+    presets: Sequence[Sequence[float]],
+    n_configs: int,
+    n_seeds: int,
+    *,
+    stay: bool,
+) -> Plan:
+    """Adds up a plan, as if the first of the configs were the ones that go on."""
+    steps = rounds(n_configs, n_seeds)
+    total, before = 0.0, 0
+    for step in steps:
+        rows = [*configs[: step.n_configs], *(presets if stay or before == 0 else ())]
+        total += sum(sum(row[before : step.n_cuts]) for row in rows)
+        before = step.n_cuts
+    return Plan(steps, stay, total)
+
+
 def entrants(
-    trials: Sequence[FrozenTrial], direction: Direction, n: int, presets: Mapping[str, Config]
+    trials: Sequence[FrozenTrial],
+    direction: Direction,
+    n: int,
+    presets: Mapping[str, Config],
+    allowed: Mapping[str, bool] | None = None,
+    config_of: Callable[[FrozenTrial], Config] | None = None,
 ) -> tuple[list[Arm], list[Arm]]:
     """Returns the best configs of a search, best first, and the presets; without scores yet.
+
+    Of trials that score the same, the one with the lower validation loss comes first.
 
     Args:
         trials: of the study; only complete ones can be entered.
         direction: which way a score is better.
-        n: configs of the search, at most; one that several trials had is entered once.
+        n: configs of the search, at most; one that several trials had is entered once, and one that
+            is a preset's is the preset.
         presets: by name.
+        allowed: whether the study file allows each of them; None is all of them.
+        config_of: makes the config that a trial's parameters mean in a confirmation; None is the
+            trial's own.
     """
     sign = 1 if direction == "maximize" else -1
     scored = [
-        (-sign * trial.value, trial.number, trial)
+        (-sign * trial.value, trial.user_attrs.get("val_loss", 0.0), trial.number, trial)
         for trial in trials
         if trial.state == TrialState.COMPLETE and trial.value is not None
     ]
     found: dict[str, Arm] = {}
-    for _, number, trial in sorted(scored, key=lambda entry: entry[:2]):
-        text = trial.user_attrs[CONFIG]
-        if text not in found and len(found) < n:
-            found[text] = Arm(
+    for *_, number, trial in sorted(scored, key=lambda entry: entry[:3]):
+        own = config_from_json(trial.user_attrs[CONFIG])
+        config = own if config_of is None else config_of(trial)
+        found.setdefault(
+            config.to_json(),
+            Arm(
                 name=f"trial {number}",
                 trial=number,
-                config=config_from_json(text),
+                config=config,
                 n_parameters=0,
                 search=trial.value,
+                search_epochs=own.epochs,
                 scores=(),
+            ),
+        )
+    others = []
+    for name, config in presets.items():
+        same = found.pop(config.to_json(), None)
+        others.append(
+            Arm(
+                name=name,
+                trial=None if same is None else same.trial,
+                config=config,
+                n_parameters=0,
+                search=None if same is None else same.search,
+                search_epochs=None if same is None else same.search_epochs,
+                scores=(),
+                is_preset=True,
+                is_allowed=allowed is None or allowed[name],
             )
-    others = [
-        Arm(name=name, trial=None, config=config, n_parameters=0, search=None, scores=())
-        for name, config in presets.items()
-    ]
-    return list(found.values()), others
+        )
+    return list(found.values())[:n], others
 
 
 def costs(
-    arms: Sequence[Arm], trials: Sequence[FrozenTrial], side_by_side: int
+    arms: Sequence[Arm],
+    trials: Sequence[FrozenTrial],
+    side_by_side: int,
+    pace: float | None = None,
+    facts: DataFacts | None = None,
 ) -> tuple[float, ...]:
     """Estimates what one training of each arm adds to the time, where others train beside it.
 
-    That is what its trial took for all its epochs, over how many train at once. A preset's trial is
-    the one that started from it.
+    Of an MLP that is its work at the pace of the search. Else it is what its trial took for all its
+    epochs, over how many train at once; a preset's trial is the one that started from it.
 
     Args:
         arms: whose configs are trained.
         trials: of the study, at least one of which is complete.
         side_by_side: how many train at once.
+        pace: seconds that a unit of work (`heuristics.work`) took in the search, if that is known.
+        facts: sizes of the data, if they are known.
     """
     known = {trial.number: trial.user_attrs.get(EPOCH_SECONDS) for trial in trials}
     of_source = {trial.user_attrs.get("source"): trial.number for trial in trials}
     usual = median([seconds for seconds in known.values() if seconds] or [0.0])
-    numbers = [of_source.get(arm.name) if arm.trial is None else arm.trial for arm in arms]
-    return tuple(
-        (known.get(number if number is not None else -1) or usual)
-        * arm.config.epochs
-        / side_by_side
-        for number, arm in zip(numbers, arms, strict=True)
-    )
+
+    def cost(arm: Arm) -> float:
+        if pace is not None and facts is not None and isinstance(arm.config, MLPConfig):
+            return pace * heuristics.work(arm.config, facts) * arm.config.epochs
+        number = of_source.get(arm.name, -1) if arm.trial is None else arm.trial
+        epoch = float(known.get(number) or usual)
+        return epoch * arm.config.epochs / max(1, side_by_side)
+
+    return tuple(cost(arm) for arm in arms)
 
 
 class Confirmer:
@@ -137,7 +248,11 @@ class Confirmer:
         store: of the study, owned.
         repeats: of the study.
         presets: that are trained beside them, by name.
+        allowed: whether the study file allows each of them; others are compared and cannot win.
+        confirmed: makes the config that a trial's parameters mean in a confirmation.
+        handed_over: makes the config of an arm's training to the end.
         dataset: with the test part; None where a LightningDataModule of the user's brings it.
+        facts: sizes of the data, if they are known.
         training: how modules of the user's are trained, if they are.
         observer: is told what happens.
     """
@@ -149,22 +264,46 @@ class Confirmer:
         store: StudyStore,
         repeats: Repeats,
         presets: Mapping[str, Config],
+        allowed: Mapping[str, bool],
+        confirmed: Callable[[FrozenTrial], Config],
+        handed_over: Callable[[Arm], Config],
         dataset: Dataset | None,
+        facts: DataFacts | None,
         training: solo.ModuleTraining | None,
         observer: Observer,
     ) -> None:
         self._store, self._repeats, self._observer = store, repeats, observer
         self._metric, self._direction = metric, spec.direction(metric)
-        self._study_seed = spec.study.seed
         self._n_configs, self._n_seeds = spec.confirm.configs, spec.confirm.seeds
-        self._presets = presets
-        self._dataset, self._training = dataset, training
+        self._seeds = seeds(spec.study.seed, "confirm", self._n_seeds)
+        self._select, self._wants_refit = spec.confirm.select, spec.confirm.refit
+        self._network: bytes | None = None
+        self._presets, self._allowed = presets, allowed
+        self._config_of, self._handed_over = confirmed, handed_over
+        self._dataset, self._facts, self._training = dataset, facts, training
 
-    def run(self, seconds: float | None = None) -> Confirmation | None:
+    def needs(self, seconds: float, pace: float | None) -> float:
+        """Returns the seconds that a confirmation of what was found so far needs.
+
+        Args:
+            seconds: that it may take; the least that is worth it takes what it takes.
+            pace: seconds that a unit of work took in the search, if that is known.
+        """
+        found, presets = self._entrants()
+        if not found and all(arm.trial is None for arm in presets):
+            return 0.0
+        rows = self._rows([*found, *presets], pace)
+        configs, others = rows[: len(found)], rows[len(found) :]
+        last = self._last_seconds([*found, *presets], pace)
+        wanted = plan(configs, others, self._n_seeds, max(0.0, seconds - last)).seconds
+        return max(wanted, least(configs, others)) / _PLANNED + last
+
+    def run(self, seconds: float | None = None, pace: float | None = None) -> Confirmation | None:
         """Confirms the best configs as far as there is time; what ended before is not run again.
 
         Args:
             seconds: that there are, if they are limited.
+            pace: seconds that a unit of work took in the search, if that is known.
 
         Returns:
             None if no trial is complete, if no config was trained over two seeds in time, or if
@@ -175,171 +314,265 @@ class Confirmer:
             StoreLostError: the store or the disk is gone.
         """
         began = time.monotonic()
-        trials = self._store.trials()
-        found, presets = entrants(trials, self._direction, self._n_configs, self._presets)
-        if not found:
+        found, presets = self._entrants()
+        if self._store.best() is None:
             return None
         end = math.inf if seconds is None else began + seconds
-        found, chosen = self._train(found, presets, trials, end)
-        # Seeds for which all of them ended in time.
-        chosen = tuple(
-            seed
-            for seed in chosen
-            if all(self._repeats.find(arm.config, seed) for arm in (*found, *presets))
-        )
-        if len(chosen) < 2:
-            return None
-        confirmation = self._compared(found, presets, chosen, time.monotonic() - began)
+        last = self._last_seconds([*found, *presets], pace)
+        arms = self._train(found, presets, pace, end - last)
+        confirmation = self._compared(arms, time.monotonic() - began)
         if confirmation is None:
             return None
-        return self._as_before(confirmation) or self._tested(confirmation)
+        before = self._as_before(confirmation)
+        if before is not None and (before.refit is not None or not self._refits(before)):
+            return before
+        confirmation = self._refitted(before or self._tested(confirmation), end)
+        self._store.keep_confirmation(confirmation)
+        return confirmation
+
+    def _entrants(self) -> tuple[list[Arm], list[Arm]]:
+        return entrants(
+            self._store.trials(),
+            self._direction,
+            self._n_configs,
+            self._presets,
+            self._allowed,
+            self._config_of,
+        )
+
+    def _rows(self, arms: Sequence[Arm], pace: float | None) -> list[list[float]]:
+        """Returns the seconds of each arm over each seed, 0 of what has ended."""
+        trials, places = self._store.trials(), self._repeats.side_by_side
+        each = costs(arms, trials, places, pace, self._facts)
+        return [
+            [0.0 if self._repeats.find(arm.config, seed) else cost for seed in self._seeds]
+            for arm, cost in zip(arms, each, strict=True)
+        ]
 
     def _train(
-        self, found: list[Arm], presets: list[Arm], trials: Sequence[FrozenTrial], end: float
-    ) -> tuple[list[Arm], tuple[int, ...]]:
-        """Trains what there is time for; returns the configs of the search, and the seeds.
+        self, found: list[Arm], presets: list[Arm], pace: float | None, end: float
+    ) -> list[Arm]:
+        """Trains what there is time for, round by round; returns the arms with their scores.
 
         After the first seed it is known what a training really takes, and planned again.
         """
-        chosen = seeds(self._study_seed, "confirm", self._n_seeds)
-        each = costs([*found, *presets], trials, self._repeats.side_by_side)
 
-        def planned(n: int, pace: float) -> Plan:
-            rows = [
-                [0.0 if self._repeats.find(arm.config, seed) else pace * cost for seed in chosen]
-                for arm, cost in zip((*found, *presets), each, strict=True)
-            ]
+        def planned(n: int, slower: float) -> Plan:
+            rows = self._rows([*found[:n], *presets], pace)
+            rows = [[slower * cost for cost in row] for row in rows]
             limit = max(0.0, end - time.monotonic())
-            return plan(rows[:n], rows[len(found) :], self._n_seeds, limit)
+            return plan(rows[:n], rows[n:], self._n_seeds, limit)
 
-        first = planned(len(found), pace=1.0)
+        first = planned(len(found), 1.0)
         arms = [*found[: first.n_configs], *presets]
-        if first.seconds > 0 or not all(self._repeats.find(arm.config, chosen[0]) for arm in arms):
-            is_whole = (first.n_configs, first.n_seeds) == (len(found), self._n_seeds)
-            self._announce(len(presets), first, is_whole)
+        if first.seconds > 0:
+            self._announce(len(presets), first, len(found))
+        expected = sum(row[0] for row in self._rows(arms, pace))
         begun = time.monotonic()
-        expected = sum(
-            cost
-            for arm, cost in zip((*found, *presets), each, strict=True)
-            if arm in arms and not self._repeats.find(arm.config, chosen[0])
-        )
-        self._run(arms, chosen[:1], end)
-        pace = (time.monotonic() - begun) / expected if expected > 0 else 1.0
-        second = planned(first.n_configs, max(1.0, pace))
-        found = found[: second.n_configs]
-        chosen = chosen[: second.n_seeds]
-        self._run([*found, *presets], chosen, end)
-        return found, chosen
+        self._run(arms, self._seeds[:1], end)
+        slower = (time.monotonic() - begun) / expected if expected > 0 else 1.0
+        second = planned(first.n_configs, max(_FASTEST, slower))
+        live = [*found[: second.n_configs], *presets]
+        done: dict[str, Arm] = {}
+        for step in second.rounds:
+            live = self._best(live, step.n_configs, keep_presets=second.presets_stay or not done)
+            in_time = self._run(live, self._seeds[: step.n_cuts], end)
+            live = [self._scored(arm, step.n_cuts) for arm in live]
+            live = self._alike(live)
+            done |= {arm.name: arm for arm in live}
+            if not in_time:
+                break
+        return list(done.values())
 
-    def _run(self, arms: Sequence[Arm], chosen: Sequence[int], end: float) -> None:
-        self._repeats.run(
+    def _best(self, arms: list[Arm], n: int, *, keep_presets: bool) -> list[Arm]:
+        """Returns the best arms that can win: n of the search, or fewer and presets among them."""
+        ranked = sorted(arms, key=self._rank)
+        allowed = [arm for arm in ranked if arm.is_allowed]
+        if keep_presets:
+            found = [arm for arm in ranked if not arm.is_preset]
+            return [*found[:n], *(arm for arm in ranked if arm.is_preset)]
+        return allowed[:n]
+
+    def _rank(self, arm: Arm) -> float:
+        sign = 1 if self._direction == "maximize" else -1
+        if arm.reason:
+            return math.inf
+        return -sign * fmean(arm.scores) if arm.scores else 0.0
+
+    def _alike(self, arms: list[Arm]) -> list[Arm]:
+        """Cuts the scores of arms to the seeds that all of them have, two at least."""
+        known = [len(arm.scores) for arm in arms if len(arm.scores) >= 2]
+        n = min(known, default=0)
+        return [
+            arm.model_copy(update={"scores": arm.scores[:n]})
+            for arm in arms
+            if len(arm.scores) >= 2 or arm.reason
+        ]
+
+    def _run(self, arms: Sequence[Arm], chosen: Sequence[int], end: float) -> bool:
+        return self._repeats.run(
             [(arm.config, seed) for seed in chosen for arm in arms],
             networks="keep",
             end=None if math.isinf(end) else end,
             observer=self._observer,
         )
 
-    def _compared(
-        self, found: Sequence[Arm], presets: Sequence[Arm], chosen: tuple[int, ...], seconds: float
-    ) -> Confirmation | None:
-        """Scores all arms and picks the winner, if there is one."""
-        scored = [self._scored(arm, chosen) for arm in found]
-        winner = choose(scored, self._direction)
+    def _compared(self, arms: Sequence[Arm], seconds: float) -> Confirmation | None:
+        """Picks the winner, if there is one."""
+        winner = choose(arms, self._direction, self._select)
         best = self._store.best()
         if winner is None or best is None:
             return None
-        sign = 1 if self._direction == "maximize" else -1
-        scored.sort(key=lambda arm: -sign * arm.confirmed.mean if arm.confirmed else math.inf)
+        ranked = sorted(arms, key=lambda arm: (-len(arm.scores), self._rank(arm)))
         return Confirmation(
             metric=self._metric,
             direction=self._direction,
-            seeds=chosen,
-            arms=(*scored, *(self._scored(arm, chosen) for arm in presets)),
+            seeds=self._seeds[: len(winner.scores)],
+            arms=tuple(ranked),
             winner=winner.name,
             search_best=best.number,
             seconds=seconds,
+            select=self._select,
         )
 
     def network(self, confirmation: Confirmation, seed: int) -> bytes:
         """Returns the checkpoint of the winner for a seed; it is trained again if it is gone.
+
+        It is the one that was trained on all rows but the test rows, if there is one.
 
         Raises:
             InterruptedStudyError: a signal came meanwhile.
             StoreLostError: the disk is full or gone.
         """
         config = confirmation.winning.config
+        if confirmation.refit is not None:
+            kept, self._network = self._network, None
+            whole = kept or self._repeats.whole(confirmation.refit.config, seed)
+            assert whole is not None, "it was trained before"
+            return whole
         self._repeats.run([(config, seed)], networks="need", observer=self._observer)
         return self._repeats.network(config, seed)
 
-    def _announce(self, n_presets: int, planned: Plan, is_whole: bool) -> None:
-        n = planned.n_configs
-        what = f"{n} config{'s' if n > 1 else ''} of the search"
+    def _announce(self, n_presets: int, planned: Plan, n_found: int) -> None:
+        n, whole = planned.n_configs, (n_found, self._n_seeds)
+        what = f"{n} config{'' if n == 1 else 's'} of the search"
         what += f" and {n_presets} preset{'s' if n_presets > 1 else ''}" if n_presets else ""
-        asked = f" ({self._n_configs} over {self._n_seeds} would take longer than there is time)"
+        asked = f" ({n_found} over {self._n_seeds} would take longer than there is time)"
         self._observer.begin(
-            f"confirming {what} over {planned.n_seeds} seeds{'' if is_whole else asked}, "
+            f"confirming {what} over {planned.n_seeds} seeds"
+            f"{'' if (n, planned.n_seeds) == whole else asked}, "
             f"about {max(1, round(planned.seconds))} s"
         )
 
-    def _scored(self, arm: Arm, chosen: Sequence[int]) -> Arm:
-        """Gives an arm its scores, or the reason why it has none."""
-        ended = [self._repeats.find(arm.config, seed) for seed in chosen]
-        repeats = [repeat for repeat in ended if repeat is not None]
-        update = {"n_parameters": max(repeat.n_parameters for repeat in repeats)}
+    def _scored(self, arm: Arm, n_cuts: int) -> Arm:
+        """Gives an arm its scores over the first seeds, or the reason why it has none."""
+        repeats = []
+        for seed in self._seeds[:n_cuts]:
+            repeat = self._repeats.find(arm.config, seed)
+            if repeat is None:
+                break
+            repeats.append(repeat)
+        n_parameters = max((repeat.n_parameters for repeat in repeats), default=0)
         failed = [repeat for repeat in repeats if repeat.reason]
-        if failed:
-            return arm.model_copy(update={**update, "reason": failed[0].reason})
-        scores = tuple(repeat.metrics[self._metric] for repeat in repeats)
-        return arm.model_copy(update={**update, "scores": scores})
+        scores = () if failed else tuple(repeat.metrics[self._metric] for repeat in repeats)
+        update = {
+            "n_parameters": n_parameters,
+            "scores": scores,
+            "reason": failed[0].reason if failed else "",
+        }
+        return arm.model_copy(update=update)
 
     # The test part
 
     def _as_before(self, confirmation: Confirmation) -> Confirmation | None:
-        """Returns the stored confirmation if this one says the same but for tests and time."""
+        """Returns the stored confirmation if this one says the same but for tests and time.
+
+        Or less: with less time left, it may have been planned over fewer seeds than are known.
+        """
         stored = self._store.confirmation
         if stored is None or stored.search_best != confirmation.search_best:
             return None
+        if len(stored.seeds) > len(confirmation.seeds):
+            return stored
         untested = tuple(arm.model_copy(update={"tests": ()}) for arm in stored.arms)
         is_same = (stored.seeds, untested) == (confirmation.seeds, confirmation.arms)
         return stored if is_same and stored.winner == confirmation.winner else None
 
     def _tested(self, confirmation: Confirmation) -> Confirmation:
-        """Scores winner and presets on the test rows, and keeps the confirmation in the store."""
+        """Scores winner and presets on the test rows."""
         if not solo.has_test(confirmation.winning.config):
-            self._store.keep_confirmation(confirmation)
             return confirmation
         name = self._metric.replace("val", "test", 1)
-        wanted = [arm for arm in (confirmation.winning, *confirmation.presets) if arm.scores]
-        tests = self._tests_before(confirmation.seeds)
+        arms = {arm.name: arm for arm in (confirmation.winning, *confirmation.presets)}
+        wanted = [arm for arm in arms.values() if arm.scores]
+        tests = self._tests_before(wanted)
         openings = self._store.test_openings
-        unknown = [arm for arm in wanted if arm.config.to_json() not in tests]
+        unknown = [arm for arm in wanted if arm.name not in tests]
         if unknown:
-            pairs = [(arm.config, seed) for arm in unknown for seed in confirmation.seeds]
+            pairs = [(arm.config, seed) for arm in unknown for seed in self._seeds_of(arm)]
             self._repeats.run(pairs, networks="need", observer=self._observer)
             openings = self._store.open_test()
         for arm in unknown:
-            scores = [self._test(arm.config, seed).get(name) for seed in confirmation.seeds]
-            tests[arm.config.to_json()] = tuple(score for score in scores if score is not None)
-        if not all(tests[arm.config.to_json()] for arm in wanted):
-            name, wanted = "", []  # the module logs none of this name
-        names = {arm.name for arm in wanted}
-        arms = tuple(
-            arm.model_copy(update={"tests": tests[arm.config.to_json()]})
-            if arm.name in names
-            else arm
+            scores = [self._test(arm.config, seed).get(name) for seed in self._seeds_of(arm)]
+            tests[arm.name] = tuple(score for score in scores if score is not None)
+        if not all(tests[arm.name] for arm in wanted):
+            name, tests = "", {}  # the module logs none of this name
+        tested = tuple(
+            arm.model_copy(update={"tests": tests[arm.name]}) if arm.name in tests else arm
             for arm in confirmation.arms
         )
-        update = {"arms": arms, "test_metric": name, "test_openings": openings}
-        confirmation = confirmation.model_copy(update=update)
-        self._store.keep_confirmation(confirmation)
-        return confirmation
+        update = {"arms": tested, "test_metric": name, "test_openings": openings}
+        return confirmation.model_copy(update=update)
 
-    def _tests_before(self, seeds: tuple[int, ...]) -> dict[str, tuple[float, ...]]:
-        """Returns what is known of the test rows over the same seeds, by config."""
+    def _seeds_of(self, arm: Arm) -> tuple[int, ...]:
+        return self._seeds[: len(arm.scores)]
+
+    def _tests_before(self, wanted: Sequence[Arm]) -> dict[str, tuple[float, ...]]:
+        """Returns what is known of the test rows over the same seeds, by name."""
         stored = self._store.confirmation
-        if stored is None or stored.seeds != seeds:
+        if stored is None or stored.seeds != self._seeds[: len(stored.seeds)]:
             return {}
-        return {arm.config.to_json(): arm.tests for arm in stored.arms if arm.tests}
+        known = {arm.config.to_json(): arm.tests for arm in stored.arms}
+        return {
+            arm.name: known[arm.config.to_json()]
+            for arm in wanted
+            if len(known.get(arm.config.to_json(), ())) == len(arm.scores)
+        }
+
+    # The network that is handed over
+
+    def _refits(self, confirmation: Confirmation) -> bool:
+        """Whether the winner is to be trained on all rows: those of a source, which are known."""
+        is_mlp = isinstance(confirmation.winning.config, MLPConfig)
+        return self._wants_refit and is_mlp and self._dataset is not None
+
+    def _last_seconds(self, arms: Sequence[Arm], pace: float | None) -> float:
+        """Estimates how long the winner's last training takes, which trains alone."""
+        if not self._wants_refit or self._dataset is None or not arms:
+            return 0.0
+        places = self._repeats.side_by_side
+        each = costs(arms, self._store.trials(), places, pace, self._facts)
+        longer = self._handed_over(arms[-1]).epochs / arms[-1].config.epochs
+        n_rows = len(self._dataset.train)
+        more = (n_rows + len(self._dataset.validation)) / n_rows
+        return more * longer * max(each) * min(places, cores())
+
+    def _refitted(self, confirmation: Confirmation, end: float) -> Confirmation:
+        """Trains the winner on all rows but the test rows, if there is time for it."""
+        if not self._refits(confirmation):
+            return confirmation
+        config, seed = self._handed_over(confirmation.winning), self._seeds[0]
+        self._observer.begin("training the winner on all rows but the test rows")
+        self._network = self._repeats.whole(config, seed, end=None if math.isinf(end) else end)
+        if self._network is None:
+            return confirmation
+        test = None
+        if confirmation.test_metric:
+            assert self._dataset is not None
+            tests = rounded(solo.test_mlp(self._network, self._dataset))
+            test = tests.get(confirmation.test_metric)
+        refit = Refit(config=config, seed=seed, test=test)
+        return confirmation.model_copy(update={"refit": refit})
 
     def _test(self, config: Config, seed: int) -> Mapping[str, float]:
         """Scores one network on the test rows."""
@@ -348,5 +581,5 @@ class Confirmer:
             assert self._dataset is not None
             return rounded(solo.test_mlp(checkpoint, self._dataset))
         assert isinstance(config, ModuleConfig) and self._training is not None
-        dataset = None if self._dataset is None else self._dataset.cut_anew(seed)
+        dataset = None if self._dataset is None else self._dataset.cut_anew(Cut(seed))
         return rounded(solo.test_module(checkpoint, config, dataset, self._training, seed=seed))

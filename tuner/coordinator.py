@@ -8,64 +8,80 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from importlib import metadata
-from itertools import pairwise
 from statistics import median
 
 import optuna
 
-from .config import DataFacts, config_from_json
+from . import heuristics
+from .config import Config, DataFacts, MLPConfig, config_from_json
 from .errors import InterruptedStudyError, StoreLostError, StudyFailedError
+from .evaluation import Evaluation
 from .interruption import Interruption
 from .machine import machine
-from .progress import Ended, Observer, Running, Snapshot
+from .progress import Ended, Observer, Snapshot
+from .rate_range import RangeTest
 from .results import Best, ResultFiles
-from .space import SearchSpace
+from .space import MLPSpace, SearchSpace
 from .storage import (
     CONFIG,
     EPOCH_SECONDS,
+    FOLD_SCORES,
     INTERRUPTED,
     RETRY_OF,
+    SOURCE,
+    STARTUP_TRIALS,
     Counts,
     StudyStore,
     count,
     is_gone,
 )
 from .study import BudgetSpec, StudySpec
-from .winner import Confirmation, Confirmed
-from .workers import Event, Failed, Finished, Job, Progress, Worker
+from .under_way import UnderWay
+from .winner import Confirmation, Confirmed, Direction
+from .workers import Event, Failed, Finished, Progress, Worker
 
 #: Attributes of a trial that a metric of the same name must not overwrite.
-_ATTRIBUTES = (CONFIG, EPOCH_SECONDS, INTERRUPTED, RETRY_OF, "n_parameters", "reason", "traceback")
+_ATTRIBUTES = (
+    CONFIG,
+    EPOCH_SECONDS,
+    FOLD_SCORES,
+    INTERRUPTED,
+    RETRY_OF,
+    "n_parameters",
+    "reason",
+    "traceback",
+)
 _VERSION = metadata.version("tuner")
 #: Seconds between two looks at the clock and at signals.
 _TICK = 0.1
-
-
-@dataclass
-class _UnderWay:
-    """A trial that a worker has."""
-
-    trial: optuna.Trial
-    view: Running
-    first_shuffle: int | None = None
-    #: When each of its epochs ended, in seconds.
-    ends: list[float] = field(default_factory=list)
+#: Share of a budget's trials that are under way at once, at most: the sampler learns from the rest.
+_AT_ONCE = 0.2
+#: Share of the time of a usual trial that must be left for another one to begin.
+_WORTH_BEGINNING = 0.5
+#: Share of the minutes that a drawn trial may take, and how many in a row may be declined for it.
+_MOST_OF_THE_TIME, _MOST_DECLINED = 0.07, 30
+#: The starting point that promises least, and the complete trials after which it begins: by then
+#: it can be pruned.
+_LAST_POINT, _LAST_POINT_AFTER = "note", 3
 
 
 class Coordinator:
     """Runs one study to the end of its budget.
 
-    Of a budget of minutes it uses `share`, as soon as a trial is complete.
+    Of a budget of minutes it leaves what `reserve` asks for, as soon as a trial is complete.
+
+    Attributes:
+        missed: configs that were there when a target that was reached was missed after all.
     """
 
     def __init__(
         self,
         spec: StudySpec,
         budget: BudgetSpec,
-        share: float,
+        evaluation: Evaluation,
         metric: str,
         facts: DataFacts | None,
         classes: tuple[str, ...],
@@ -74,10 +90,19 @@ class Coordinator:
         worker: Worker,
         observer: Observer,
         interruption: Interruption,
+        *,
+        timed: float = 0.0,
+        reserve: Callable[[float | None], float] = lambda pace: 0.0,
+        range_test: RangeTest | None = None,
+        at_once: int | None = None,
     ) -> None:
         self.spec = spec
         self.budget = budget
-        self.share = share
+        self.evaluation = evaluation
+        self.timed = timed
+        self.reserve = reserve
+        self.range_test = range_test
+        self.at_once = at_once
         self.metric = metric
         self.facts = facts
         self.classes = classes
@@ -86,17 +111,24 @@ class Coordinator:
         self.worker = worker
         self.observer = observer
         self.interruption = interruption
-        self.is_maximized = spec.direction(metric) == "maximize"
+        self.direction: Direction = spec.direction(metric)
         self.files = ResultFiles(spec.name)
         self.inbox: deque[Event] = deque()
-        self.under_way: dict[int, _UnderWay] = {}
+        self.n_declined = 0  # in a row
+        self.under_way: dict[int, UnderWay] = {}
+        self.ways: dict[int, UnderWay] = {}  # the same, by the ids of their jobs
         #: Of each trial that was given to the worker: why it failed, or None.
         self.fates: dict[int, str | None] = {}
         self.ran = 0
         self.counts = Counts()
         self.best: Best | None = None
-        self.earlier_seconds = 0.0
-        self.began = time.monotonic()
+        self.missed: set[str] = set()
+        self.earlier_seconds: float | None = None  # of earlier processes
+        self.seconds_before = 0.0  # of earlier runs here
+        self.began: float | None = None
+        self.reserved = 0.0
+        self.work = 0.0  # done here, as `heuristics.work` has it
+        self.lengths: list[float] = []  # seconds of each trial that was completed here
 
     def run(self) -> str:
         """Takes up what an earlier process left, and searches; returns what ended the search.
@@ -110,6 +142,8 @@ class Coordinator:
         self._take_up()
         try:
             while not (stopped := self._end()):
+                if self.began is None and self.worker.capacity:
+                    self.began = time.monotonic()  # the start of workers is no search
                 # Here the worker goes on with what it has, while new trials are asked for.
                 self.inbox += self.worker.events(0)
                 self._fill()
@@ -124,24 +158,45 @@ class Coordinator:
 
     @property
     def seconds(self) -> float:
-        """Seconds spent on the study, by earlier processes too."""
-        return self.earlier_seconds + time.monotonic() - self.began
+        """Seconds spent on the search, by earlier processes too."""
+        return (self.earlier_seconds or 0.0) + self._seconds_here
+
+    @property
+    def _seconds_here(self) -> float:
+        run = 0.0 if self.began is None else time.monotonic() - self.began
+        return self.seconds_before + run
+
+    @property
+    def pace(self) -> float | None:
+        """Seconds that a unit of work takes where the machine is busy with it, once it is known."""
+        return self._seconds_here / self.work if self.work else self.timed or None
 
     # Beginning and end
 
     def _take_up(self) -> None:
         self.store.recover()
-        for source, params in self.space.starting_points().items():
-            self.store.enqueue(params, source)
+        self._recount()
+        self._begin_points()
         self.store.set_budget(self.budget.trials)
         self.store.keep_machine(machine())
-        self.earlier_seconds = self.store.seconds
+        if self.earlier_seconds is None:
+            self.earlier_seconds = self.store.seconds
         self.files.write_study(self.spec.text)
-        self._recount()
+        self.reserved = self.reserve(self.pace)
         kept, best = self.store.confirmation, self.best
         if kept is not None and best is not None and kept.search_best == best.trial:
             best = self.confirmed(kept)
         self.files.repair(best)
+
+    def _begin_points(self) -> None:
+        """Has the starting points tried whose turn it is, each once."""
+        tried = {trial.user_attrs.get(SOURCE) for trial in self.store.trials()}
+        for source, params in self.space.starting_points().items():
+            waits = source == "recommendation" and self.range_test is not None
+            waits |= source == _LAST_POINT and self.counts.complete < _LAST_POINT_AFTER
+            waits |= self._n_left <= 0
+            if source not in tried and not waits:
+                self.store.enqueue(params, source)
 
     def _end(self) -> str:
         """Says what ends the search, or "" to go on.
@@ -161,22 +216,31 @@ class Coordinator:
             raise StudyFailedError(
                 f"{len(failures)} trials failed in a row, the first with: {failures[0]}"
             )
-        trials, minutes, target = self.budget.trials, self._minutes, self.budget.target
+        trials, minutes, target = self.budget.trials, self.budget.minutes, self.budget.target
         if target is not None and self.best is not None and self._reaches(target):
             return f"the target {target:g} is reached"
         if trials is not None and self.counts.finished >= trials:
             return f"{self.counts.finished} of {trials} trials are finished"
-        if minutes is not None and self.seconds >= 60 * minutes:
+        left = self._seconds_left
+        if left is not None and (left <= 0 or not (self.under_way or self._is_worth_beginning)):
             return f"the {minutes:g} minutes are over"
         return ""
 
     @property
-    def _minutes(self) -> float | None:
-        """The minutes of the search: all, until there is a trial to keep some for."""
-        minutes = self.budget.minutes
-        if minutes is None or self.best is None:
-            return minutes
-        return minutes * self.share
+    def _seconds_left(self) -> float | None:
+        """Seconds left of the search: of all minutes, until there is a trial to keep some for."""
+        if self.budget.minutes is None:
+            return None
+        left = 60 * self.budget.minutes - self.seconds - self.store.confirmation_seconds
+        return left - self.reserved
+
+    @property
+    def _is_worth_beginning(self) -> bool:
+        """Whether there is time for another trial, as long as they usually are."""
+        left = self._seconds_left
+        if left is None or not self.lengths:
+            return True
+        return left >= _WORTH_BEGINNING * median(self.lengths)
 
     def _failures_in_a_row(self) -> list[str]:
         """Returns the reasons of the last trials, by number, as far as they all failed.
@@ -193,20 +257,32 @@ class Coordinator:
         return reasons[::-1]
 
     def _reaches(self, target: float) -> bool:
-        assert self.best is not None
-        return self._is_as_good(self.best.value, target)
+        """Says whether a trial reaches the target that was not found to miss it."""
+        return any(
+            trial.value is not None
+            and self._is_as_good(trial.value, target)
+            and trial.user_attrs[CONFIG] not in self.missed
+            for trial in self._complete_trials()
+        )
+
+    def _complete_trials(self) -> list[optuna.trial.FrozenTrial]:
+        complete = optuna.trial.TrialState.COMPLETE
+        return [trial for trial in self.store.trials() if trial.state == complete]
 
     def _is_as_good(self, value: float, other: float) -> bool:
-        return value >= other if self.is_maximized else value <= other
+        return value >= other if self.direction == "maximize" else value <= other
 
     def _let_go(self) -> None:
         """Ends what is under way, to be run again, and keeps time and table."""
-        for number, way in list(self.under_way.items()):
-            self.worker.cancel(number)
+        for way in list(self.under_way.values()):
+            self._cancel(way)
             if not self.store.is_beside:
                 self.store.interrupt(way.trial, "the search ended")
-            del self.under_way[number]
+        if self.range_test is not None:
+            for job in self.range_test.jobs:
+                self.worker.cancel(job.id)
         self.store.spend(self.seconds)
+        self.seconds_before, self.began = self._seconds_here, None
         self._recount()
         if not self.store.is_beside:
             self.files.write_trials(self.store.study)
@@ -232,17 +308,54 @@ class Coordinator:
 
     def _fill(self) -> None:
         """Gives the worker as many trials as it takes and the budget has left."""
-        limit = self.budget.trials
-        while len(self.under_way) < self.worker.capacity and (
-            limit is None or self.counts.finished + len(self.under_way) < limit
-        ):
-            self._submit(self.store.ask())
+        while self._has_place and self._is_worth_beginning:
+            # The first trial has begun by then, which is a starting point.
+            if self.range_test is not None and self.fates and self.range_test.is_waiting:
+                self.worker.submit(self.range_test.begin())
+            else:
+                if len(self.under_way) >= self._at_once or self._n_left <= 0:
+                    return
+                self._submit(self.store.ask())
+
+    @property
+    def _n_left(self) -> float:
+        """Trials of the budget that have not begun."""
+        if self.budget.trials is None:
+            return float("inf")
+        return self.budget.trials - self.counts.finished - len(self.under_way)
+
+    @property
+    def _has_place(self) -> bool:
+        """Whether the worker has places that nothing waits for."""
+        testing = 0 if self.range_test is None else self.range_test.n_under_way
+        return len(self.ways) + testing < self.worker.capacity
+
+    @property
+    def _at_once(self) -> int:
+        """Trials that are under way at once: a share of the budget's, unless the user says so."""
+        if self.at_once is not None:
+            return self.at_once
+        return max(STARTUP_TRIALS, int(_AT_ONCE * self._trials_expected()))
+
+    def _trials_expected(self) -> float:
+        """Returns how many trials the budget has room for, as far as that is known."""
+        trials = float("inf") if self.budget.trials is None else float(self.budget.trials)
+        if self.budget.minutes is not None and self.lengths:
+            finished_here = self.ran / max(self._seconds_here, 1e-9)
+            trials = min(trials, 60 * self.budget.minutes * finished_here)
+        return trials if trials < float("inf") else 0.0
 
     def _submit(self, trial: optuna.Trial) -> None:
         config = self.space.suggest(trial)
+        if self._is_too_long(trial, config):
+            self.n_declined += 1
+            self.store.annotate(trial, config=config.to_json())
+            self.store.decline(trial, "it would take too much of the time")
+            return
+        self.n_declined = 0
         # A trial that runs again keeps the seed of its first try.
         seed = trial.user_attrs.get("seed", trial_seed(self.spec.study.seed, trial.number))
-        source = trial.user_attrs.get("source", "sampler")
+        source = trial.user_attrs.get(SOURCE, "sampler")
         self.store.annotate(
             trial,
             **self.space.attributes(config),
@@ -251,9 +364,45 @@ class Coordinator:
             source=source,
             config=config.to_json(),  # the last one: a trial that has it has all
         )
-        self.under_way[trial.number] = _UnderWay(trial, Running(trial.number, source, config))
+        way = UnderWay(
+            trial,
+            source,
+            config,
+            seed=seed,
+            shuffle_seed=self.spec.study.seed,
+            folds=self.evaluation.folds,
+        )
+        self.under_way[trial.number] = way
+        self.ways |= {job.id: way for job in way.jobs}
         self.fates[trial.number] = None
-        self.worker.submit(Job(trial.number, config, seed, self.spec.study.seed))
+        for job in way.jobs:
+            self.worker.submit(job)
+
+    def _is_too_long(self, trial: optuna.Trial, config: Config) -> bool:
+        """Says whether a drawn trial would take so much of the time that others lack it.
+
+        What is known beforehand is its arithmetic. Starting points are tried whatever they take.
+        """
+        minutes, pace = self.budget.minutes, self.timed or self.pace
+        is_drawn = not {SOURCE, RETRY_OF} & trial.user_attrs.keys()
+        if (
+            not is_drawn
+            or minutes is None
+            or pace is None
+            or not isinstance(config, MLPConfig)
+            or self.facts is None
+            or self.n_declined >= _MOST_DECLINED
+        ):
+            return False
+        seconds = pace * heuristics.work(config, self.facts) * config.epochs
+        return seconds * self.evaluation.folds > _MOST_OF_THE_TIME * 60 * minutes
+
+    def _cancel(self, way: UnderWay) -> None:
+        """Ends what is left of a trial's trainings."""
+        for job in way.jobs:
+            if self.ways.pop(job.id, None) is not None:
+                self.worker.cancel(job.id)
+        self.under_way.pop(way.trial.number, None)
 
     def _handle_all(self) -> None:
         """Handles what came; an event whose handling failed is still the first."""
@@ -262,58 +411,83 @@ class Coordinator:
             self.inbox.popleft()
 
     def _handle(self, event: Event) -> None:
-        way = self.under_way.get(event.job)
+        if self.range_test is not None and self.range_test.takes(event):
+            self._end_range_test()
+            return
+        way = self.ways.get(event.job)
         if way is None:
             return
         match event:
-            case Progress(epoch=epoch, metrics=metrics):
-                score = self._score(metrics)
-                first = event.shuffle - epoch + 1
-                if first != way.first_shuffle:  # it began, or began anew
-                    way.first_shuffle = first
-                    way.ends.clear()
-                    self.store.annotate(way.trial, first_shuffle=first)
-                way.view = replace(way.view, epoch=epoch, score=score)
-                way.ends.append(time.monotonic())
-                # The last epoch ends in a Finished: there is nothing left to prune.
-                if self.store.report(way.trial, epoch, score) and epoch < way.view.config.epochs:
-                    self.worker.cancel(event.job)
-                    self._ended(way, "pruned", f"pruned after epoch {epoch}")
+            case Progress():
+                self._count_work(way.view.config)
+                self._progress(way, event)
             case Finished():
-                self._complete(way, event)
+                del self.ways[event.job]
+                if way.finished(event):
+                    self._complete(way)
             case Failed(diverged=True, reason=reason):
                 self._ended(way, "pruned", f"diverged: {reason}")
             case Failed(hopeless=True, reason=reason):
                 # The trial is left under way, to run again once that is put right.
                 raise self.spec.error("objective.metric", reason)
             case Failed(reason=reason, traceback=traceback):
-                self.fates[event.job] = reason
+                self.fates[way.trial.number] = reason
                 self._ended(way, "failed", reason, traceback)
 
-    def _score(self, metrics: Mapping[str, float]) -> float:
-        return metrics[self.metric]
+    def _count_work(self, config: Config) -> None:
+        if isinstance(config, MLPConfig) and self.facts is not None:
+            self.work += heuristics.work(config, self.facts)
 
-    def _complete(self, way: _UnderWay, event: Finished) -> None:
-        value = self._score(event.metrics)
-        number = way.trial.number
+    def _progress(self, way: UnderWay, event: Progress) -> None:
+        before = way.first_shuffle
+        for epoch, score in way.progressed(event, self.metric):
+            # The last epoch ends in a Finished: there is nothing left to prune.
+            if self.store.report(way.trial, epoch, score) and epoch < way.view.config.epochs:
+                self._ended(way, "pruned", f"pruned after epoch {epoch}")
+                return
+        if way.first_shuffle != before:
+            self.store.annotate(way.trial, first_shuffle=way.first_shuffle)
+
+    def _end_range_test(self) -> None:
+        """Lets the recommendation begin at the rate that a range test picked, once it has."""
+        test = self.range_test
+        if test is None or not test.is_over:
+            return
+        self.range_test, found = None, test.found
+        if found is not None and isinstance(self.space, MLPSpace):
+            self.store.keep_rate_range(found.model_dump_json())
+            self.space = replace(self.space, rate=found.suggested)
+        self._begin_points()
+
+    def _complete(self, way: UnderWay) -> None:
+        metrics, number = way.metrics, way.trial.number
+        value, network = metrics[self.metric], way.network(self.metric)
         taken = {self.metric, *_ATTRIBUTES, *way.trial.user_attrs}
-        others = {name: figure for name, figure in event.metrics.items() if name not in taken}
-        if len(way.ends) > 1:  # after the first one, which may have waited for workers to start
-            spans = [end - begin for begin, end in pairwise(way.ends)]
-            others[EPOCH_SECONDS] = round(median(spans), 4)
-        self.store.annotate(way.trial, n_parameters=event.n_parameters, **others)
-        if self.best is None or self._is_as_good(value, self.best.value):
-            self.files.stage(number, event.checkpoint)
+        others = {name: figure for name, figure in metrics.items() if name not in taken}
+        kept: dict[str, object] = {}
+        if way.epoch_seconds is not None:
+            kept[EPOCH_SECONDS] = way.epoch_seconds
+        if self.evaluation.folds > 1:
+            kept[FOLD_SCORES] = way.fold_scores(self.metric)
+        self.store.annotate(way.trial, n_parameters=network.n_parameters, **kept, **others)
+        if self.best is None or self._is_better(value, self.best):
+            self.files.stage(number, network.checkpoint)
         self.store.complete(way.trial, value)
+        self.lengths.append(time.monotonic() - way.began)
         self._ended(way, "complete")
         if self.best is not None and self.best.trial == number:
             self.files.promote(self.best)
         else:  # as good as the best, which came before
             self.files.unstage(number)
+        self.reserved = self.reserve(self.pace)
+        self._begin_points()
+
+    def _is_better(self, value: float, best: Best) -> bool:
+        return best.value is None or self._is_as_good(value, best.value)
 
     def _ended(
         self,
-        way: _UnderWay,
+        way: UnderWay,
         state: str,
         reason: str = "",
         traceback: str = "",
@@ -322,7 +496,7 @@ class Coordinator:
             self.store.prune(way.trial, reason)
         elif state == "failed":
             self.store.fail(way.trial, reason, traceback)
-        del self.under_way[way.trial.number]
+        self._cancel(way)
         self.ran += 1
         self.store.spend(self.seconds)
         self._recount()
@@ -350,22 +524,45 @@ class Coordinator:
             tuner=_VERSION,
         )
 
+    def misses(self, confirmation: Confirmation | None) -> bool:
+        """Says whether the search stopped for a target that its confirmed winner misses.
+
+        Then it may go on; what was confirmed does not stop it again.
+        """
+        target = self.budget.target
+        if target is None or confirmation is None or not self._reaches(target):
+            return False
+        confirmed = confirmation.winning.confirmed
+        if confirmed is not None and self._is_as_good(confirmed.mean, target):
+            return False
+        # Those that were not confirmed were not expected to be better.
+        self.missed |= {trial.user_attrs[CONFIG] for trial in self._complete_trials()}
+        return True
+
     def confirmed(self, confirmation: Confirmation) -> Best:
         """Returns the winner of a confirmation."""
-        number = confirmation.winning.trial
-        trial = next(trial for trial in self.store.trials() if trial.number == number)
-        confirmed = Confirmed.of(confirmation)
-        return self._best(trial).model_copy(update={"confirmed": confirmed, "seed": confirmed.seed})
+        winning, confirmed = confirmation.winning, Confirmed.of(confirmation)
+        number = confirmation.search_best if winning.trial is None else winning.trial
+        best = self._best(next(each for each in self.store.trials() if each.number == number))
+        update: dict[str, object] = {
+            "trial": winning.trial,
+            "value": winning.search,
+            "preset": winning.name if winning.is_preset else "",
+            "config": winning.config if confirmation.refit is None else confirmation.refit.config,
+            "n_parameters": winning.n_parameters,
+            "seed": confirmed.seed,
+            "confirmed": confirmed,
+        }
+        return best.model_copy(update=update)
 
     # What others see
 
     def _snapshot(self) -> Snapshot:
-        trials, minutes = self.budget.trials, self._minutes
-        seconds = self.seconds
-        left = None if minutes is None else max(0.0, 60 * minutes - seconds)
+        trials, seconds, left = self.budget.trials, self.seconds, self._seconds_left
+        left = None if left is None else max(0.0, left)
         eta = left
         if trials is not None and self.ran:
-            each = (seconds - self.earlier_seconds) / self.ran
+            each = self._seconds_here / self.ran
             needed = each * max(0, trials - self.counts.finished)
             eta = needed if left is None else min(needed, left)
         return Snapshot(

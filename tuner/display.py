@@ -182,7 +182,7 @@ def _best_line(best: Best | None, metric: str) -> Text:
     if best is None:
         return Text("no trial is complete yet", style="dim")
     return Text.from_markup(
-        f"best [bold green]{escape(metric)} {number(best.value)}[/] (trial {best.trial}): "
+        f"best [bold green]{escape(metric)} {number(best.value)}[/] ({origin(best)}): "
         f"{escape(describe(best.config))}"
     )
 
@@ -195,7 +195,7 @@ def show_winner(console: Console, best: Best, confirmation: Confirmation | None)
         best: of the study.
         confirmation: that it won, if it is confirmed.
     """
-    about = f"(study {escape(best.study)}, trial {best.trial}, {best.n_parameters:,} parameters)"
+    about = f"(study {escape(best.study)}, {origin(best)}, {best.n_parameters:,} parameters)"
     if best.confirmed is None:
         console.print(
             f"\n[bold green]Best {escape(best.metric)}: {number(best.value)}[/] {about}\n"
@@ -210,11 +210,23 @@ def show_winner(console: Console, best: Best, confirmation: Confirmation | None)
             console.print(
                 f"[bold green]     {escape(confirmed.test_metric)}: {estimate(confirmed.test)}[/]"
             )
+        searched = "" if best.value is None else f" In the search it had {number(best.value)}"
+        if confirmed.optimism is not None:
+            searched += f": optimism {confirmed.optimism:+.2g}."
+        elif best.value is not None:
+            searched += ", after fewer epochs."
         console.print(
             f"over {confirmed.validation.n} seeds, each with initial weights, shuffles and "
-            f"validation rows of its own. In the search it had {number(best.value)}: "
-            f"optimism {confirmed.optimism:+.2g}."
+            f"validation rows of its own{_shorter(best)}.{searched}"
         )
+        if confirmed.is_refit:
+            scored = ""
+            if confirmed.network_test is not None:
+                scored = f": {escape(confirmed.test_metric)} {number(confirmed.network_test)}"
+            console.print(
+                f"best.ckpt was trained for {best.config.epochs} epochs on all rows but the test "
+                f"rows{scored}."
+            )
     if confirmation is not None:
         console.print()
         console.print(confirmation_table(confirmation))
@@ -222,6 +234,19 @@ def show_winner(console: Console, best: Best, confirmation: Confirmation | None)
             console.print(line, highlight=False)
     console.print()
     console.print(config_table(best.config))
+
+
+def _shorter(best: Best) -> str:
+    """Says of how many epochs confirmed trainings were, where the winner's last one is longer."""
+    confirmed = best.confirmed
+    if confirmed is None or confirmed.epochs in (None, best.config.epochs):
+        return ""
+    return f", {confirmed.epochs} epochs of training"
+
+
+def origin(best: Best) -> str:
+    """Says where a winner comes from: a preset, or a trial."""
+    return best.preset or f"trial {best.trial}"
 
 
 def estimate(found: Estimate | None) -> str:
@@ -237,38 +262,57 @@ def estimate(found: Estimate | None) -> str:
 def confirmation_table(confirmation: Confirmation) -> Table:
     """Lays out all arms of a confirmation, mean ± standard error."""
     metric, test = escape(confirmation.metric), escape(confirmation.test_metric)
-    table = Table("", metric, *([test] if test else []), "in the search", "parameters", box=None)
+    scored = [metric, *([test] if test else []), "seeds", "in the search", "parameters"]
+    table = Table("", *scored, box=None)
     for arm in confirmation.arms:
         row = [escape(arm.name), estimate(arm.confirmed) if arm.scores else escape(arm.reason)]
         row += [estimate(arm.test)] if test else []
-        row += [number(arm.search), f"{arm.n_parameters:,}"]
+        row += [str(len(arm.scores)), number(arm.search), f"{arm.n_parameters:,}"]
         is_winner = arm.name == confirmation.winner
         table.add_row(*row, "winner" if is_winner else "", style="bold" if is_winner else "")
     return table
 
 
+def _difference(gain: Estimate, metric: str) -> str:
+    """Writes a difference with its error, of an accuracy in points."""
+    unit, factor = ("points", 100) if "accuracy" in metric else ("", 1)
+    return f"{factor * gain.mean:+.2g} ± {factor * gain.standard_error:.2g} {unit}".strip()
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / max(1, whole):.2g}%"
+
+
 def comparisons(confirmation: Confirmation) -> list[str]:
     """Says why the winner won, what the search gained, and how often the test part was opened."""
-    winning = confirmation.winning
-    others = [arm for arm in confirmation.arms if arm.trial is not None and arm.scores]
-    lines = []
-    if others and others[0].name != winning.name:
+    winning, lines = confirmation.winning, []
+    best = confirmation.arms[0]
+    if confirmation.select == "one_se" and best.scores and best.name != winning.name:
         lines.append(
-            f"{winning.name} won: within one standard error of the best mean ({others[0].name}), "
+            f"{winning.name} won: within one standard error of the best mean ({best.name}), "
             "and the smallest network there."
+        )
+    smaller = confirmation.smaller
+    if smaller is not None:
+        loss = confirmation.gain(smaller)
+        assert loss is not None
+        lines.append(
+            f"{smaller.name} has {_share(smaller.n_parameters, winning.n_parameters)} of the "
+            f"parameters, for {_difference(loss, confirmation.metric)} of {confirmation.metric}."
         )
     for arm in confirmation.presets:
         gain = confirmation.gain(arm)
-        if arm.config == winning.config:
+        if arm.name == winning.name or arm.config == winning.config:
             lines.append(f"The winner is the {arm.name}: the search found nothing better.")
         elif gain is not None:
-            unit, factor = ("points", 100) if "accuracy" in confirmation.metric else ("", 1)
-            difference = f"{factor * gain.mean:+.2g} ± {factor * gain.standard_error:.2g} {unit}"
             size = winning.n_parameters / max(1, arm.n_parameters)
+            seeds = "" if gain.n == len(winning.scores) else f" over {gain.n} seeds"
             lines.append(
-                f"over the {arm.name}: {difference.strip()} of {confirmation.metric}, "
-                f"with {size:.2g} times the parameters"
+                f"over the {arm.name}: {_difference(gain, confirmation.metric)} of "
+                f"{confirmation.metric}{seeds}, with {size:.2g} times the parameters"
             )
+            if not arm.is_allowed:
+                lines.append(f"The {arm.name} could not win: the study file does not allow it.")
     if confirmation.test_openings:
         n = confirmation.test_openings
         times = "once" if n == 1 else f"{n} times: its score flatters a little more each time"

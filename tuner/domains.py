@@ -62,10 +62,13 @@ class Range(Section):
 
 
 class Around(Section):
-    """Widths from the rule's value / `factor` to its value * `factor`, within `low` and `high`."""
+    """Widths from `low` to `high`, told as ratios to a rule's value.
+
+    A `factor` narrows them to the rule's value / `factor` and its value * `factor`.
+    """
 
     around: Literal["two_thirds", "mean"] = "two_thirds"
-    factor: Annotated[float, Field(gt=1)] = 32.0
+    factor: Annotated[float, Field(gt=1)] | None = None
     low: Annotated[int, Field(ge=1)] = 16
     high: Annotated[int, Field(ge=1)] = 1024
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from . import data, heuristics, paths
 from .config import DataFacts
 from .data import Dataset
 from .errors import DataError, InputError
+from .evaluation import Evaluation, full_evaluation
 from .interruption import Interruption
 from .modules import UserClasses
 from .progress import Observer
@@ -33,6 +34,8 @@ class OpenStudy:
         metric: what is optimized.
         dataset: rows of a source; None where a LightningDataModule of the user's brings them.
         facts: sizes of the data, if they are known.
+        evaluation: how trials are scored: as it was decided, else as where time is no matter.
+        classes: of the user's, if they are.
         space: the searched parameters.
         training: how modules of the user's are trained, if they are.
         worker: trains.
@@ -44,11 +47,20 @@ class OpenStudy:
     metric: str
     dataset: Dataset | None
     facts: DataFacts | None
+    evaluation: Evaluation
+    classes: UserClasses | None
     space: MLPSpace | ModuleSpace
     training: ModuleTraining | None
     worker: Worker
     store: StudyStore
     interruption: Interruption
+
+    def evaluated(self, evaluation: Evaluation) -> OpenStudy:
+        """Returns the study with its trials scored in this way."""
+        if evaluation == self.evaluation:
+            return self
+        space = _space(self.spec, self.classes, self.facts, evaluation.epochs)
+        return replace(self, evaluation=evaluation, space=space)
 
 
 @contextmanager
@@ -88,13 +100,6 @@ def opened(
         raise InputError(f"{spec.path}: fleets train MLPs, and [model] names another network")
     trainer = trainer or ("solo" if is_module else "fleet")
     location = locate(storage)
-    team = Staff.choose(
-        workers=workers,
-        devices=devices,
-        cluster=cluster,
-        at_most=min(at_most or sys.maxsize, fleet or sys.maxsize),
-        epoch_seconds=60 * spec.study.epoch_minutes,
-    )
     classes = None
     if isinstance(spec, ModuleStudySpec):
         observer.begin(f"importing {spec.model.module}")
@@ -103,14 +108,22 @@ def opened(
         observer.begin(f"reading {spec.data.source}")
     dataset = load_data(spec)
     facts = None if dataset is None else dataset.facts
-    space = _space(spec, classes, facts)
+    full = full_evaluation(spec, facts)
+    team = Staff.choose(
+        workers=workers,
+        devices=devices,
+        cluster=cluster,
+        at_most=min(full.folds * (at_most or sys.maxsize), fleet or sys.maxsize),
+        epoch_seconds=60 * spec.study.epoch_minutes,
+    )
+    space = _space(spec, classes, facts, full.epochs)
     metric = spec.metric(None if facts is None else facts.task)
     training = _training(spec, team) if isinstance(spec, ModuleStudySpec) else None
     if not team.in_this_process:
         observer.begin(f"starting {team}")
     with (
         Interruption() as interruption,
-        _worker(spec, dataset, space, trainer, fleet, team, training) as worker,
+        _worker(spec, dataset, space, trainer, fleet, full.folds, team, training) as worker,
         StudyStore(
             spec,
             metric=metric,
@@ -121,7 +134,21 @@ def opened(
             is_cut=lambda: interruption.signal is not None,
         ) as store,
     ):
-        yield OpenStudy(spec, metric, dataset, facts, space, training, worker, store, interruption)
+        found = OpenStudy(
+            spec,
+            metric,
+            dataset,
+            facts,
+            full,
+            classes,
+            space,
+            training,
+            worker,
+            store,
+            interruption,
+        )
+        kept = store.evaluation
+        yield found if kept is None else found.evaluated(Evaluation.model_validate_json(kept))
 
 
 def _check(trainer: Trainer | None, fleet: int | None, workers: int | None) -> None:
@@ -137,14 +164,14 @@ def _check(trainer: Trainer | None, fleet: int | None, workers: int | None) -> N
 
 
 def _space(
-    spec: AnyStudySpec, classes: UserClasses | None, facts: DataFacts | None
+    spec: AnyStudySpec, classes: UserClasses | None, facts: DataFacts | None, epochs: int
 ) -> MLPSpace | ModuleSpace:
     if isinstance(spec, ModuleStudySpec):
         assert classes is not None
         return ModuleSpace.of(classes, facts)
     assert facts is not None
     known = heuristics.history() if spec.start.history else ()
-    return MLPSpace.of(spec, facts, [each for each in known if each.study != spec.name])
+    return MLPSpace.of(spec, facts, epochs, [each for each in known if each.study != spec.name])
 
 
 def _worker(
@@ -153,6 +180,7 @@ def _worker(
     space: MLPSpace | ModuleSpace,
     trainer: Trainer,
     fleet: int | None,
+    folds: int,
     team: Staff,
     training: ModuleTraining | None,
 ) -> Worker:
@@ -162,7 +190,14 @@ def _worker(
     if trainer == "solo":
         return solos(dataset, team, precision=precision)
     assert isinstance(space, MLPSpace) and dataset is not None
-    return fleets(dataset, team, largest=space.largest(), members=fleet, precision=precision)
+    return fleets(
+        dataset,
+        team,
+        largest=space.largest(),
+        members=None if fleet is None else fleet * folds,
+        least=folds,
+        precision=precision,
+    )
 
 
 def _training(spec: ModuleStudySpec, team: Staff) -> ModuleTraining:

@@ -17,6 +17,7 @@ import numpy as np
 
 from . import paths
 from .config import Config, MLPConfig, config_from_json
+from .data import Cut
 from .errors import InterruptedStudyError, StoreLostError, WorkerLostError
 from .interruption import Interruption
 from .progress import Observer, Repeated
@@ -90,6 +91,17 @@ class Repeats:
             self._worker.events(_TICK)
         return self._worker.capacity
 
+    def wait(self, seconds: float) -> None:
+        """Waits until all workers have started, at most so long once the first one has.
+
+        Raises:
+            InterruptedStudyError: a signal came meanwhile.
+        """
+        end = time.monotonic() + seconds if self.side_by_side else 0.0
+        while not self._worker.is_complete and time.monotonic() < end:
+            self._look_for_signals()
+            self._worker.events(_TICK)
+
     def find(self, config: Config, seed: int) -> Repeat | None:
         """Returns a repetition that ended."""
         return self._known.get(_key(config, seed))
@@ -99,7 +111,13 @@ class Repeats:
         return list(self._known.values())
 
     def epoch_seconds(
-        self, config: MLPConfig, seeds: Sequence[int], *, n: int = 1, epochs: int = 3
+        self,
+        config: MLPConfig,
+        seeds: Sequence[int],
+        *,
+        n: int = 1,
+        epochs: int = 3,
+        rows: int | None = None,
     ) -> float:
         """Times the epochs of a network after its first; keeps nothing.
 
@@ -108,6 +126,7 @@ class Repeats:
             seeds: that the copies take turns with.
             n: copies that train side by side, at most as many as run at once.
             epochs: that each of them trains, at least 2.
+            rows: training rows of an epoch, at most; None is all of them.
 
         Returns:
             Seconds that an epoch of one of them adds: of n copies an n-th of what all take.
@@ -121,7 +140,7 @@ class Repeats:
         self._n_jobs += n
         for index, number in enumerate(numbers):
             seed = seeds[index % len(seeds)]
-            self._worker.submit(Job(number, short, seed, shuffle_seed=seed, cut=seed))
+            self._worker.submit(Job(number, short, seed, seed, Cut(seed, rows=rows)))
         ended = dict.fromkeys(numbers, 0)
         first = 0.0
         try:
@@ -145,6 +164,35 @@ class Repeats:
     def network(self, config: Config, seed: int) -> bytes:
         """Returns the checkpoint of a repetition that was run with `networks="need"`."""
         return self._network(_key(config, seed)).read_bytes()
+
+    def whole(self, config: Config, seed: int, *, end: float | None = None) -> bytes | None:
+        """Trains a network on all rows but the test rows, and keeps nothing of it.
+
+        Args:
+            config: the network and its training.
+            seed: of the initial weights and the shuffles.
+            end: when to stop, on the clock of `time.monotonic`.
+
+        Returns:
+            Its checkpoint; None if it did not end in time, or failed.
+
+        Raises:
+            InterruptedStudyError: a signal came meanwhile.
+        """
+        number = _FIRST_JOB + self._n_jobs
+        self._n_jobs += 1
+        self._worker.submit(Job(number, config, seed, seed, Cut(seed, whole=True)))
+        try:
+            while end is None or time.monotonic() < end:
+                self._look_for_signals()
+                for event in self._worker.events(_TICK):
+                    if isinstance(event, Finished) and event.job == number:
+                        return event.checkpoint
+                    if isinstance(event, Failed) and event.job == number:
+                        return None
+            return None
+        finally:
+            self._worker.cancel(number)
 
     def forget_networks(self) -> None:
         """Takes the checkpoints away."""
@@ -190,7 +238,7 @@ class Repeats:
                     number = _FIRST_JOB + self._n_jobs
                     self._n_jobs += 1
                     under_way[number] = config, seed
-                    self._worker.submit(Job(number, config, seed, shuffle_seed=seed, cut=seed))
+                    self._worker.submit(Job(number, config, seed, shuffle_seed=seed, cut=Cut(seed)))
                 for event in self._worker.events(_TICK):
                     repeat = self._repeat(event, under_way, networks != "drop")
                     if repeat is not None:

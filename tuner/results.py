@@ -27,9 +27,11 @@ class Best(BaseModel):
 
     Attributes:
         study: name of the study.
-        trial: number of the trial.
+        trial: number of the trial; None of a preset that the search did not complete.
+        preset: name of the preset that won, such as "modern default"; "" of what was found.
         metric: what was optimized.
-        value: of the metric in the search, after the last epoch, on the validation rows.
+        value: of the metric in the search, after the last epoch, on the validation rows: the mean
+            over the folds, if there are any. None without a trial.
         config: the network and its training.
         facts: sizes of the data; None where a LightningDataModule of the user's brings them.
         classes: names of the classes in the order of the outputs; () in a regression, and where
@@ -44,9 +46,10 @@ class Best(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     study: str
-    trial: int
+    trial: int | None
+    preset: str = ""
     metric: str
-    value: float
+    value: float | None
     config: Config
     facts: DataFacts | None
     classes: tuple[str, ...]
@@ -116,7 +119,8 @@ def best_config(study: str | Path) -> Config:
 def load_model(study: str | Path) -> LightningModule:
     """Returns the winner's network with its weights, ready to predict.
 
-    Of a confirmed winner it is the network with the median score over the seeds.
+    Of a confirmed winner it is the network that was trained on all rows but the test rows; without
+    that (`[confirm] refit`) it is the one with the median score over the seeds.
 
     An MLP takes raw inputs. A module of the user's takes what it was trained on; its class is
     imported, which runs its file, from the current folder or that of the study file.
@@ -229,7 +233,7 @@ class ResultFiles:
         self.study = study
         self.folder = paths.study_folder(study)
 
-    def stage(self, trial: int, checkpoint: bytes) -> None:
+    def stage(self, trial: int | None, checkpoint: bytes) -> None:
         """Puts the checkpoint of a trial that is about to be the best beside.
 
         Raises:
@@ -262,7 +266,7 @@ class ResultFiles:
         self.stage(best.trial, checkpoint)
         self.promote(best)
 
-    def unstage(self, trial: int) -> None:
+    def unstage(self, trial: int | None) -> None:
         """Takes away what was staged of a trial that is not the best after all."""
         self._staged(trial).unlink(missing_ok=True)
 
@@ -289,7 +293,7 @@ class ResultFiles:
         """Writes the leaderboard as `trials.csv`."""
         self._write("trials.csv", leaderboard_of(study).to_csv(index=False).encode())
 
-    def _staged(self, trial: int) -> Path:
+    def _staged(self, trial: int | None) -> Path:
         return self.folder / f".trial-{trial}.ckpt"
 
     def _current(self) -> Best | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd  # noqa: F401  here, so that an interrupted search writes its table at once
@@ -11,22 +13,33 @@ from pydantic import ValidationError
 
 from . import heuristics, paths
 from .complaints import first_error
-from .config import MLPConfig
+from .config import Config, MLPConfig
 from .confirmer import Confirmer
 from .coordinator import Coordinator
 from .domains import Fixed
 from .errors import InputError
+from .evaluation import affordable
+from .fleet import cores
 from .importance import importances
 from .open_study import OpenStudy, Trainer, opened
 from .progress import Observer
-from .rate_range import lr_range
+from .rate_range import RangeTest
 from .repeats import Repeats, seeds
 from .results import Best
-from .space import MLPSpace, ModuleSpace
+from .space import MLPSpace
 from .storage import Counts
 from .study import BudgetSpec, StudySpec, load_study
-from .winner import Confirmation
+from .winner import Arm, Confirmation
 from .workers import Devices
+
+#: Networks are timed on so many rows, for so many epochs.
+_TIMED_ROWS, _TIMED_EPOCHS = 4_096, 3
+#: Seconds that is waited for all workers before networks are timed, once the first is there.
+_WORKERS_SECONDS = 5.0
+#: Share of the time that a range test may take.
+_RANGE_TEST = 0.05
+#: Number of the first job of a range test: far from those of trials and of repetitions.
+_RANGE_TEST_JOB = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -137,27 +150,20 @@ def tune(
         new=new,
         observer=observer,
     ) as open_study:
+        repeats = Repeats(paths.study_folder(spec.name), open_study.worker, open_study.interruption)
+        open_study, pace = _evaluated(open_study, budget, repeats, observer)
+        confirmer = _confirmer(open_study, repeats, observer)
         confirms = confirm and spec.confirm.seeds > 0
-        space = _with_first_rate(open_study, observer)
-        search = Coordinator(
-            spec,
-            budget,
-            1 - spec.confirm.share if confirms else 1.0,
-            open_study.metric,
-            open_study.facts,
-            () if open_study.dataset is None else open_study.dataset.classes,
-            space,
-            open_study.store,
-            open_study.worker,
-            observer,
-            open_study.interruption,
+        search = _coordinator(
+            open_study, budget, confirmer if confirms else None, pace, fleet, observer
         )
-        stopped = search.run()
-        confirmation = None
-        if confirms:
-            spent = open_study.store.seconds + open_study.store.confirmation_seconds
-            left = None if budget.minutes is None else 60 * budget.minutes - spent
-            confirmation = _confirmed(open_study, search, left, observer)
+        while True:
+            stopped = search.run()
+            confirmation = None
+            if confirms:
+                confirmation = _confirmed(open_study, search, confirmer, repeats)
+            if not search.misses(confirmation):
+                break
         return TuneResult(
             study=spec.name,
             metric=open_study.metric,
@@ -172,52 +178,137 @@ def tune(
         )
 
 
-def _with_first_rate(open_study: OpenStudy, observer: Observer) -> MLPSpace | ModuleSpace:
-    """Lets a new study's recommendation start at the rate of a range test, if it may choose one."""
-    space, store = open_study.space, open_study.store
+def _evaluated(
+    open_study: OpenStudy, budget: BudgetSpec, repeats: Repeats, observer: Observer
+) -> tuple[OpenStudy, float]:
+    """Decides how trials are scored, if that is not decided yet, by what the time holds.
+
+    Returns:
+        The study, and the seconds that a unit of work takes; 0 if that was not timed.
+    """
+    store, space, facts = open_study.store, open_study.space, open_study.facts
+    evaluation, pace = open_study.evaluation, 0.0
+    if store.evaluation is None:
+        if budget.minutes is not None and isinstance(space, MLPSpace) and facts is not None:
+            repeats.wait(_WORKERS_SECONDS)
+            began = time.monotonic()
+            pace = _timed(open_study, space.usual, repeats)
+            store.spend(store.seconds + time.monotonic() - began)
+            if open_study.spec.objective.epochs is None:
+                evaluation = affordable(
+                    evaluation,
+                    space.usual,
+                    facts,
+                    pace=pace,
+                    seconds=60 * budget.minutes,
+                    trials=budget.trials,
+                    at_once=min(repeats.side_by_side, cores()),
+                )
+        store.keep_evaluation(evaluation.model_dump_json())
+        observer.begin(f"scoring each trial by {evaluation}")
+    store.prune_by(open_study.spec.study.pruner, evaluation.epochs)
+    return open_study.evaluated(evaluation), pace
+
+
+def _timed(open_study: OpenStudy, config: MLPConfig, repeats: Repeats) -> float:
+    """Returns the seconds that a unit of work takes where all workers are busy."""
+    assert open_study.facts is not None
+    rows = min(_TIMED_ROWS, open_study.facts.n_rows)
+    chosen = seeds(open_study.spec.study.seed, "timing", 1)
+    epoch = repeats.epoch_seconds(
+        config, chosen, n=repeats.side_by_side, epochs=_TIMED_EPOCHS, rows=rows
+    )
+    facts = open_study.facts.model_copy(update={"n_rows": rows})
+    return epoch / heuristics.work(config, facts)
+
+
+def _coordinator(
+    open_study: OpenStudy,
+    budget: BudgetSpec,
+    confirmer: Confirmer | None,
+    pace: float,
+    fleet: int | None,
+    observer: Observer,
+) -> Coordinator:
+    share = 0.0 if budget.minutes is None else 60 * budget.minutes * open_study.spec.confirm.share
+    return Coordinator(
+        open_study.spec,
+        budget,
+        open_study.evaluation,
+        open_study.metric,
+        open_study.facts,
+        () if open_study.dataset is None else open_study.dataset.classes,
+        open_study.space,
+        open_study.store,
+        open_study.worker,
+        observer,
+        open_study.interruption,
+        timed=pace,
+        reserve=lambda pace: 0.0 if confirmer is None else confirmer.needs(share, pace),
+        range_test=_range_test(open_study, budget, pace),
+        at_once=fleet,
+    )
+
+
+def _range_test(open_study: OpenStudy, budget: BudgetSpec, pace: float) -> RangeTest | None:
+    """Returns the range test of a new study's recommendation, if it may choose a rate."""
+    space, spec = open_study.space, open_study.spec
     if (
         not isinstance(space, MLPSpace)
-        or not open_study.spec.start.rate_range
+        or not spec.start.rate_range
         or isinstance(space.domains["learning_rate"], Fixed)
-        or store.trials()
+        or open_study.store.trials()
     ):
-        return space
-    began = time.monotonic()
-    observer.begin("trying learning rates for an epoch")
-    repeats = Repeats(
-        paths.study_folder(open_study.spec.name), open_study.worker, open_study.interruption
+        return None
+    (seed,) = seeds(spec.study.seed, "rate range", 1)
+    return RangeTest(
+        space.recommendation,
+        space.facts,
+        first_job=_RANGE_TEST_JOB,
+        seed=seed,
+        seconds=math.inf if budget.minutes is None else _RANGE_TEST * 60 * budget.minutes,
+        pace=pace,
     )
-    (seed,) = seeds(open_study.spec.study.seed, "rate range", 1)
-    found = lr_range(
-        space.recommendation, repeats, n_rows=space.facts.n_rows, seed=seed, observer=observer
-    )
-    store.spend(store.seconds + time.monotonic() - began)
-    if found is None:
-        return space
-    store.keep_rate_range(found.model_dump_json())
-    return replace(space, rate=found.suggested)
 
 
-def _confirmed(
-    open_study: OpenStudy, search: Coordinator, seconds: float | None, observer: Observer
-) -> Confirmation | None:
-    """Confirms the best configs, and makes the winner the study's best."""
-    repeats = Repeats(search.files.folder, open_study.worker, open_study.interruption)
-    confirmer = Confirmer(
+def _confirmer(open_study: OpenStudy, repeats: Repeats, observer: Observer) -> Confirmer:
+    return Confirmer(
         open_study.spec,
         open_study.metric,
         open_study.store,
         repeats,
-        open_study.space.presets(),
+        open_study.space.presets(open_study.evaluation.confirm_epochs),
+        open_study.space.allowed_presets(),
+        lambda trial: open_study.space.final(trial.params, open_study.evaluation.confirm_epochs),
+        partial(_handed_over, open_study),
         open_study.dataset,
+        open_study.facts,
         open_study.training,
         observer,
     )
+
+
+def _handed_over(open_study: OpenStudy, arm: Arm) -> Config:
+    """Returns the config of the training to the end of an arm of a confirmation."""
+    space, epochs = open_study.space, open_study.evaluation.final_epochs
+    if arm.is_preset:
+        return space.presets(epochs)[arm.name]
+    trial = next(each for each in open_study.store.trials() if each.number == arm.trial)
+    return space.final(trial.params, epochs)
+
+
+def _confirmed(
+    open_study: OpenStudy, search: Coordinator, confirmer: Confirmer, repeats: Repeats
+) -> Confirmation | None:
+    """Confirms the best configs, and makes the winner the study's best."""
+    store, minutes = open_study.store, search.budget.minutes
+    spent = store.seconds + store.confirmation_seconds
+    left = None if minutes is None else 60 * minutes - spent
     began = time.monotonic()
     try:
-        confirmation = confirmer.run(seconds)
+        confirmation = confirmer.run(left, search.pace)
     finally:
-        open_study.store.spend_on_confirmation(time.monotonic() - began)
+        store.spend_on_confirmation(time.monotonic() - began)
     if confirmation is not None:
         best = search.confirmed(confirmation)
         if not search.files.has(best):

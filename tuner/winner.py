@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .config import Config
 
 Direction = Literal["maximize", "minimize"]
+Select = Literal["best", "one_se"]
 
 
 class Estimate(BaseModel):
@@ -53,14 +54,17 @@ class Arm(BaseModel):
 
     Attributes:
         name: "trial 17", or the name of a rule preset such as "note".
-        trial: the trial that found it; None of a preset.
+        trial: the complete trial that had this config; None if none had.
         config: the network and its training.
         n_parameters: trainable numbers of the network; 0 if no training of it ended.
-        search: its score in the search; None of a preset.
+        search: its score in the search; None without a trial.
+        search_epochs: that it was trained for there.
         scores: of the metric, on the validation rows of each seed's own cut, in the seeds' order;
-            () if one of the trainings failed.
+            of the first seeds only, where others were clearly better; () if a training failed.
         tests: of the same metric, on the test rows, once it was the winner's or a preset's turn.
         reason: why there are no scores.
+        is_preset: it is one of the rules' and of today's practice.
+        is_allowed: the study file allows it; others are compared and cannot win.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,9 +74,12 @@ class Arm(BaseModel):
     config: Config
     n_parameters: int
     search: float | None
+    search_epochs: int | None = None
     scores: tuple[float, ...]
     tests: tuple[float, ...] = ()
     reason: str = ""
+    is_preset: bool = False
+    is_allowed: bool = True
 
     @property
     def confirmed(self) -> Estimate | None:
@@ -85,6 +92,22 @@ class Arm(BaseModel):
         return Estimate.of(self.tests) if self.tests else None
 
 
+class Refit(BaseModel):
+    """The winner trained to the end, on all rows but the test rows.
+
+    Attributes:
+        config: the winner's, maybe with more epochs.
+        seed: of the initial weights and the shuffles.
+        test: score on the test rows; None if that part was not opened.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    config: Config
+    seed: int
+    test: float | None
+
+
 class Confirmation(BaseModel):
     """The best configs of a search and the presets of the rules, all over the same seeds.
 
@@ -93,8 +116,10 @@ class Confirmation(BaseModel):
         direction: which way it is better.
         seeds: each decided the initial weights, the shuffles, and which rows were cut off to
             validate on.
-        arms: the best configs of the search, best first by its scores, then the presets.
+        arms: those with most seeds first, the best of them first; then those that were given up.
         winner: name of the arm that won.
+        select: how it was picked: by the best mean, or the smallest within one standard error.
+        refit: the winner's last training, if there was time for it.
         search_best: number of the trial that the search called the best.
         test_metric: that `tests` are of; "" where the test part was not scored.
         test_openings: times that the test part was opened for this study, this one included.
@@ -112,6 +137,8 @@ class Confirmation(BaseModel):
     test_metric: str = ""
     test_openings: int = 0
     seconds: float
+    select: Select = "one_se"
+    refit: Refit | None = None
 
     def arm(self, name: str) -> Arm:
         """Returns the arm of this name."""
@@ -124,52 +151,94 @@ class Confirmation(BaseModel):
 
     @property
     def presets(self) -> tuple[Arm, ...]:
-        """The arms that the search did not find."""
-        return tuple(arm for arm in self.arms if arm.trial is None)
+        """The arms that the search began with, and did not find."""
+        return tuple(arm for arm in self.arms if arm.is_preset or arm.trial is None)
 
     @property
-    def optimism(self) -> float:
-        """How much better the winner looked in the search than it is: above 0 if it did."""
+    def optimism(self) -> float | None:
+        """How much better the winner looked in the search than it is: above 0 if it did.
+
+        None of a preset that the search did not complete, and of a config that was trained for
+        fewer epochs there.
+        """
         winning = self.winning
-        assert winning.search is not None and winning.confirmed is not None
+        assert winning.confirmed is not None
+        if winning.search is None or winning.search_epochs not in (None, winning.config.epochs):
+            return None
         return self._sign * (winning.search - winning.confirmed.mean)
 
     def gain(self, over: Arm) -> Estimate | None:
         """What the winner gains over an arm, above 0 if it is better.
 
-        The mean of the differences seed by seed, with its standard error; None without scores.
+        The mean of the differences over the seeds that both have, with its standard error; None
+        without scores.
         """
-        if not over.scores:
-            return None
-        pairs = zip(self.winning.scores, over.scores, strict=True)
-        return Estimate.of([self._sign * (ours - theirs) for ours, theirs in pairs])
+        return difference(self.winning, over, self.direction)
+
+    @property
+    def smaller(self) -> Arm | None:
+        """The smallest network that is within one standard error of the winner, if one is smaller.
+
+        The error is that of the differences seed by seed.
+        """
+        winning = self.winning
+        near = [
+            arm
+            for arm in self.arms
+            if arm.is_allowed
+            and arm.n_parameters < winning.n_parameters
+            and len(arm.scores) == len(winning.scores)
+            and is_near(winning, arm, self.direction)
+        ]
+        return min(near, key=lambda arm: arm.n_parameters, default=None)
 
     @property
     def _sign(self) -> int:
         return 1 if self.direction == "maximize" else -1
 
 
-def choose(arms: Sequence[Arm], direction: Direction) -> Arm | None:
-    """Picks the winner: of the arms within one standard error of the best mean, the smallest.
+def difference(ours: Arm, theirs: Arm, direction: Direction) -> Estimate | None:
+    """Returns what one arm gains over another, over the seeds that both have.
 
-    The standard error is the best one's own (the "one standard error rule" of Breiman et al. 1984,
-    Classification and Regression Trees, section 3.4.3). Of equally small ones the better mean wins.
-
-    Args:
-        arms: candidates; those without scores cannot win.
-        direction: which way a score is better.
+    The mean of the differences seed by seed, above 0 if ours is better, with its standard error;
+    None if they share fewer than two seeds.
     """
     sign = 1 if direction == "maximize" else -1
-    scored = [(arm, estimate) for arm in arms if (estimate := arm.confirmed) is not None]
+    pairs = list(zip(ours.scores, theirs.scores, strict=False))
+    return Estimate.of([sign * (a - b) for a, b in pairs]) if len(pairs) >= 2 else None
+
+
+def is_near(best: Arm, arm: Arm, direction: Direction) -> bool:
+    """Says whether an arm is at most one standard error of the difference worse than the best."""
+    found = difference(best, arm, direction)
+    return found is not None and found.mean <= found.standard_error
+
+
+def choose(arms: Sequence[Arm], direction: Direction, select: Select = "best") -> Arm | None:
+    """Picks the winner among the arms that were trained over most seeds.
+
+    "best" is the best mean; of equal ones the smallest. "one_se" is the smallest of the arms within
+    one standard error of it (Breiman et al. 1984, Classification and Regression Trees, section
+    3.4.3), the error being that of the differences seed by seed: the cuts differ by more than
+    networks do.
+
+    Args:
+        arms: candidates; those without scores, and those that the study file does not allow,
+            cannot win.
+        direction: which way a score is better.
+        select: how to pick.
+    """
+    sign = 1 if direction == "maximize" else -1
+    scored = [arm for arm in arms if arm.scores and arm.is_allowed]
+    most = max((len(arm.scores) for arm in scored), default=0)
+    scored = [arm for arm in scored if len(arm.scores) == most]
     if not scored:
         return None
-    _, best = max(scored, key=lambda pair: sign * pair[1].mean)
-    near = [
-        (arm, estimate)
-        for arm, estimate in scored
-        if sign * (best.mean - estimate.mean) <= best.standard_error
-    ]
-    return min(near, key=lambda pair: (pair[0].n_parameters, -sign * pair[1].mean))[0]
+    best = max(scored, key=lambda arm: (sign * statistics.fmean(arm.scores), -arm.n_parameters))
+    if select == "best":
+        return best
+    near = [arm for arm in scored if arm is best or is_near(best, arm, direction)]
+    return min(near, key=lambda arm: (arm.n_parameters, -sign * statistics.fmean(arm.scores)))
 
 
 class Confirmed(BaseModel):
@@ -181,8 +250,13 @@ class Confirmed(BaseModel):
             not opened.
         test_metric: its name; "" if that part was not opened.
         test_openings: times that the test part was opened for this study.
-        optimism: how much better it looked in the search than it is, in the metric's unit.
-        seed: of the network in `best.ckpt`, whose score is the median one.
+        optimism: how much better it looked in the search than it is, in the metric's unit; None
+            where that cannot be compared.
+        epochs: of the trainings over the seeds.
+        seed: of the network in `best.ckpt`: the one that was trained on all rows but the test rows,
+            or else the one with the median score.
+        is_refit: that network was trained on all rows but the test rows.
+        network_test: its score on the test rows; None if that part was not opened.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -191,19 +265,30 @@ class Confirmed(BaseModel):
     test: Estimate | None
     test_metric: str
     test_openings: int
-    optimism: float
+    optimism: float | None
     seed: int
+    epochs: int | None = None
+    is_refit: bool = False
+    network_test: float | None = None
 
     @classmethod
     def of(cls, confirmation: Confirmation) -> Self:
         """Returns what a confirmation says of its winner."""
         winning = confirmation.winning
         assert winning.confirmed is not None
+        at = winning.scores.index(statistics.median_low(winning.scores))
+        seed, test = confirmation.seeds[at], winning.tests[at] if winning.tests else None
+        refit = confirmation.refit
+        if refit is not None:
+            seed, test = refit.seed, refit.test
         return cls(
             validation=winning.confirmed,
             test=winning.test,
             test_metric=confirmation.test_metric,
             test_openings=confirmation.test_openings,
             optimism=confirmation.optimism,
-            seed=confirmation.seeds[winning.scores.index(statistics.median_low(winning.scores))],
+            seed=seed,
+            epochs=winning.config.epochs,
+            is_refit=refit is not None,
+            network_test=test,
         )

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .. import heuristics
 from ..config import DataFacts, MLPConfig
 from .claims import Claim, Side
 from .exponents import grid
 
 #: Seeds that sides are tuned over.
 SELECTION = 3
-#: Parameters whose arithmetic takes as long as all else that a step of a small network does.
-_OVERHEAD = 20_000
-#: Steps of an epoch that are few beside the data's own, of which a batch of 32 has the most.
-_REFERENCE_BATCH = 32
 
 
 def trainings(
@@ -52,9 +49,6 @@ def seconds(
     """
 
     def work(config: MLPConfig) -> float:
-        size = config.n_parameters(facts.n_inputs, facts.n_outputs) + _OVERHEAD
-        # Arithmetic goes by the rows; the optimizer, and what else a step does, by the steps.
-        steps = 0.5 + 0.5 * _REFERENCE_BATCH / config.batch_size
-        return size * steps * config.epochs
+        return heuristics.work(config, facts) * config.epochs
 
     return base_epoch * base.epochs * sum(map(work, trained)) / work(base)

@@ -98,14 +98,21 @@ def audit(
 def _base(open_study: OpenStudy) -> tuple[MLPConfig, str, float | None]:
     """The config around which rules are judged, where it is from, and how long an epoch took."""
     confirmation, best = open_study.store.confirmation, open_study.store.best()
-    number = None if best is None else best.number
     if confirmation is not None:
-        number = confirmation.winning.trial
-    for trial in open_study.store.trials():
-        if trial.number == number:
-            config = config_from_json(trial.user_attrs[CONFIG])
-            assert isinstance(config, MLPConfig)
-            return config, f"trial {number}", trial.user_attrs.get(EPOCH_SECONDS)
+        winning = confirmation.winning
+        assert isinstance(winning.config, MLPConfig)
+        timed = {
+            each.number: each.user_attrs.get(EPOCH_SECONDS) for each in open_study.store.trials()
+        }
+        return (
+            winning.config,
+            winning.name,
+            timed.get(-1 if winning.trial is None else winning.trial),
+        )
+    if best is not None:
+        config = config_from_json(best.user_attrs[CONFIG])
+        assert isinstance(config, MLPConfig)
+        return config, f"trial {best.number}", best.user_attrs.get(EPOCH_SECONDS)
     assert open_study.facts is not None
-    epochs = open_study.spec.objective.epochs
+    epochs = open_study.evaluation.final_epochs
     return heuristics.modern_default(open_study.facts, epochs), "modern default", None

@@ -1,6 +1,7 @@
 """Data: from a source to a `Dataset`, and from there to a Trainer."""
 
 from .base import Dataset, Part, Standardization, Table, split
+from .cuts import Cut
 from .loading import (
     EVALUATION_ROWS,
     RowsDataModule,
@@ -12,6 +13,7 @@ from .sources import load, read
 
 __all__ = [
     "EVALUATION_ROWS",
+    "Cut",
     "Dataset",
     "Part",
     "RowsDataModule",

@@ -12,6 +12,7 @@ from sklearn.model_selection import train_test_split
 
 from ..config import DataFacts, Task
 from ..errors import DataError
+from .cuts import Cut
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -125,28 +126,19 @@ class Dataset:
             target_scale=_scale(targets, 0).astype(np.float32),
         )
 
-    def cut_anew(self, seed: int) -> Dataset:
-        """Returns the same rows with training and validation cut anew, in parts of the same sizes.
+    def cut_anew(self, cut: Cut) -> Dataset:
+        """Returns the same rows with training and validation cut anew.
 
         The test part stays. In a classification each class keeps its share.
 
         Args:
-            seed: decides which rows are validation rows, in [0, 2 ** 32).
+            cut: says which rows go where; one that is drawn has parts of the same sizes as now.
         """
         x = np.concatenate([self.train.x, self.validation.x])
         y = np.concatenate([self.train.y, self.validation.y])
-        train, validation = train_test_split(
-            np.arange(len(x)),
-            test_size=len(self.validation),
-            random_state=seed,
-            stratify=y if y.ndim == 1 else None,
-        )
+        train, validation = cut.rows_of(y, len(self.validation))
         whole = Part(x, y)
-        return replace(
-            self,
-            train=whole.rows(np.sort(train)),
-            validation=whole.rows(np.sort(validation)),
-        )
+        return replace(self, train=whole.rows(train), validation=whole.rows(validation))
 
 
 def _scale(values: Array, axis: int | None) -> Array:

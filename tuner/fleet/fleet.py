@@ -18,7 +18,7 @@ from lightning.fabric import Fabric
 
 from ..closing import Closing
 from ..config import MLPConfig, Precision
-from ..data import Dataset
+from ..data import Cut, Dataset
 from ..model import MLP
 from ..quiet import quiet
 from .hands import Hands
@@ -60,13 +60,13 @@ class Outcome:
 class _Lane:
     """Members of one batch size, by key, and how many epochs the lane has run."""
 
-    def __init__(self, rows: LaneRows, batch_size: int, shuffle_seed: int, cut: int | None) -> None:
+    def __init__(self, rows: LaneRows, batch_size: int, shuffle_seed: int, cut: Cut | None) -> None:
         self.rows = rows
         self.batch_size, self.shuffle_seed, self.cut = batch_size, shuffle_seed, cut
         self.members: dict[int, Member] = {}
         self.epochs = 0
 
-    def takes(self, batch_size: int, shuffle_seed: int, cut: int | None) -> bool:
+    def takes(self, batch_size: int, shuffle_seed: int, cut: Cut | None) -> bool:
         """Says whether a member may join; those of a cut of their own all begin with it."""
         is_same = (batch_size, shuffle_seed, cut) == (self.batch_size, self.shuffle_seed, self.cut)
         return is_same and (cut is None or self.epochs == 0)
@@ -99,7 +99,7 @@ class Fleet(Closing):
         self._mixed = precision == "bf16-mixed"
         self._dataset = dataset
         self._rows = Rows(dataset, fabric.device, dtype)
-        self._cuts: dict[int | None, Rows] = {None: self._rows}
+        self._cuts: dict[Cut | None, Rows] = {None: self._rows}
         self._hands, self._n_fleets = Hands(hands, fabric.device), n_fleets
         self._lanes: list[_Lane] = []
         self._stop = threading.Event()
@@ -112,19 +112,21 @@ class Fleet(Closing):
         """Names of the members."""
         return [key for lane in self._lanes for key in lane.members]
 
-    def room(self, largest: MLPConfig) -> int:
+    def room(self, largest: MLPConfig, least: int = 1) -> int:
         """Returns how many members keep the device busy and find room, at least 1.
 
         Args:
             largest: of the configs that will come.
+            least: members that are wanted even where fewer keep the device busy.
         """
         n_bytes = member_bytes(
             largest, self._rows.facts, self._rows.dtype.itemsize, mixed=self._mixed
         )
-        return members_at_once(n_bytes * self._n_fleets, self._hands.n, self._rows.device)
+        device = self._rows.device
+        return members_at_once(n_bytes * self._n_fleets, self._hands.n, device, least)
 
     def join(
-        self, key: int, config: MLPConfig, *, seed: int, shuffle_seed: int, cut: int | None = None
+        self, key: int, config: MLPConfig, *, seed: int, shuffle_seed: int, cut: Cut | None = None
     ) -> None:
         """Takes a member into its lane, from the lane's next epoch on.
 
@@ -133,8 +135,8 @@ class Fleet(Closing):
             config: the network and its training.
             seed: of the initial weights and the dropout.
             shuffle_seed: of the order of the rows.
-            cut: seed by which training and validation rows are cut anew; such a member's shuffles
-                begin with it. None takes the data set's own parts.
+            cut: says how training and validation rows are cut anew; such a member's shuffles begin
+                with it. None takes the data set's own parts.
 
         Raises:
             ValueError: the config and the data do not go together.

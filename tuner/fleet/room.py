@@ -69,18 +69,20 @@ def member_bytes(config: MLPConfig, facts: DataFacts, itemsize: int, *, mixed: b
     return n_bytes
 
 
-def members_at_once(largest: int, n_hands: int, device: torch.device) -> int:
+def members_at_once(largest: int, n_hands: int, device: torch.device, least: int = 1) -> int:
     """Returns how many members shall train at once, at least 1.
 
     Args:
         largest: bytes of the largest of them.
         n_hands: threads that train side by side.
         device: where they train.
+        least: members that are wanted even where fewer keep the device busy.
     """
     if device.type != "cpu":
         busy = _ON_A_GPU
     else:
         busy = _FOR_A_HAND if n_hands == 1 else _FOR_EACH_HAND * n_hands
+    busy = max(busy, least)
     return max(1, min(busy, int(_SHARE * available_bytes(device)) // max(1, largest)))
 
 

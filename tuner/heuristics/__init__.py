@@ -29,6 +29,7 @@ from .recommend import (
     note,
     recommend,
     starting_points,
+    variants,
 )
 from .rules import (
     REFERENCE_BATCH_SIZE,
@@ -46,6 +47,7 @@ from .rules import (
     scale_square_root,
     two_thirds,
 )
+from .training import full_epochs, full_folds, n_steps, total_decay, weight_decay, work
 
 __all__ = [
     "REFERENCE_BATCH_SIZE",
@@ -62,10 +64,13 @@ __all__ = [
     "below_twice",
     "between",
     "contradictions",
+    "full_epochs",
+    "full_folds",
     "history",
     "history_file",
     "mean",
     "modern_default",
+    "n_steps",
     "note",
     "rate_factor",
     "recommend",
@@ -76,5 +81,9 @@ __all__ = [
     "scale_square_root",
     "starting_points",
     "to_json",
+    "total_decay",
     "two_thirds",
+    "variants",
+    "weight_decay",
+    "work",
 ]

@@ -18,7 +18,7 @@ from .. import paths, results
 from ..ablation import Ablation
 from ..auditing import Audit
 from ..config import DataFacts, MLPConfig, ModuleConfig
-from ..display import clock, comparisons, estimate, number
+from ..display import clock, comparisons, estimate, number, origin
 from ..errors import InputError, StoreUnreadableError
 from ..importance import ENOUGH_FOR_IMPORTANCES, importances
 from ..rate_range import RateRange
@@ -88,6 +88,7 @@ def report(study: str | Path, *, storage: str | None = None) -> Path:
         },
         comparisons=[] if told.confirmation is None else comparisons(told.confirmation),
         config=None if told.best is None else _config(told.best),
+        origin="" if told.best is None else origin(told.best),
         enough=ENOUGH_FOR_IMPORTANCES,
         plotly=get_plotlyjs(),
         written=datetime.now(UTC),

@@ -26,11 +26,21 @@ class SearchSpace(Protocol):
     def suggest(self, trial: optuna.Trial) -> Config:
         """Draws every parameter of a trial and returns the config that they mean."""
 
+    def final(self, params: Mapping[str, Any], epochs: int) -> Config:
+        """Returns the config that a trial's parameters mean in a training of so many epochs."""
+
     def starting_points(self) -> Mapping[str, dict[str, Any]]:
         """Returns the parameters of the first trials, by the name of where they come from."""
 
-    def presets(self) -> Mapping[str, Config]:
-        """Returns the configs that whatever the search finds is compared with, by name."""
+    def presets(self, epochs: int) -> Mapping[str, Config]:
+        """Returns the configs that whatever the search finds is compared with, by name.
+
+        Args:
+            epochs: that they are trained for.
+        """
+
+    def allowed_presets(self) -> Mapping[str, bool]:
+        """Says of each preset whether a trial could have it: others cannot win."""
 
     def attributes(self, config: Config) -> dict[str, Any]:
         """Returns what to keep with a trial for people who look at it."""

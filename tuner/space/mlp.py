@@ -1,11 +1,15 @@
 """The space of multi-layer perceptrons.
 
-Two parameters are told as ratios, so that studies of different data can be compared:
+Three parameters are told on scales of their own, so that studies of different data can be compared
+and one range means the same for all trials:
 
-- `width_ratio`: width over the 2/3 rule (or the rule that the study names), on a log scale.
+- `width_ratio`: width over the 2/3 rule (or the rule that the study names), on a log scale. The
+  rule is a coordinate; how wide a network may be, `low` and `high` say.
 - `base_learning_rate`: AdamW's rate at batch 128. The rate of a trial is
   `base * sqrt(batch / 128)` (S12), and ten times that for SGD, whose usual rates are larger
   by about that much.
+- `total_decay`: how far weight decay alone would shrink a weight over a training at its initial
+  rate, `exp(-total)`; see `tuner.heuristics.weight_decay`.
 
 A value that the study file fixes is no parameter.
 """
@@ -13,8 +17,8 @@ A value that the study file fixes is no parameter.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import optuna
@@ -28,11 +32,15 @@ from optuna.distributions import (
 from .. import heuristics
 from ..config import Config, DataFacts, MLPConfig, Scalar
 from ..domains import Around, Choices, Domain, Fixed, Range
+from ..heuristics import Preset
 from ..study import MLPStudySpec
 from .base import drawn, within
 
 _WIDTH_RATIO = "width_ratio"
 _BASE_RATE = "base_learning_rate"
+_TOTAL_DECAY = "total_decay"
+#: Starting points that are compared with whatever the search finds.
+_PRESETS: tuple[Preset, ...] = ("modern default", "note")
 _WHOLE = ("depth", "normalization_batch_size", "batch_size", "drops")
 
 
@@ -46,6 +54,7 @@ class MLPSpace:
         epochs: of one full trial.
         width_rule: hidden units that a width ratio of 1 means.
         distributions: Optuna's parameters, by name.
+        domains_for: returns what the file says of each field for another number of epochs.
         history: what earlier studies found, which the recommendation starts from.
         rate: what a range test picked for the recommendation, if it did.
     """
@@ -55,6 +64,7 @@ class MLPSpace:
     epochs: int
     width_rule: int
     distributions: dict[str, BaseDistribution]
+    domains_for: Callable[[int], dict[str, Domain]]
     history: tuple[heuristics.Experience, ...] = ()
     rate: float | None = None
 
@@ -63,6 +73,7 @@ class MLPSpace:
         cls,
         spec: MLPStudySpec,
         facts: DataFacts,
+        epochs: int,
         history: Sequence[heuristics.Experience] = (),
     ) -> MLPSpace:
         """Makes the space of a study for data of these sizes.
@@ -70,13 +81,14 @@ class MLPSpace:
         Args:
             spec: the study file.
             facts: sizes of the data.
+            epochs: of one full trial.
             history: what earlier studies found.
 
         Raises:
             StudyFileError: the widths around the rule leave no room, or label smoothing is
                 searched in a regression.
         """
-        domains = spec.domains
+        domains = spec.domains(epochs)
         if facts.task == "regression" and domains["label_smoothing"] != Fixed(value=0.0):
             raise spec.error("search.label_smoothing", "must be 0 in a regression")
         width = domains["width"]
@@ -85,26 +97,18 @@ class MLPSpace:
             facts.n_inputs, facts.n_outputs
         )
         if isinstance(width, Around):
-            low, high = max(width.low, rule / width.factor), min(width.high, rule * width.factor)
-            if low > high:
-                raise spec.error(
-                    "search.width",
-                    f"leaves no width: {name} says {rule}, factor {width.factor:g} allows "
-                    f"{rule / width.factor:g} to {rule * width.factor:g}, "
-                    f"low and high allow {width.low} to {width.high}",
-                )
-            domains["width"] = Range(low=low, high=high, log=True)
+            domains["width"] = _widths(spec, width, name, rule)
         distributions = {}
         for field, domain in domains.items():
             if distribution := _distribution(field, domain, rule):
                 distributions[_parameter(field, domain)] = distribution
-        return cls(domains, facts, spec.objective.epochs, rule, distributions, tuple(history))
+        return cls(domains, facts, epochs, rule, distributions, spec.domains, tuple(history))
 
     def suggest(self, trial: optuna.Trial) -> MLPConfig:
         """Draws every parameter of a trial and returns the config that they mean."""
         return self.config(drawn(trial, self.distributions))
 
-    def config(self, params: dict[str, Any]) -> MLPConfig:
+    def config(self, params: Mapping[str, Any]) -> MLPConfig:
         """Returns the config that a trial's parameters mean."""
         values: dict[str, Any] = {"epochs": self.epochs}
         for field, domain in self.domains.items():
@@ -119,6 +123,12 @@ class MLPSpace:
             values["learning_rate"] *= heuristics.rate_factor(
                 values["optimizer"], values["batch_size"]
             )
+        if isinstance(self.domains["weight_decay"], Range):
+            values["weight_decay"] = heuristics.weight_decay(
+                MLPConfig(**{**values, "weight_decay": 0.0}),
+                values["weight_decay"],
+                self.facts.n_rows,
+            )
         return MLPConfig(**values)
 
     def params(self, config: MLPConfig) -> dict[str, Any]:
@@ -126,6 +136,9 @@ class MLPSpace:
         values = config.model_dump()
         if isinstance(self.domains["width"], Range):
             values["width"] = config.width / self.width_rule
+        if isinstance(self.domains["weight_decay"], Range):
+            lasting = config.model_copy(update={"epochs": self.epochs})
+            values["weight_decay"] = heuristics.total_decay(lasting, self.facts.n_rows)
         nearest: dict[str, Any] = {}
         for field, domain in self.domains.items():
             if not isinstance(domain, Fixed) and field != "learning_rate":
@@ -157,8 +170,27 @@ class MLPSpace:
                 params[name] = distribution.high  # type: ignore[attr-defined]  # of both others
         return self.config(params)
 
+    def allows(self, config: MLPConfig) -> bool:
+        """Says whether a trial could have this config: each value lies in its domain.
+
+        No decay at all counts as the least of a range.
+        """
+        values = config.model_dump()
+        for field, domain in self.domains.items():
+            near, value = self.config(self.params(config)).model_dump()[field], values[field]
+            if isinstance(domain, Range) and field == "weight_decay" and value == 0:
+                continue
+            if isinstance(value, float) and not math.isclose(near, value, rel_tol=1e-3):
+                return False
+            if not isinstance(value, float) and near != value:
+                return False
+        return config.epochs == self.epochs
+
     def starting_points(self) -> dict[str, dict[str, Any]]:
-        """Returns the parameters of the first trials, by the name of where they come from."""
+        """Returns the parameters of the first trials, by the name of where they come from.
+
+        What promises most comes first.
+        """
         presets = heuristics.starting_points(self.facts, self.epochs, self.history)
         if self.rate is not None:
             update = {"learning_rate": self.rate}
@@ -171,10 +203,40 @@ class MLPSpace:
         presets = heuristics.starting_points(self.facts, self.epochs, self.history)
         return self.config(self.params(presets["recommendation"]))
 
-    def presets(self) -> dict[str, Config]:
-        """Returns the note's rules taken literally, and what today's practice starts from."""
+    def final(self, params: Mapping[str, Any], epochs: int) -> MLPConfig:
+        """Returns the config that a trial's parameters mean in a training of so many epochs."""
+        before, after = self.domains["final_ratio"], self.domains_for(epochs)["final_ratio"]
+        if isinstance(before, Choices) and isinstance(after, Choices):
+            # A ratio that was told per epoch is another one in another number of epochs.
+            chosen = before.values.index(params["final_ratio"])
+            params = {**params, "final_ratio": after.values[chosen]}
+        domains = {**self.domains, "final_ratio": after}
+        return replace(self, epochs=epochs, domains=domains).config(params)
+
+    def presets(self, epochs: int) -> dict[str, Config]:
+        """Returns what today's practice starts from, and the note's rules taken literally.
+
+        One that the ranges of a file allow is as they allow it: as the trial that began there.
+
+        Args:
+            epochs: that they are trained for.
+        """
+        allowed, literal = self.allowed_presets(), heuristics.starting_points(self.facts, epochs)
+        points = heuristics.starting_points(self.facts, self.epochs)
+        return {
+            name: self.final(self.params(points[name]), epochs) if allowed[name] else literal[name]
+            for name in _PRESETS
+        }
+
+    def allowed_presets(self) -> dict[str, bool]:
+        """Says of each preset whether a trial could have it."""
         presets = heuristics.starting_points(self.facts, self.epochs)
-        return {name: presets[name] for name in ("note", "modern default")}
+        return {name: self.allows(presets[name]) for name in _PRESETS}
+
+    @property
+    def usual(self) -> MLPConfig:
+        """A network as large as most that are worth training, as the ranges allow it."""
+        return self.config(self.params(heuristics.modern_default(self.facts, self.epochs)))
 
     def attributes(self, config: Config) -> dict[str, Any]:
         """Returns the values that stand behind ratios, and the size of the network."""
@@ -189,8 +251,27 @@ class MLPSpace:
 def _parameter(field: str, domain: Domain) -> str:
     """Names the parameter of a field: ratios and base rates have names of their own."""
     if isinstance(domain, Range):
-        return {"width": _WIDTH_RATIO, "learning_rate": _BASE_RATE}.get(field, field)
+        names = {"width": _WIDTH_RATIO, "learning_rate": _BASE_RATE, "weight_decay": _TOTAL_DECAY}
+        return names.get(field, field)
     return field
+
+
+def _widths(spec: MLPStudySpec, width: Around, name: str, rule: int) -> Range:
+    """Returns the widths that a file allows.
+
+    Raises:
+        StudyFileError: a factor around the rule leaves none.
+    """
+    factor = width.factor or math.inf
+    low, high = max(width.low, rule / factor), min(width.high, rule * factor)
+    if low > high:
+        raise spec.error(
+            "search.width",
+            f"leaves no width: {name} says {rule}, factor {factor:g} allows "
+            f"{rule / factor:g} to {rule * factor:g}, "
+            f"low and high allow {width.low} to {width.high}",
+        )
+    return Range(low=low, high=high, log=True)
 
 
 def _distribution(field: str, domain: Domain, width_rule: int) -> BaseDistribution | None:

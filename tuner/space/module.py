@@ -72,9 +72,17 @@ class ModuleSpace:
             point[name] = nearest
         return {"defaults": point} if point else {}
 
-    def presets(self) -> dict[str, Config]:
+    def final(self, params: Mapping[str, Any], epochs: int) -> ModuleConfig:
+        """Returns the config that a trial's parameters mean; its epochs are always the file's."""
+        return self.config(params)
+
+    def presets(self, epochs: int) -> dict[str, Config]:
         """Returns the constructors' own defaults, if every searched name has one."""
         return {name: self.config(point) for name, point in self.starting_points().items()}
+
+    def allowed_presets(self) -> dict[str, bool]:
+        """Says that each preset is as near to the defaults as a trial can be."""
+        return dict.fromkeys(self.starting_points(), True)
 
     def attributes(self, config: Config) -> dict[str, Any]:
         """Returns nothing: the parameters are the values."""

@@ -2,17 +2,22 @@
 
 from .location import Location, PostgreSQL, SQLiteFile, locate
 from .patience import is_gone
+from .pruners import GainPruner
 from .reading import (
     ABLATION,
     AUDIT,
     CONFIG,
+    DECLINED,
     EPOCH_SECONDS,
+    EVALUATION,
     FACTS,
+    FOLD_SCORES,
     INTERRUPTED,
     MACHINE,
     RATE_RANGE,
     RETRY_OF,
     SECONDS,
+    SOURCE,
     Counts,
     StudySummary,
     best_trial,
@@ -23,7 +28,7 @@ from .reading import (
     summaries,
     translated,
 )
-from .study_store import StudyStore
+from .study_store import STARTUP_TRIALS, StudyStore
 
 __all__ = [
     "ABLATION",
@@ -32,9 +37,15 @@ __all__ = [
     "MACHINE",
     "RATE_RANGE",
     "SECONDS",
+    "SOURCE",
+    "STARTUP_TRIALS",
     "confirmation_of",
     "CONFIG",
+    "DECLINED",
     "EPOCH_SECONDS",
+    "EVALUATION",
+    "FOLD_SCORES",
+    "GainPruner",
     "INTERRUPTED",
     "RETRY_OF",
     "Counts",

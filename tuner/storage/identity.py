@@ -43,7 +43,7 @@ def changes(study: optuna.Study, identity: Identity) -> list[str]:
     if stored is None:
         return []
     # A setting that came after the study was stored had its default there.
-    defaults = _flat({"study": StudySection().model_dump(mode="json")})
+    defaults = _flat({"study": StudySection().model_dump(mode="json"), "data": {"folds": None}})
     stored = {key: defaults[key] for key in defaults.keys() & identity.keys()} | stored
     return [
         f"  {key}: {json.dumps(stored.get(key))} -> {json.dumps(identity.get(key))}"

@@ -34,8 +34,12 @@ AUDIT = "audit"
 MACHINE = "machine"
 RATE_RANGE = "rate_range"
 CONFIG = "config"
+DECLINED = "declined"
 CONFIRMATION = "confirmation"
 EPOCH_SECONDS = "epoch_seconds"
+EVALUATION = "evaluation"
+FOLD_SCORES = "fold_scores"
+SOURCE = "source"
 TEST_OPENINGS = "test_openings"
 
 _STORE_ERRORS = (
@@ -143,9 +147,10 @@ def count(trials: list[FrozenTrial]) -> Counts:
     """Counts trials by how they ended."""
     states = [trial.state for trial in trials]
     interrupted = sum(INTERRUPTED in trial.user_attrs for trial in trials if _is_failed(trial))
+    declined = sum(DECLINED in trial.user_attrs for trial in trials)
     return Counts(
         complete=states.count(TrialState.COMPLETE),
-        pruned=states.count(TrialState.PRUNED),
+        pruned=states.count(TrialState.PRUNED) - declined,
         failed=states.count(TrialState.FAIL) - interrupted,
         interrupted=interrupted,
         waiting=states.count(TrialState.WAITING),

@@ -27,6 +27,7 @@ from .identity import Identity, changes, identity_of
 from .location import Location, locate
 from .mirror import MirroredStorage
 from .patience import Patience
+from .pruners import make_pruner
 from .reading import (
     ABLATION,
     AUDIT,
@@ -34,6 +35,8 @@ from .reading import (
     CONFIG,
     CONFIRMATION,
     CONFIRMATION_SECONDS,
+    DECLINED,
+    EVALUATION,
     FACTS,
     IDENTITY,
     INTERRUPTED,
@@ -41,6 +44,7 @@ from .reading import (
     RATE_RANGE,
     RETRY_OF,
     SECONDS,
+    SOURCE,
     TEST_OPENINGS,
     best_trial,
     confirmation_of,
@@ -49,6 +53,9 @@ from .reading import (
     translated,
 )
 from .untold import Untold
+
+#: Finished trials, starting points among them, from which on the sampler models what it has seen.
+STARTUP_TRIALS = 5
 
 
 class StudyStore(Closing):
@@ -104,12 +111,12 @@ class StudyStore(Closing):
                     storage=self._storage,
                     direction=spec.direction(metric),
                     load_if_exists=True,
-                    pruner=make_pruner(spec.study.pruner, spec.objective.epochs),
                 )
                 # A sampler that resumes must not draw again what it drew at the start.
                 n_trials = len(self.study.get_trials(deepcopy=False))
                 self.study.sampler = optuna.samplers.TPESampler(
-                    seed=(spec.study.seed + 1_000_003 * n_trials) % 2**32
+                    seed=(spec.study.seed + 1_000_003 * n_trials) % 2**32,
+                    n_startup_trials=STARTUP_TRIALS,
                 )
                 if IDENTITY not in self.study.user_attrs:
                     with warnings.catch_warnings():
@@ -158,6 +165,10 @@ class StudyStore(Closing):
         self.is_beside = True
         self._storage.go_on_beside()
 
+    def prune_by(self, pruner: Pruner, epochs: int) -> None:
+        """Decides who ends trials early, which are of so many epochs."""
+        self.study.pruner = make_pruner(pruner, epochs)
+
     def trials(self) -> list[FrozenTrial]:
         """Returns all trials, in their order; not to be changed."""
         with translated(self._location, StoreLostError, "reading the trials"):
@@ -171,7 +182,7 @@ class StudyStore(Closing):
     def enqueue(self, params: dict[str, Any], source: str) -> None:
         """Has these parameters tried next, unless they were tried or wait already."""
         with translated(self._location, StoreLostError, "adding a trial"):
-            self.study.enqueue_trial(params, user_attrs={"source": source}, skip_if_exists=True)
+            self.study.enqueue_trial(params, user_attrs={SOURCE: source}, skip_if_exists=True)
 
     def recover(self) -> int:
         """Ends what a process that is gone left running, to be run again; returns how many."""
@@ -208,6 +219,14 @@ class StudyStore(Closing):
         with translated(self._location, StoreLostError, "ending a trial"):
             self.study.tell(trial, state=TrialState.PRUNED)
 
+    def decline(self, trial: optuna.Trial, reason: str) -> None:
+        """Ends a trial that is not begun, and keeps why; it counts against no budget.
+
+        The sampler takes it as the worst, and so draws fewer like it.
+        """
+        self.annotate(trial, **{DECLINED: True})
+        self.prune(trial, reason)
+
     def fail(self, trial: optuna.Trial, reason: str, traceback: str) -> None:
         """Ends a trial that raised an error, and keeps which and where."""
         self.annotate(trial, reason=reason, traceback=traceback)
@@ -227,7 +246,7 @@ class StudyStore(Closing):
             params = _params_to_repeat(cut)
             if params is not None and cut.number not in retries:
                 kept: dict[str, Any] = {RETRY_OF: cut.number}
-                for name in ("seed", "source"):
+                for name in ("seed", SOURCE):
                     if name in cut.user_attrs:
                         kept[name] = cut.user_attrs[name]
                 self.study.enqueue_trial(params, user_attrs=kept)
@@ -274,6 +293,18 @@ class StudyStore(Closing):
         with translated(self._location, StoreLostError, "keeping the audit"):
             self.study.set_user_attr(AUDIT, text)
 
+    @property
+    def evaluation(self) -> str | None:
+        """How trials are scored, as JSON, once that is decided."""
+        with translated(self._location, StoreLostError, "reading the study"):
+            kept: str | None = self.study.user_attrs.get(EVALUATION)
+            return kept
+
+    def keep_evaluation(self, text: str) -> None:
+        """Keeps how trials are scored, as JSON."""
+        with translated(self._location, StoreLostError, "keeping how trials are scored"):
+            self.study.set_user_attr(EVALUATION, text)
+
     def keep_rate_range(self, text: str) -> None:
         """Keeps what a learning-rate range test found, as JSON."""
         with translated(self._location, StoreLostError, "keeping the learning-rate range"):
@@ -319,17 +350,6 @@ def _params_to_repeat(trial: FrozenTrial) -> dict[str, Any] | None:
         return trial.params
     enqueued: dict[str, Any] | None = trial.system_attrs.get("fixed_params")
     return enqueued
-
-
-def make_pruner(name: Pruner, epochs: int) -> optuna.pruners.BasePruner:
-    """Makes the pruner of this name for trials of so many epochs."""
-    match name:
-        case "hyperband":
-            return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs)
-        case "median":
-            return optuna.pruners.MedianPruner()
-        case "none":
-            return optuna.pruners.NopPruner()
 
 
 def _put_aside(name: str, storage: optuna.storages.RDBStorage) -> None:

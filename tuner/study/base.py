@@ -12,7 +12,8 @@ from ..config import Precision, Task
 from ..domains import Section
 from ..errors import StudyFileError
 
-Pruner = Literal["hyperband", "median", "none"]
+Pruner = Literal["gain", "hyperband", "median", "none"]
+Select = Literal["best", "one_se"]
 Direction = Literal["maximize", "minimize"]
 
 
@@ -25,18 +26,21 @@ class DataSpec(Section):
         task: None lets the kind of the targets decide.
         validation: share of the rows that are not test rows.
         test: share of all rows, where the source has no test part of its own.
+        folds: cuts of training and validation rows that each trial is scored over, side by side;
+            None is more of them the fewer rows there are.
     """
 
     source: Annotated[str, Field(min_length=1)] | None = None
     task: Task | None = None
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
     test: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    folds: Annotated[int, Field(ge=1)] | None = None
 
 
 class ObjectiveSpec(Section):
-    """The length of one full trial in epochs."""
+    """The length of one full trial in epochs; None follows from the rows and the budget."""
 
-    epochs: Annotated[int, Field(ge=1)] = 10
+    epochs: Annotated[int, Field(ge=1)] | None = None
 
 
 class BudgetSpec(Section):
@@ -59,7 +63,7 @@ class StudySection(Section):
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    pruner: Pruner = "hyperband"
+    pruner: Pruner = "gain"
     precision: Precision = "32-true"
     max_failures: Annotated[int, Field(ge=1)] = 5
     epoch_minutes: Annotated[float, Field(gt=0)] = 60.0
@@ -70,13 +74,19 @@ class ConfirmSection(Section):
 
     Attributes:
         configs: best ones of the search that are trained again.
-        seeds: for each of them, at least 2; 0 confirms nothing.
-        share: of `budget.minutes` that the search leaves for it.
+        seeds: for those that last to the end, at least 2; 0 confirms nothing.
+        share: of `budget.minutes` that the search leaves for it, at most.
+        refit: train the winner once more, on all rows but the test rows, and hand that network
+            over.
+        select: "best" is the best mean; "one_se" the smallest network within one standard error of
+            it, an error of the differences cut by cut.
     """
 
-    configs: Annotated[int, Field(ge=1)] = 5
+    configs: Annotated[int, Field(ge=1)] = 8
     seeds: Annotated[int, Field(ge=0)] = 5
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    select: Select = "best"
+    refit: bool = True
 
     @field_validator("seeds")
     @classmethod

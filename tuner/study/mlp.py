@@ -46,8 +46,9 @@ class MLPObjectiveSpec(ObjectiveSpec):
 class SearchSection(Section):
     """The searched values, one domain for each field of `MLPConfig` but the epochs.
 
-    A range of `learning_rate` is of base rates (AdamW at batch 128, see `tuner.space`); a
-    plain value or a list is of the rates themselves.
+    A range of `learning_rate` is of base rates (AdamW at batch 128), a range of `weight_decay` of
+    total decays, which mean the same for every optimizer, rate and length (see `tuner.space`); a
+    plain value or a list is of the numbers themselves.
     """
 
     depth: SearchedValue = Range(low=1, high=4)
@@ -60,7 +61,7 @@ class SearchSection(Section):
     optimizer: SearchedValue = Choices(values=("adamw", "sgd"))
     learning_rate: SearchedValue = Range(low=1e-4, high=3e-2, log=True)
     momentum: SearchedValue = Fixed(value=0.9)
-    weight_decay: SearchedValue = Range(low=1e-5, high=1e-1, log=True)
+    weight_decay: SearchedValue = Range(low=1e-3, high=10.0, log=True)
     gradient_clipping: SearchedValue = Fixed(value=None)
     batch_size: SearchedValue = Choices(values=(32, 64, 128))
     schedule: SearchedValue = Choices(
@@ -92,10 +93,9 @@ class MLPStudySpec(StudySpec):
     objective: MLPObjectiveSpec = MLPObjectiveSpec()
     search: SearchSection = SearchSection()
 
-    @property
-    def domains(self) -> dict[str, Domain]:
-        """The domain of each searched field of `MLPConfig`."""
-        return self.search.domains(self.objective.epochs)
+    def domains(self, epochs: int) -> dict[str, Domain]:
+        """Returns the domain of each field of `MLPConfig`, for trials of so many epochs."""
+        return self.search.domains(epochs)
 
     def metric(self, task: Task | None) -> Metric:
         """Returns the metric to optimize: the one written, or the task's first.
@@ -139,7 +139,7 @@ def _check_values(spec: MLPStudySpec) -> None:
         StudyFileError: a value, or an end of a range, is none that the field takes.
     """
     try:
-        domains = spec.domains
+        domains = spec.domains(spec.objective.epochs or _SOME_EPOCHS)
     except ValidationError as error:  # values that were told per epoch can come out the same
         raise spec.error("search.final_ratio", requirement(error.errors()[0])) from error
     for name, domain in domains.items():
@@ -168,6 +168,8 @@ def _check_values(spec: MLPStudySpec) -> None:
         )
 
 
+#: Epochs to check a file with that leaves them out.
+_SOME_EPOCHS = 10
 #: Fields that are names or switches, and fields that are whole numbers.
 _NAMED = ("activation", "batch_normalization", "optimizer", "schedule")
 _WHOLE = ("depth", "width", "normalization_batch_size", "batch_size", "drops")

@@ -32,6 +32,7 @@ class ModuleObjectiveSpec(ObjectiveSpec):
 
     metric: Annotated[str, Field(min_length=1)]
     direction: Direction
+    epochs: Annotated[int, Field(ge=1)] = 10
 
 
 class ModuleStudySpec(StudySpec):
@@ -81,7 +82,7 @@ class ModuleStudySpec(StudySpec):
             both = "both" if data.source is not None else "neither"
             raise self.error("data", f'must have either "source" or "module", got {both}')
         if data.module is not None:
-            for name in ("task", "validation", "test"):
+            for name in ("task", "validation", "test", "folds"):
                 if name in data.model_fields_set:
                     raise self.error(f"data.{name}", "belongs to a source, not to data.module")
         for name in self.search:

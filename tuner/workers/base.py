@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ..config import Config
+from ..data import Cut
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,17 @@ class Job:
         seed: of the initial weights and the dropout; of all that is random in a module of the
             user's.
         shuffle_seed: of the order of the rows, together with the number of a shuffle.
-        cut: None trains and scores on the parts of the data as they are. A number cuts training
-            and validation rows anew (`Dataset.cut_anew`), and shuffles from 0 on, so that the
-            scores follow from config and seeds alone. A LightningDataModule of the user's cuts
-            its own rows, from the seed if it draws them.
+        cut: None trains and scores on the parts of the data as they are. Else training and
+            validation rows are cut anew (`Dataset.cut_anew`), and shuffled from 0 on, so that the
+            scores follow from config, seeds and cut alone. A LightningDataModule of the user's
+            cuts its own rows, from the seed if it draws them.
     """
 
     id: int
     config: Config
     seed: int
     shuffle_seed: int
-    cut: int | None = None
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,10 @@ class Worker(Protocol):
     @property
     def capacity(self) -> int:
         """How many jobs may be under way at once."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that will train have started."""
 
     def submit(self, job: Job) -> None:
         """Starts a job; returns at once."""

@@ -23,6 +23,7 @@ class FleetCrew:
         dataset: rows that all jobs train and are scored on.
         capacity: how many jobs train at once, at least 1; None is what keeps the device busy, as
             far as its memory holds jobs like `largest`.
+        least: jobs that train at once, if memory holds them, where there is no capacity.
         largest: of the configs that will come; needed if there is no capacity.
         precision: Lightning's word for the numbers that jobs train with.
         hands: threads that train side by side; None is one for each core.
@@ -35,6 +36,7 @@ class FleetCrew:
         dataset: Dataset,
         capacity: int | None = None,
         *,
+        least: int = 1,
         largest: MLPConfig | None = None,
         precision: Precision = "32-true",
         hands: int | None = None,
@@ -47,7 +49,7 @@ class FleetCrew:
         if capacity is None:
             if largest is None:
                 raise ValueError("a fleet needs a capacity, or the largest config to come")
-            capacity = self._fleet.room(largest)
+            capacity = self._fleet.room(largest, least)
         self.capacity = capacity
         self._jobs: dict[int, Job] = {}
         self._told: dict[int, int] = {}  # epochs that were told of each job

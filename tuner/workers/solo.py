@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from .. import solo
 from ..config import ModuleConfig, Precision
-from ..data import Dataset
+from ..data import Cut, Dataset
 from ..model import module_to_checkpoint, n_parameters, to_checkpoint
 from .base import Event, Failed, Finished, Job, Progress, rounded
 from .crew import Cancel, DismissedError, Orders
@@ -122,8 +122,8 @@ class SoloCrew:
         )
         return Finished(job.id, last, to_checkpoint(model), n_parameters(model))
 
-    def _cut(self, seed: int | None) -> Dataset | None:
-        """Returns the data, their parts cut anew if a seed says how."""
-        if seed is None or self._dataset is None:
+    def _cut(self, cut: Cut | None) -> Dataset | None:
+        """Returns the data, its parts cut anew if it is said how."""
+        if cut is None or self._dataset is None:
             return self._dataset
-        return self._dataset.cut_anew(seed)
+        return self._dataset.cut_anew(cut)

@@ -130,6 +130,7 @@ def fleets(
     *,
     largest: MLPConfig,
     members: int | None = None,
+    least: int = 1,
     precision: Precision = "32-true",
 ) -> Worker:
     """Makes workers that are fleets.
@@ -140,6 +141,7 @@ def fleets(
         largest: of the configs that will come.
         members: that train at once, in all; None is as many as keep the machine busy and find
             room in its memory.
+        least: members of each worker, if memory holds them, where no number is given.
         precision: Lightning's word for the numbers that jobs train with.
     """
 
@@ -148,6 +150,7 @@ def fleets(
             _fleet,
             dataset=dataset,
             capacity=share,
+            least=least,
             largest=largest,
             precision=precision,
             hands=hands,
@@ -193,6 +196,7 @@ def _fleet(
     *,
     dataset: Dataset,
     capacity: int | None,
+    least: int,
     largest: MLPConfig,
     precision: Precision,
     hands: int | None,
@@ -201,6 +205,7 @@ def _fleet(
     return FleetCrew(
         dataset,
         capacity,
+        least=least,
         largest=largest,
         precision=precision,
         hands=hands,

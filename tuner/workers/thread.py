@@ -48,6 +48,11 @@ class ThreadWorker(Closing):
         """How many jobs may be under way at once; less after memory ran out."""
         return self._crew.capacity
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the crew is there: it always is."""
+        return True
+
     def submit(self, job: Job) -> None:
         """Starts a job with the next epoch."""
         if not self._jobs:

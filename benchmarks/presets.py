@@ -1,0 +1,407 @@
+"""Test errors of what `tuner tune` leaves, and of what takes no search or another model.
+
+On each table and seed, which decides the test rows and the study's seed, a study file that says
+nothing but the data, the minutes and the seed is tuned on the command line. Beside it: the presets
+of the rules, each trained once; the better of them on five cuts, averaged; and scikit-learn's
+boosted trees, at their defaults and tuned for the same time. An error is the share of wrong
+classes, or the RMSE over the standard deviation of the test targets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import torch
+from rich.console import Console
+from rich.table import Table
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+import tuner
+from tuner import heuristics, open_study, storage
+from tuner.config import DataFacts, MLPConfig
+from tuner.data import Cut, Dataset, Part
+from tuner.data.base import Array
+from tuner.model import MLP
+from tuner.solo import train_mlp
+from tuner.storage.reading import CONFIRMATION_SECONDS
+from tuner.study import load_study
+
+from . import tables
+
+#: Threads of the arms that train in this process; networks that a bag averages.
+THREADS, BAG = 2, 5
+#: Iterations of boosting between two looks at the clock, and at most.
+STEP, MOST = 50, 1000
+console = Console()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One table and seed, as a study file in a folder of its own.
+
+    Attributes:
+        table: name of the table.
+        seed: of the test rows and of the study.
+        budget: seconds that a search gets.
+        study: path of the study file.
+        dataset: rows as the study splits them.
+    """
+
+    table: str
+    seed: int
+    budget: float
+    study: Path
+    dataset: Dataset
+
+    @classmethod
+    def written(cls, table: str, seed: int, budget: float, folder: Path) -> Case:
+        """Writes the table and the study file into a folder."""
+        tables.write(table, folder / f"{table}.npz", seed)
+        study = folder / "bench.toml"
+        _, _, kind = tables.read(table)
+        task = 'task = "regression"\n' if kind == "regression" else ""
+        study.write_text(
+            f'[data]\nsource = "{table}.npz"\n{task}'
+            f"[budget]\nminutes = {budget / 60}\n[study]\nseed = {seed}\n"
+        )
+        dataset = open_study.load_data(load_study(study))
+        assert dataset is not None
+        return cls(table, seed, budget, study, dataset)
+
+    @property
+    def known(self) -> Part:
+        """All rows but the test rows."""
+        train, validation = self.dataset.train, self.dataset.validation
+        return Part(
+            np.concatenate([train.x, validation.x]), np.concatenate([train.y, validation.y])
+        )
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one arm reached on one table and seed.
+
+    Attributes:
+        table: name of the table.
+        seed: of the test rows and of the study.
+        arm: what was measured.
+        budget: seconds that its search got; None where there is no search.
+        error: on the test rows.
+        seconds: that it took.
+        test_rows: rows that the error is of.
+        details: whatever else is known of it, for a reader of the file.
+    """
+
+    table: str
+    seed: int
+    arm: str
+    budget: float | None
+    error: float
+    seconds: float
+    test_rows: int
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def error_of(answers: Array, y: Array) -> float:
+    """Returns the share of wrong classes `(rows,)`, or the RMSE over the targets' deviation."""
+    if y.dtype.kind == "i":
+        return float(np.mean(answers != y))
+    return float(np.sqrt(np.mean((answers - y) ** 2)) / np.std(y))
+
+
+def outputs_of(model: torch.nn.Module, x: Array) -> Array:
+    """Returns class scores `(rows, classes)`, or predictions `(rows, 1)`."""
+    with torch.no_grad():
+        outputs: Array = model.eval()(torch.from_numpy(x)).numpy()
+    return outputs
+
+
+def network_error(dataset: Dataset, outputs: Array, part: Part) -> float:
+    """Returns the error of outputs on a part of the rows."""
+    return error_of(outputs.argmax(1) if dataset.classes else outputs, part.y)
+
+
+def tune(case: Case) -> tuple[float, dict[str, Any]]:
+    """Runs the command line, and scores the network that it leaves."""
+    os.environ["TUNER_HOME"] = str(case.study.parent / "runs")
+    os.environ.pop("TUNER_STORAGE", None)
+    command = [sys.executable, "-m", "tuner", "tune", str(case.study)]
+    start = time.monotonic()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    seconds = time.monotonic() - start
+    test, name = case.dataset.test, case.study.stem
+    outputs = outputs_of(tuner.load_model(name), test.x)
+    found = storage.read_study(name)
+    details = {
+        "wall": seconds,
+        "trials": dict(Counter(trial.state.name.lower() for trial in found.trials)),
+        "epochs": sum(len(trial.intermediate_values) for trial in found.trials),
+        "search": found.user_attrs.get(storage.SECONDS),
+        "confirmation": found.user_attrs.get(CONFIRMATION_SECONDS),
+        "config": json.loads(tuner.best_config(name).to_json()),
+        **confirmed(case),
+    }
+    return network_error(case.dataset, outputs, test), details
+
+
+def confirmed(case: Case) -> dict[str, Any]:
+    """Returns the winner's name, and the mean error of its networks; None if it has but one."""
+    found = tuner.confirmation(case.study.stem)
+    if found is None:
+        return {"winner": f"trial {tuner.best(case.study.stem).trial}", "confirmed": None}
+    train, test = case.dataset.train.y.std(), case.dataset.test.y.std()
+    errors: dict[str, Callable[[float], float]] = {
+        "test_accuracy": lambda score: 1 - score,
+        "test_rmse": lambda score: score / test,
+        "test_r2": lambda score: math.sqrt(1 - score),
+        # The squared error of targets that each network standardized as its own training rows.
+        "test_loss": lambda score: math.sqrt(score) * train / test,
+    }
+    scores = [float(errors[found.test_metric](score)) for score in found.winning.tests]
+    return {
+        "winner": found.winner,
+        "cuts": len(scores),
+        "confirmed": statistics.fmean(scores) if scores else None,
+    }
+
+
+def presets_of(facts: DataFacts) -> dict[str, MLPConfig]:
+    """Returns the presets of the rules by name, each with its own number of epochs."""
+    points = heuristics.starting_points(facts)
+    return {"note": points["note"], "modern default": points["modern default"]}
+
+
+def cuts_of(dataset: Dataset, seed: int) -> list[Dataset]:
+    """Returns the same rows with other validation rows, several times."""
+    return [dataset.cut_anew(Cut(BAG * seed + index)) for index in range(BAG)]
+
+
+def trained(config: MLPConfig, dataset: Dataset, seed: int) -> tuple[MLP, float]:
+    """Trains one network; returns it with its last validation loss."""
+    losses: list[float] = []
+    model = train_mlp(
+        config,
+        dataset,
+        seed=seed,
+        shuffle_seed=seed,
+        accelerator="cpu",
+        on_epoch=lambda _, metrics: losses.append(metrics["val_loss"]),
+        cancelled=lambda: False,
+    )
+    return model, losses[-1]
+
+
+def presets(case: Case) -> tuple[float, dict[str, Any]]:
+    """Trains each preset once, and picks the better one on the validation rows."""
+    dataset, each = case.dataset, {}
+    for name, config in presets_of(dataset.facts).items():
+        start = time.monotonic()
+        model, loss = trained(config, dataset, case.seed)
+        seconds = time.monotonic() - start
+        validation, test = (
+            network_error(dataset, outputs_of(model, part.x), part)
+            for part in (dataset.validation, dataset.test)
+        )
+        each[name] = {
+            "error": test, "validation": validation, "loss": loss, "seconds": seconds,
+            "epochs": config.epochs,
+        }  # fmt: skip
+    # The loss decides between equally many wrong classes.
+    best = min(each, key=lambda name: (each[name]["validation"], each[name]["loss"]))
+    return each[best]["error"], {"best": best, "presets": each}
+
+
+def bag(case: Case, best: str) -> tuple[float, dict[str, Any]]:
+    """Trains the better preset on several cuts, and averages what the networks say."""
+    config, test, outputs = presets_of(case.dataset.facts)[best], case.dataset.test, []
+    for index, cut in enumerate(cuts_of(case.dataset, case.seed)):
+        model, _ = trained(config, cut, BAG * case.seed + index)
+        said = torch.from_numpy(outputs_of(model, test.x))
+        outputs.append((said.softmax(1) if case.dataset.classes else said).numpy())
+    return network_error(case.dataset, np.mean(outputs, 0), test), {"preset": best}
+
+
+def trees(case: Case, **arguments: Any) -> Any:
+    """Makes scikit-learn's boosted trees for the task."""
+    kinds = (HistGradientBoostingRegressor, HistGradientBoostingClassifier)
+    return kinds[bool(case.dataset.classes)](random_state=case.seed, **arguments)
+
+
+def trees_default(case: Case) -> tuple[float, dict[str, Any]]:
+    """Fits boosted trees at their defaults."""
+    known, test = case.known, case.dataset.test
+    model = trees(case).fit(known.x, known.y.ravel())
+    return error_of(model.predict(test.x), test.y.ravel()), {"iterations": model.n_iter_}
+
+
+def trees_tuned(case: Case) -> tuple[float, dict[str, Any]]:
+    """Tunes boosted trees for the time of a search, and fits the best ones on all known rows."""
+    train, validation, deadline = (
+        case.dataset.train, case.dataset.validation, time.monotonic() + case.budget
+    )  # fmt: skip
+
+    def objective(trial: optuna.Trial) -> float:
+        model = trees(
+            case,
+            learning_rate=trial.suggest_float("learning_rate", 0.01, 0.5, log=True),
+            max_leaf_nodes=trial.suggest_int("max_leaf_nodes", 8, 256, log=True),
+            min_samples_leaf=trial.suggest_int("min_samples_leaf", 1, 100, log=True),
+            l2_regularization=trial.suggest_float("l2_regularization", 1e-3, 10, log=True),
+            early_stopping=True,
+            warm_start=True,
+        )
+        for most in range(STEP, MOST + 1, STEP):
+            model.set_params(max_iter=most).fit(train.x, train.y.ravel())
+            if model.n_iter_ < most or time.monotonic() > deadline:
+                break
+        trial.set_user_attr("max_iter", model.n_iter_)
+        return error_of(model.predict(validation.x), validation.y.ravel())
+
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=case.seed))
+    # The defaults first, so that a short search is not one of bad luck.
+    study.enqueue_trial(
+        {
+            "learning_rate": 0.1,
+            "max_leaf_nodes": 31,
+            "min_samples_leaf": 20,
+            "l2_regularization": 1e-3,
+        }
+    )
+    study.optimize(objective, timeout=case.budget)
+    best = {**study.best_params, **study.best_trial.user_attrs}
+    known, test = case.known, case.dataset.test
+    model = trees(case, **best, early_stopping=False).fit(known.x, known.y.ravel())
+    error = error_of(model.predict(test.x), test.y.ravel())
+    return error, {"trials": len(study.trials), "validation": study.best_value, **best}
+
+
+#: The arms, in the order of the table, and whether the seconds of a search matter to them.
+ARMS = {"tune": True, "preset": False, "bag": False, "trees": False, "trees-tuned": True}
+
+
+class Figures:
+    """All figures so far; each is appended to a file of JSON lines at once.
+
+    Args:
+        path: of the file; None keeps nothing.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        lines = path.read_text().splitlines() if path and path.exists() else []
+        self._all = [Figure(**json.loads(line)) for line in lines]
+
+    def find(self, table: str, seed: int, arm: str, budget: float) -> Figure | None:
+        """Returns a figure if it is known; the last one that was kept."""
+        key = (table, seed, arm, budget if ARMS[arm] else None)
+        found = [
+            each for each in self._all if key == (each.table, each.seed, each.arm, each.budget)
+        ]
+        return found[-1] if found else None
+
+    def keep(self, figure: Figure) -> None:
+        """Adds a figure."""
+        self._all.append(figure)
+        if self._path:
+            with self._path.open("a") as file:
+                file.write(json.dumps(asdict(figure)) + "\n")
+
+
+def measure(case: Case, arm: str, figures: Figures) -> Figure:
+    """Runs one arm, unless its figure is known."""
+    known = figures.find(case.table, case.seed, arm, case.budget)
+    if known is not None:
+        return known
+    # The preset that a bag is of.
+    best = measure(case, "preset", figures).details["best"] if arm == "bag" else ""
+    runs: dict[str, Callable[[], tuple[float, dict[str, Any]]]] = {
+        "tune": lambda: tune(case),
+        "preset": lambda: presets(case),
+        "bag": lambda: bag(case, best),
+        "trees": lambda: trees_default(case),
+        "trees-tuned": lambda: trees_tuned(case),
+    }
+    start = time.monotonic()
+    error, details = runs[arm]()
+    seconds, budget = time.monotonic() - start, case.budget if ARMS[arm] else None
+    n_rows = len(case.dataset.test)
+    figure = Figure(case.table, case.seed, arm, budget, error, seconds, n_rows, details)
+    figures.keep(figure)
+    console.print(f"{case.table}, seed {case.seed}, {arm}: {error:.4f} in {seconds:.1f} s")
+    return figure
+
+
+def report(figures: Figures, names: Sequence[str], seeds: Sequence[int], budget: float) -> None:
+    """Prints mean errors of each table, and how the network of `tuner tune` compares."""
+    found = [
+        figure
+        for name in names
+        for seed in seeds
+        for arm in ARMS
+        if (figure := figures.find(name, seed, arm, budget))
+    ]
+    frame = pd.DataFrame([asdict(figure) for figure in found])
+    # At least half a test row, so that no ratio is one of zeros.
+    frame["floored"] = frame["error"].clip(lower=0.5 / frame["test_rows"])
+    shown, errors = (
+        frame.pivot(index=["table", "seed"], columns="arm", values=value).reindex(
+            columns=list(ARMS)
+        )
+        for value in ("error", "floored")
+    )
+    pairs = {arm: errors[["tune", arm]].dropna() for arm in ARMS if arm != "tune"}
+    means = {arm: both.groupby("table").mean() for arm, both in pairs.items()}
+    ratios = pd.DataFrame({arm: mean["tune"] / mean[arm] for arm, mean in means.items()})
+    result = Table(
+        "table", *ARMS, "tune / preset", title=f"mean test errors, {budget:g} s of search"
+    )
+    for name, row in shown.groupby("table", sort=False).mean().iterrows():
+        cells = [*row, ratios["preset"].get(name, np.nan)]
+        result.add_row(str(name), *["-" if np.isnan(cell) else f"{cell:.4f}" for cell in cells])
+    console.print(result)
+    geometric = np.exp(np.log(ratios).mean()).dropna()
+    said = ", ".join(f"{ratio:.3f} over {arm}" for arm, ratio in geometric.items())
+    worse = pairs["preset"]["tune"] > pairs["preset"]["preset"]
+    console.print(f"tune, geometric means of ratios: {said or 'none'}")
+    console.print(f"tune worse than the better preset: {worse.sum()} of {len(worse)}")
+
+
+def main() -> None:
+    """Runs the arms on each table and seed, and prints one table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tables", nargs="+", choices=tables.NAMES, default=tables.NAMES)
+    parser.add_argument("--seconds", type=float, default=60, help="of each search")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--json", type=Path, help="file of figures, which are not measured again")
+    parser.add_argument("--only", nargs="+", choices=ARMS, default=list(ARMS), metavar="ARM")
+    args = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    torch.set_num_threads(THREADS)
+    figures = Figures(args.json)
+    for name in args.tables:
+        for seed in args.seeds:
+            with tempfile.TemporaryDirectory() as folder:
+                case = Case.written(name, seed, args.seconds, Path(folder))
+                for arm in args.only:
+                    measure(case, arm, figures)
+    report(figures, args.tables, args.seeds, args.seconds)
+
+
+if __name__ == "__main__":
+    main()

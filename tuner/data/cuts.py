@@ -1,0 +1,73 @@
+"""Which of the rows that are not test rows train a network, and which score it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+Index = np.ndarray[Any, np.dtype[np.intp]]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One way to cut training and validation rows anew; the test rows stay.
+
+    Attributes:
+        seed: decides where each row goes, in [0, 2 ** 32).
+        fold: None draws the validation rows; a number from 0 takes a fold of a cross-validation,
+            whose folds share no validation rows until all rows had their turn.
+        rows: training rows that are kept at most, and of the validation rows the same share; None
+            keeps all.
+        whole: the validation rows train, too, so that a score on them says nothing.
+    """
+
+    seed: int
+    fold: int | None = None
+    rows: int | None = None
+    whole: bool = False
+
+    def rows_of(self, y: np.ndarray[Any, Any], n_validation: int) -> tuple[Index, Index]:
+        """Returns the numbers of the training rows and of the validation rows, each increasing.
+
+        Args:
+            y: `(rows,)` class numbers, each of which keeps its share, or `(rows, targets)`.
+            n_validation: validation rows of a drawn cut; a fold has about as many.
+        """
+        if self.fold is None:
+            train, validation = train_test_split(
+                np.arange(len(y)),
+                test_size=n_validation,
+                random_state=self.seed,
+                stratify=y if y.ndim == 1 else None,
+            )
+        else:
+            n_parts = max(2, round(len(y) / n_validation))
+            turn, number = divmod(self.fold, n_parts)
+            part = _parts(y, n_parts, np.random.default_rng([self.seed, turn]))
+            train, validation = np.flatnonzero(part != number), np.flatnonzero(part == number)
+        if self.rows is not None and self.rows < len(train):
+            generator = np.random.default_rng(self.seed)
+            n = max(2, round(len(validation) * self.rows / len(train)))
+            train = generator.permutation(train)[: self.rows]
+            validation = generator.permutation(validation)[:n]
+        if self.whole:
+            train = np.concatenate([train, validation])
+        return np.sort(train), np.sort(validation)
+
+
+def _parts(y: np.ndarray[Any, Any], n_parts: int, generator: np.random.Generator) -> Index:
+    """Deals rows out to parts so that each has its share of every class, or of the targets.
+
+    Rows next to each other by class, or by the first target, go to different parts.
+    """
+    order = generator.permutation(len(y))
+    key = y if y.ndim == 1 else y[:, 0]
+    order = order[np.argsort(key[order], kind="stable")]
+    n_rounds = -(-len(y) // n_parts)
+    dealt = generator.permuted(np.tile(np.arange(n_parts), (n_rounds, 1)), axis=1).ravel()
+    part = np.empty(len(y), np.intp)
+    part[order] = dealt[: len(y)]
+    return part

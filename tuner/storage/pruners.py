@@ -1,0 +1,65 @@
+"""Who ends a trial early: pruners of Optuna's, and one of ours."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from ..study import Pruner
+
+#: Shares of a full trial after which `GainPruner` looks at it. An earlier rung gained nothing on
+#: recorded curves (docs/benchmarks.md), and past two thirds there is little left to save.
+_RUNGS = (1 / 3, 2 / 3)
+
+
+class GainPruner(optuna.pruners.BasePruner):
+    """Ends a trial that even a rare gain would not lift over the best one.
+
+    A gain is what a complete trial won from an epoch to its end. If a high quantile of these gains,
+    added to a trial's score after the same epoch, stays below the best score, it is pruned.
+    So a schedule that gains most at its end is not ended for looking bad half way.
+
+    Args:
+        epochs: of a full trial.
+        quantile: of the gains that a trial is granted, in [0, 1].
+        n_complete: trials that must be complete before any is pruned, at least 1.
+    """
+
+    def __init__(self, epochs: int, *, quantile: float = 0.9, n_complete: int = 3) -> None:
+        at = {math.floor(epochs * share) for share in _RUNGS}
+        self.rungs = tuple(sorted(epoch for epoch in at if epoch >= 2))
+        self._quantile, self._n_complete = quantile, n_complete
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Says whether a trial is to end after the epoch that it reported last."""
+        epoch = trial.last_step
+        if epoch not in self.rungs:
+            return False
+        sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
+        ended = [
+            (sign * other.value, sign * other.intermediate_values[epoch])
+            for other in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            if other.value is not None and epoch in other.intermediate_values
+        ]
+        if len(ended) < self._n_complete:
+            return False
+        gain = float(np.quantile([last - then for last, then in ended], self._quantile))
+        best = max(last for last, _ in ended)
+        return sign * trial.intermediate_values[epoch] + gain < best
+
+
+def make_pruner(name: Pruner, epochs: int) -> optuna.pruners.BasePruner:
+    """Makes the pruner of this name for trials of so many epochs."""
+    match name:
+        case "gain":
+            return GainPruner(epochs)
+        case "hyperband":
+            return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs)
+        case "median":
+            return optuna.pruners.MedianPruner()
+        case "none":
+            return optuna.pruners.NopPruner()
