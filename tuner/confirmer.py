@@ -250,7 +250,7 @@ class Confirmer:
         presets: that are trained beside them, by name.
         allowed: whether the study file allows each of them; others are compared and cannot win.
         confirmed: makes the config that a trial's parameters mean in a confirmation.
-        handed_over: makes the config of an arm's training to the end.
+        handed_over: makes the config of an arm's training to the end; None epochs are all of them.
         dataset: with the test part; None where a LightningDataModule of the user's brings it.
         facts: sizes of the data, if they are known.
         training: how modules of the user's are trained, if they are.
@@ -266,7 +266,7 @@ class Confirmer:
         presets: Mapping[str, Config],
         allowed: Mapping[str, bool],
         confirmed: Callable[[FrozenTrial], Config],
-        handed_over: Callable[[Arm], Config],
+        handed_over: Callable[[Arm, int | None], Config],
         dataset: Dataset | None,
         facts: DataFacts | None,
         training: solo.ModuleTraining | None,
@@ -326,7 +326,7 @@ class Confirmer:
         before = self._as_before(confirmation)
         if before is not None and (before.refit is not None or not self._refits(before)):
             return before
-        confirmation = self._refitted(before or self._tested(confirmation), end)
+        confirmation = self._refitted(before or self._tested(confirmation), pace, end)
         self._store.keep_confirmation(confirmation)
         return confirmation
 
@@ -546,22 +546,34 @@ class Confirmer:
         is_mlp = isinstance(confirmation.winning.config, MLPConfig)
         return self._wants_refit and is_mlp and self._dataset is not None
 
-    def _last_seconds(self, arms: Sequence[Arm], pace: float | None) -> float:
-        """Estimates how long the winner's last training takes, which trains alone."""
-        if not self._wants_refit or self._dataset is None or not arms:
-            return 0.0
+    def _last_epoch(self, arm: Arm, pace: float | None) -> float:
+        """Estimates how long an epoch of the last training takes, on all rows and alone."""
+        assert self._dataset is not None
         places = self._repeats.side_by_side
-        each = costs(arms, self._store.trials(), places, pace, self._facts)
-        longer = self._handed_over(arms[-1]).epochs / arms[-1].config.epochs
+        (cost,) = costs([arm], self._store.trials(), places, pace, self._facts)
         n_rows = len(self._dataset.train)
         more = (n_rows + len(self._dataset.validation)) / n_rows
-        return more * longer * max(each) * min(places, cores())
+        return more * cost / arm.config.epochs * min(places, cores())
 
-    def _refitted(self, confirmation: Confirmation, end: float) -> Confirmation:
-        """Trains the winner on all rows but the test rows, if there is time for it."""
+    def _last_seconds(self, arms: Sequence[Arm], pace: float | None) -> float:
+        """Estimates how long the last training takes, if the best of the search wins."""
+        known = [arm for arm in arms if arm.search is not None and arm.is_allowed]
+        if not self._wants_refit or self._dataset is None or not known:
+            return 0.0
+        sign = 1 if self._direction == "maximize" else -1
+        leader = max(known, key=lambda arm: sign * (arm.search or 0.0))
+        return self._handed_over(leader, None).epochs * self._last_epoch(leader, pace)
+
+    def _refitted(self, confirmation: Confirmation, pace: float | None, end: float) -> Confirmation:
+        """Trains the winner on all rows but the test rows, as long as there is time for it."""
         if not self._refits(confirmation):
             return confirmation
-        config, seed = self._handed_over(confirmation.winning), self._seeds[0]
+        winning, seed = confirmation.winning, self._seeds[0]
+        config = self._handed_over(winning, None)
+        epoch, left = self._last_epoch(winning, pace), end - time.monotonic()
+        if config.epochs * epoch > _PLANNED * left:
+            epochs = max(winning.config.epochs, int(_PLANNED * left / epoch))
+            config = self._handed_over(winning, epochs)
         self._observer.begin("training the winner on all rows but the test rows")
         self._network = self._repeats.whole(config, seed, end=None if math.isinf(end) else end)
         if self._network is None:

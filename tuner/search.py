@@ -288,9 +288,15 @@ def _confirmer(open_study: OpenStudy, repeats: Repeats, observer: Observer) -> C
     )
 
 
-def _handed_over(open_study: OpenStudy, arm: Arm) -> Config:
-    """Returns the config of the training to the end of an arm of a confirmation."""
-    space, epochs = open_study.space, open_study.evaluation.final_epochs
+def _handed_over(open_study: OpenStudy, arm: Arm, epochs: int | None) -> Config:
+    """Returns the config of the training to the end of an arm of a confirmation.
+
+    Args:
+        open_study: whose search found it.
+        arm: of the confirmation.
+        epochs: of that training; None is as many as are worth it.
+    """
+    space, epochs = open_study.space, epochs or open_study.evaluation.final_epochs
     if arm.is_preset:
         return space.presets(epochs)[arm.name]
     trial = next(each for each in open_study.store.trials() if each.number == arm.trial)
