@@ -27,7 +27,9 @@ from .winner import Arm, Confirmation, Direction, Refit, choose
 from .workers import rounded
 
 #: Share of the time that is planned for; the rest is for what the plan got wrong.
-_PLANNED = 0.8
+_PLANNED = 0.9
+#: Share of the time that is kept for the last training, if it could use more.
+_LAST = 0.4
 #: Share of the expected time that trainings take at least, as far as a plan trusts the first seed.
 _FASTEST = 0.5
 #: Cuts that all candidates are trained over, at least.
@@ -294,7 +296,7 @@ class Confirmer:
             return 0.0
         rows = self._rows([*found, *presets], pace)
         configs, others = rows[: len(found)], rows[len(found) :]
-        last = self._last_seconds([*found, *presets], pace)
+        last = self._last_seconds([*found, *presets], pace, seconds)
         wanted = plan(configs, others, self._n_seeds, max(0.0, seconds - last)).seconds
         return max(wanted, least(configs, others)) / _PLANNED + last
 
@@ -318,7 +320,7 @@ class Confirmer:
         if self._store.best() is None:
             return None
         end = math.inf if seconds is None else began + seconds
-        last = self._last_seconds([*found, *presets], pace)
+        last = self._last_seconds([*found, *presets], pace, end - began)
         arms = self._train(found, presets, pace, end - last)
         confirmation = self._compared(arms, time.monotonic() - began)
         if confirmation is None:
@@ -555,14 +557,22 @@ class Confirmer:
         more = (n_rows + len(self._dataset.validation)) / n_rows
         return more * cost / arm.config.epochs * min(places, cores())
 
-    def _last_seconds(self, arms: Sequence[Arm], pace: float | None) -> float:
-        """Estimates how long the last training takes, if the best of the search wins."""
+    def _last_seconds(self, arms: Sequence[Arm], pace: float | None, seconds: float) -> float:
+        """Estimates how long the last training takes, if the best of the search wins.
+
+        Args:
+            arms: that take part.
+            pace: seconds that a unit of work took in the search, if that is known.
+            seconds: that there are; a share of them is enough to train it less long.
+        """
         known = [arm for arm in arms if arm.search is not None and arm.is_allowed]
         if not self._wants_refit or self._dataset is None or not known:
             return 0.0
         sign = 1 if self._direction == "maximize" else -1
         leader = max(known, key=lambda arm: sign * (arm.search or 0.0))
-        return self._handed_over(leader, None).epochs * self._last_epoch(leader, pace)
+        epoch = self._last_epoch(leader, pace)
+        whole = self._handed_over(leader, None).epochs * epoch
+        return max(leader.config.epochs * epoch, min(whole, _LAST * seconds))
 
     def _refitted(self, confirmation: Confirmation, pace: float | None, end: float) -> Confirmation:
         """Trains the winner on all rows but the test rows, as long as there is time for it."""

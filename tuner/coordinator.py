@@ -63,6 +63,8 @@ _AT_ONCE = 0.2
 _WORTH_BEGINNING = 0.5
 #: Share of the minutes that a drawn trial may take, and how many in a row may be declined for it.
 _MOST_OF_THE_TIME, _MOST_DECLINED = 0.07, 30
+#: Share of the minutes like which networks that were timed beforehand count.
+_TIMED_COUNTS = 0.2
 #: The starting point that promises least, and the complete trials after which it begins: by then
 #: it can be pruned.
 _LAST_POINT, _LAST_POINT_AFTER = "note", 3
@@ -168,8 +170,14 @@ class Coordinator:
 
     @property
     def pace(self) -> float | None:
-        """Seconds that a unit of work takes where the machine is busy with it, once it is known."""
-        return self._seconds_here / self.work if self.work else self.timed or None
+        """Seconds that a unit of work takes where the machine is busy with it, once it is known.
+
+        The first epochs say less than what was timed before, which so counts like some seconds.
+        """
+        if self.timed:
+            seconds = _TIMED_COUNTS * 60 * (self.budget.minutes or 1.0)
+            return (seconds + self._seconds_here) / (seconds / self.timed + self.work)
+        return self._seconds_here / self.work if self.work else None
 
     # Beginning and end
 
@@ -412,6 +420,8 @@ class Coordinator:
 
     def _handle(self, event: Event) -> None:
         if self.range_test is not None and self.range_test.takes(event):
+            if isinstance(event, Finished | Failed):
+                self.work += self.range_test.work
             self._end_range_test()
             return
         way = self.ways.get(event.job)

@@ -90,6 +90,11 @@ class RangeTest:
         seed: of the initial weights, the shuffles and the cut, the same for all.
         seconds: that it may take; with fewer, it takes fewer of the rows.
         pace: seconds that a unit of work (`heuristics.work`) takes.
+
+    Attributes:
+        epochs: of each job.
+        work: of each job, as `heuristics.work` has it.
+        jobs: one for each rate.
     """
 
     def __init__(
@@ -112,6 +117,10 @@ class RangeTest:
         self.jobs = tuple(
             Job(first_job + number, member, seed, seed, cut)
             for number, member in enumerate(_members(config, self.epochs))
+        )
+        n_trained = min(rows, n_rows)
+        self.work = self.epochs * heuristics.work(
+            config, facts.model_copy(update={"n_rows": n_trained})
         )
         self._n_begun = 0
         self._losses: dict[int, float | None] = {}
