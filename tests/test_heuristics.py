@@ -96,7 +96,8 @@ def test_recommendation_gives_a_reason_for_each_value() -> None:
 @pytest.mark.parametrize("facts", [MNIST, WIDE])
 def test_starting_points(facts: DataFacts, epochs: int) -> None:
     points = heuristics.starting_points(facts, epochs)
-    assert list(points) == ["modern default", "recommendation", "note"]
+    names = ["modern default", "without normalization", "wide", "shallow", "recommendation", "note"]
+    assert list(points) == names
     assert all(config.epochs == epochs for config in points.values())
 
 
