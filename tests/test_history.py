@@ -149,7 +149,7 @@ def test_the_next_study_starts_from_it(write_study: Write) -> None:
     """And an audit's verdicts are kept beside; what a study itself found does not count for it."""
     confirmed = SMALL.replace("seeds = 0", "configs = 1\nseeds = 2")
     write_study(confirmed, "first")
-    tuner.tune("first", trials=4)
+    tuner.tune("first", trials=6)
     tuner.audit("first", rules=["S7"], pairs=2)
     (found,) = heuristics.history()
     best = tuner.best("first")
@@ -159,7 +159,7 @@ def test_the_next_study_starts_from_it(write_study: Write) -> None:
     for name, history in (("second", True), ("third", False)):
         start = f"history = {str(history).lower()}\nrate_range"
         write_study(SMALL.replace("rate_range", start), name)
-        tuner.tune(name, trials=3)
+        tuner.tune(name, trials=6)
     points = {
         name: next(
             trial.user_attrs

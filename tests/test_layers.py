@@ -115,6 +115,7 @@ MAY_IMPORT = {
         "config",
         "domains",
         "evaluation",
+        "fleet",
         "heuristics",
         "importance",
         "rate_range",

@@ -244,7 +244,8 @@ def test_the_server_restarts(server: Server, write_study: Write) -> None:
 def test_the_server_stays_away(server: Server, write_study: Write) -> None:
     """What finished meanwhile is kept beside, and told by the next run."""
     # One long trial at a time, so that the server goes in the middle of one.
-    write_study(STUDY.replace("[search]", "[study]\npruner = 'none'\n[search]"))
+    alike = STUDY.partition("[search]")[0] + "[search]\nwidth = 64\ndepth = 2\nbatch_size = 64\n"
+    write_study(f"{alike}[study]\npruner = 'none'\n")
     words = ("--trials", "5", "--workers", "1", "--fleet", "1")
     process = start(*words, TUNER_STORE_SECONDS="5")
     until_finished(process, 2)

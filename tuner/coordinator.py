@@ -183,7 +183,6 @@ class Coordinator:
 
     def _take_up(self) -> None:
         self.store.recover()
-        self._recount()
         self._begin_points()
         self.store.set_budget(self.budget.trials)
         self.store.keep_machine(machine())
@@ -197,14 +196,16 @@ class Coordinator:
         self.files.repair(best)
 
     def _begin_points(self) -> None:
-        """Has the starting points tried whose turn it is, each once."""
+        """Has the starting points tried whose turn it is, each once, if the budget has room."""
+        self._recount()
         tried = {trial.user_attrs.get(SOURCE) for trial in self.store.trials()}
+        room = self._n_left - self.counts.waiting
         for source, params in self.space.starting_points().items():
             waits = source == "recommendation" and self.range_test is not None
             waits |= source == _LAST_POINT and self.counts.complete < _LAST_POINT_AFTER
-            waits |= self._n_left <= 0
-            if source not in tried and not waits:
+            if source not in tried and not waits and room > 0:
                 self.store.enqueue(params, source)
+                room -= 1
 
     def _end(self) -> str:
         """Says what ends the search, or "" to go on.
