@@ -344,7 +344,7 @@ class Confirmer:
 
     def _rows(self, arms: Sequence[Arm], pace: float | None) -> list[list[float]]:
         """Returns the seconds of each arm over each seed, 0 of what has ended."""
-        trials, places = self._store.trials(), self._repeats.side_by_side
+        trials, places = self._store.trials(), self._repeats.places
         each = costs(arms, trials, places, pace, self._facts)
         return [
             [0.0 if self._repeats.find(arm.config, seed) else cost for seed in self._seeds]
@@ -551,7 +551,7 @@ class Confirmer:
     def _last_epoch(self, arm: Arm, pace: float | None) -> float:
         """Estimates how long an epoch of the last training takes, on all rows and alone."""
         assert self._dataset is not None
-        places = self._repeats.side_by_side
+        places = self._repeats.places
         (cost,) = costs([arm], self._store.trials(), places, pace, self._facts)
         n_rows = len(self._dataset.train)
         more = (n_rows + len(self._dataset.validation)) / n_rows

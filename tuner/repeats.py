@@ -91,6 +91,11 @@ class Repeats:
             self._worker.events(_TICK)
         return self._worker.capacity
 
+    @property
+    def places(self) -> int:
+        """How many can run at once by now, at least 1; waits for nothing, and takes no event."""
+        return max(1, self._worker.capacity)
+
     def wait(self, seconds: float) -> None:
         """Waits until all workers have started, at most so long once the first one has.
 
