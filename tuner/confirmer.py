@@ -28,6 +28,8 @@ from .workers import rounded
 
 #: Share of the time that is planned for; the rest is for what the plan got wrong.
 _PLANNED = 0.9
+#: Arms, presets among them, that the last rounds compare at least.
+_LEAST_LEFT = 2
 #: Share of the time that is kept for the last training, if it could use more.
 _LAST = 0.4
 #: Share of the expected time that trainings take at least, as far as a plan trusts the first seed.
@@ -280,6 +282,7 @@ class Confirmer:
         self._seeds = seeds(spec.study.seed, "confirm", self._n_seeds)
         self._select, self._wants_refit = spec.confirm.select, spec.confirm.refit
         self._network: bytes | None = None
+        self._tested_before = False
         self._presets, self._allowed = presets, allowed
         self._config_of, self._handed_over = confirmed, handed_over
         self._dataset, self._facts, self._training = dataset, facts, training
@@ -320,7 +323,11 @@ class Confirmer:
         if self._store.best() is None:
             return None
         end = math.inf if seconds is None else began + seconds
-        last = self._last_seconds([*found, *presets], pace, end - began)
+        arms_in = [*found, *presets]
+        rows = self._rows(arms_in, pace)
+        last = self._last_seconds(arms_in, pace, end - began)
+        if end - began - last < least(rows[: len(found)], rows[len(found) :]):
+            last = 0.0  # a confirmation is worth more than a longer training
         arms = self._train(found, presets, pace, end - last)
         confirmation = self._compared(arms, time.monotonic() - began)
         if confirmation is None:
@@ -328,9 +335,16 @@ class Confirmer:
         before = self._as_before(confirmation)
         if before is not None and (before.refit is not None or not self._refits(before)):
             return before
-        confirmation = self._refitted(before or self._tested(confirmation), pace, end)
-        self._store.keep_confirmation(confirmation)
-        return confirmation
+        self._tested_before = before is not None
+        if before is None:
+            confirmation = self._tested(confirmation)
+            self._store.keep_confirmation(confirmation)  # a cut of what follows loses nothing
+        else:
+            confirmation = before
+        refitted = self._refitted(confirmation, pace, end)
+        if refitted is not confirmation:
+            self._store.keep_confirmation(refitted)
+        return refitted
 
     def _entrants(self) -> tuple[list[Arm], list[Arm]]:
         return entrants(
@@ -389,11 +403,11 @@ class Confirmer:
     def _best(self, arms: list[Arm], n: int, *, keep_presets: bool) -> list[Arm]:
         """Returns the best arms that can win: n of the search, or fewer and presets among them."""
         ranked = sorted(arms, key=self._rank)
-        allowed = [arm for arm in ranked if arm.is_allowed]
+        alive = [arm for arm in ranked if not arm.reason]
         if keep_presets:
-            found = [arm for arm in ranked if not arm.is_preset]
-            return [*found[:n], *(arm for arm in ranked if arm.is_preset)]
-        return allowed[:n]
+            found = [arm for arm in alive if not arm.is_preset]
+            return [*found[:n], *(arm for arm in alive if arm.is_preset)]
+        return [arm for arm in alive if arm.is_allowed][: max(n, _LEAST_LEFT)]
 
     def _rank(self, arm: Arm) -> float:
         sign = 1 if self._direction == "maximize" else -1
@@ -565,7 +579,11 @@ class Confirmer:
             pace: seconds that a unit of work took in the search, if that is known.
             seconds: that there are; a share of them is enough to train it less long.
         """
-        known = [arm for arm in arms if arm.search is not None and arm.is_allowed]
+        known = [
+            arm
+            for arm in arms
+            if arm.search is not None and arm.is_allowed and isinstance(arm.config, MLPConfig)
+        ]
         if not self._wants_refit or self._dataset is None or not known:
             return 0.0
         sign = 1 if self._direction == "maximize" else -1
@@ -581,6 +599,8 @@ class Confirmer:
         winning, seed = confirmation.winning, self._seeds[0]
         config = self._handed_over(winning, None)
         epoch, left = self._last_epoch(winning, pace), end - time.monotonic()
+        if left <= 0:
+            return confirmation
         if config.epochs * epoch > _PLANNED * left:
             epochs = max(winning.config.epochs, int(_PLANNED * left / epoch))
             config = self._handed_over(winning, epochs)
@@ -591,6 +611,9 @@ class Confirmer:
         test = None
         if confirmation.test_metric:
             assert self._dataset is not None
+            if self._tested_before:  # an opening of its own, in a later call than the others
+                openings = self._store.open_test()
+                confirmation = confirmation.model_copy(update={"test_openings": openings})
             tests = rounded(solo.test_mlp(self._network, self._dataset))
             test = tests.get(confirmation.test_metric)
         refit = Refit(config=config, seed=seed, test=test)

@@ -290,6 +290,7 @@ class Coordinator:
         if self.range_test is not None:
             for job in self.range_test.jobs:
                 self.worker.cancel(job.id)
+            self.range_test = None  # a search that goes on does without
         self.store.spend(self.seconds)
         self.seconds_before, self.began = self._seconds_here, None
         self._recount()
@@ -320,6 +321,8 @@ class Coordinator:
         while self._has_place and self._is_worth_beginning:
             # The first trial has begun by then, which is a starting point.
             if self.range_test is not None and self.fates and self.range_test.is_waiting:
+                if self._n_left <= 0:
+                    return
                 self.worker.submit(self.range_test.begin())
             else:
                 if len(self.under_way) >= self._at_once or self._n_left <= 0:
@@ -344,7 +347,12 @@ class Coordinator:
         """Trials that are under way at once: a share of the budget's, unless the user says so."""
         if self.at_once is not None:
             return self.at_once
-        return max(STARTUP_TRIALS, int(_AT_ONCE * self._trials_expected()))
+        wanted = max(STARTUP_TRIALS, int(_AT_ONCE * self._trials_expected()))
+        if not isinstance(
+            self.space, MLPSpace
+        ):  # each place is a worker, which is not to stand idle
+            return max(wanted, self.worker.capacity)
+        return wanted
 
     def _trials_expected(self) -> float:
         """Returns how many trials the budget has room for, as far as that is known."""
@@ -403,8 +411,12 @@ class Coordinator:
             or self.n_declined >= _MOST_DECLINED
         ):
             return False
-        seconds = pace * heuristics.work(config, self.facts) * config.epochs
-        return seconds * self.evaluation.folds > _MOST_OF_THE_TIME * 60 * minutes
+        most = _MOST_OF_THE_TIME * 60 * minutes / (pace * self.evaluation.folds * config.epochs)
+        if isinstance(
+            self.space, MLPSpace
+        ):  # where even a usual one takes more, that is the measure
+            most = max(most, heuristics.work(self.space.usual, self.facts))
+        return heuristics.work(config, self.facts) > most
 
     def _cancel(self, way: UnderWay) -> None:
         """Ends what is left of a trial's trainings."""

@@ -113,7 +113,7 @@ def opened(
         workers=workers,
         devices=devices,
         cluster=cluster,
-        at_most=min(full.folds * (at_most or sys.maxsize), fleet or sys.maxsize),
+        at_most=full.folds * min(at_most or sys.maxsize, fleet or sys.maxsize),
         epoch_seconds=60 * spec.study.epoch_minutes,
     )
     space = _space(spec, classes, facts, full.epochs)

@@ -27,7 +27,7 @@ from .rate_range import RangeTest
 from .repeats import Repeats, seeds
 from .results import Best
 from .space import MLPSpace
-from .storage import Counts
+from .storage import Counts, count
 from .study import BudgetSpec, StudySpec, load_study
 from .winner import Arm, Confirmation
 from .workers import Devices
@@ -192,7 +192,7 @@ def _evaluated(
     """
     store, space, facts = open_study.store, open_study.space, open_study.facts
     evaluation, pace = open_study.evaluation, 0.0
-    if store.evaluation is None:
+    if store.evaluation is None or not count(store.trials()).finished:
         if budget.minutes is not None and isinstance(space, MLPSpace) and facts is not None:
             repeats.wait(_WORKERS_SECONDS)
             began = time.monotonic()

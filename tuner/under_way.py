@@ -68,8 +68,8 @@ class UnderWay:
             self._ends[event.job].clear()
         self._ends[event.job].append(time.monotonic())
         self._epochs[event.job][event.epoch] = event.metrics
-        while all(self.view.epoch + 1 in epochs for epochs in self._epochs.values()):
-            epoch = self.view.epoch + 1
+        common = set.intersection(*(set(epochs) for epochs in self._epochs.values()))
+        for epoch in sorted(epoch for epoch in common if epoch > self.view.epoch):
             score = self._mean([epochs[epoch] for epochs in self._epochs.values()])[metric]
             self.view = replace(self.view, epoch=epoch, score=score)
             yield epoch, score

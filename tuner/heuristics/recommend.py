@@ -231,7 +231,6 @@ def _blended(
         "width": max(1, round(rule * number("width_ratio"))),
         "depth": round(mean("depth")),
         "dropout": round(mean("dropout"), 3),
-        "weight_decay": number("weight_decay"),
         "final_ratio": number("final_ratio"),
         "learning_rate": number("base_learning_rate")
         * rate_factor(named["optimizer"], named["batch_size"]),

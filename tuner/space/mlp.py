@@ -173,12 +173,12 @@ class MLPSpace:
     def allows(self, config: MLPConfig) -> bool:
         """Says whether a trial could have this config: each value lies in its domain.
 
-        No decay at all counts as the least of a range.
+        A decay below a range counts as its least: both are none.
         """
         values = config.model_dump()
         for field, domain in self.domains.items():
             near, value = self.config(self.params(config)).model_dump()[field], values[field]
-            if isinstance(domain, Range) and field == "weight_decay" and value == 0:
+            if isinstance(domain, Range) and field == "weight_decay" and value <= near:
                 continue
             if isinstance(value, float) and not math.isclose(near, value, rel_tol=1e-3):
                 return False

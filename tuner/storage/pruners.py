@@ -37,7 +37,7 @@ class GainPruner(optuna.pruners.BasePruner):
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Says whether a trial is to end after the epoch that it reported last."""
         epoch = trial.last_step
-        if epoch not in self.rungs:
+        if epoch is None or not self._is_at_a_rung(trial, epoch):
             return False
         sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
         ended = [
@@ -50,6 +50,11 @@ class GainPruner(optuna.pruners.BasePruner):
         gain = float(np.quantile([last - then for last, then in ended], self._quantile))
         best = max(last for last, _ in ended)
         return sign * trial.intermediate_values[epoch] + gain < best
+
+    def _is_at_a_rung(self, trial: FrozenTrial, epoch: int) -> bool:
+        """Says whether an epoch is the first one reported from a rung on, and no later rung's."""
+        before = max((step for step in trial.intermediate_values if step < epoch), default=0)
+        return any(before < rung <= epoch for rung in self.rungs)
 
 
 def make_pruner(name: Pruner, epochs: int) -> optuna.pruners.BasePruner:

@@ -147,7 +147,8 @@ def count(trials: list[FrozenTrial]) -> Counts:
     """Counts trials by how they ended."""
     states = [trial.state for trial in trials]
     interrupted = sum(INTERRUPTED in trial.user_attrs for trial in trials if _is_failed(trial))
-    declined = sum(DECLINED in trial.user_attrs for trial in trials)
+    pruned = TrialState.PRUNED
+    declined = sum(DECLINED in trial.user_attrs for trial in trials if trial.state == pruned)
     return Counts(
         complete=states.count(TrialState.COMPLETE),
         pruned=states.count(TrialState.PRUNED) - declined,

@@ -188,7 +188,11 @@ class StudyStore(Closing):
         """Ends what a process that is gone left running, to be run again; returns how many."""
         left = [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
         for trial in left:
-            self.interrupt(trial, "the process was gone")
+            if DECLINED in trial.user_attrs:
+                with translated(self._location, StoreLostError, "ending a trial"):
+                    self.study.tell(trial.number, state=TrialState.PRUNED)
+            else:
+                self.interrupt(trial, "the process was gone")
         return len(left)
 
     def ask(self) -> optuna.Trial:

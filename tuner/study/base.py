@@ -75,9 +75,10 @@ class ConfirmSection(Section):
     Attributes:
         configs: best ones of the search that are trained again.
         seeds: for those that last to the end, at least 2; 0 confirms nothing.
-        share: of `budget.minutes` that the search leaves for it, at most.
-        refit: train the winner once more, on all rows but the test rows, and hand that network
-            over.
+        share: of `budget.minutes` that the search leaves for it, at most, unless two configs over
+            two cuts take more.
+        refit: train the winner once more, if it is an MLP, on all rows but the test rows, and hand
+            that network over.
         select: "best" is the best mean; "one_se" the smallest network within one standard error of
             it, an error of the differences cut by cut.
     """
@@ -97,10 +98,11 @@ class ConfirmSection(Section):
 
 
 class StartSection(Section):
-    """What a search of MLPs learns before it starts.
+    """What a search of MLPs learns before it draws.
 
     Attributes:
-        rate_range: try learning rates for one epoch, and start the recommendation from the result.
+        rate_range: try learning rates for 100 steps beside the first trial, and start the
+            recommendation from the result.
         history: let the recommendation start from what earlier studies found.
     """
 
