@@ -256,6 +256,43 @@ def test_the_network_is_the_one_of_the_median_seed(write_study: Write) -> None:
     assert sorted(winning.scores)[1] == winning.scores[index]
 
 
+def test_the_network_handed_over_has_seen_all_rows_but_the_test_rows(write_study: Write) -> None:
+    """Else a fifth of the user's rows is wasted, or the test score is one of rows it trained on."""
+    write_study(CONFIRMED)
+    best = tuner.tune("small").best
+    assert best is not None and best.confirmed is not None and best.confirmed.is_refit
+    dataset = load("wine", Path())
+    model = tuner.load_model("small")
+    rows = torch.cat([torch.from_numpy(part.x) for part in (dataset.train, dataset.validation)])
+    assert torch.allclose(model.input_mean, rows.double().mean(0).float(), rtol=1e-5)  # type: ignore[arg-type]
+    with torch.no_grad():
+        outputs = model(torch.from_numpy(dataset.test.x))
+        loss = torch.nn.functional.cross_entropy(outputs, torch.from_numpy(dataset.test.y))
+    assert float(loss) == pytest.approx(best.confirmed.network_test, rel=1e-4)
+    assert tuner.confirmation("small").test_openings == 1  # type: ignore[union-attr]
+
+
+def test_a_cut_last_training_loses_no_confirmation(write_study: Write) -> None:
+    """Else Ctrl-C in the last seconds throws the winner away, and opens the test part again."""
+    write_study(CONFIRMED)
+
+    class Cutting(Recorder):
+        def begin(self, message: str) -> None:
+            super().begin(message)
+            if message.startswith("training the winner"):
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(InterruptedStudyError):
+        tuner.tune("small", observer=Cutting())
+    stored = storage.read_study("small").user_attrs
+    before = Confirmation.model_validate_json(stored["confirmation"])
+    assert (before.refit, before.test_openings) == (None, 1)
+    recorder = Recorder()
+    after = tuner.tune("small", observer=recorder).confirmation
+    assert after is not None and after.refit is not None
+    assert (recorder.told, after.arms, after.winner) == ([], before.arms, before.winner)
+
+
 def test_the_same_again_trains_nothing_and_opens_no_test(write_study: Write) -> None:
     write_study(CONFIRMED)
     first = tuner.tune("small")

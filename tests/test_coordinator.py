@@ -20,7 +20,8 @@ from tuner.progress import Ended, Observer, Snapshot
 from tuner.rate_range import RangeTest
 from tuner.space import MLPSpace
 from tuner.study import BudgetSpec, load_study
-from tuner.workers import Event, Failed, Finished, FleetCrew, Job, ThreadWorker
+from tuner.under_way import UnderWay
+from tuner.workers import Event, Failed, Finished, FleetCrew, Job, Progress, ThreadWorker
 
 from .conftest import SMALL, Write
 
@@ -158,6 +159,29 @@ def test_folds_train_wherever_there_is_room(write_study: Write, trainer: str) ->
         if each == trainer:
             before = first.user_attrs["fold_scores"]
     assert first.user_attrs["fold_scores"] == pytest.approx(before, rel=1e-4)
+
+
+def test_epochs_that_are_not_scored_are_passed_over() -> None:
+    """Else a module that validates every second epoch has no scores, and is never pruned."""
+    study = optuna.create_study()
+    way = UnderWay(study.ask(), "sampler", MLPConfig(epochs=6), seed=1, shuffle_seed=0, folds=2)
+    first, second = (job.id for job in way.jobs)
+    told = []
+    for epoch in (2, 4, 6):
+        for job, score in ((first, epoch), (second, epoch + 1)):
+            event = Progress(job, epoch, {"val_loss": float(score)}, shuffle=epoch - 1)
+            told += list(way.progressed(event, "val_loss"))
+    assert told == [(2, 2.5), (4, 4.5), (6, 6.5)]
+
+
+def test_a_declined_trial_counts_for_nothing_even_if_it_was_cut() -> None:
+    """Else a crash while a trial is declined lets one trial too many run."""
+    study = optuna.create_study()
+    cut, whole = study.ask(), study.ask()
+    for trial in (cut, whole):
+        trial.set_user_attr("declined", True)
+    study.tell(whole, state=TrialState.PRUNED)
+    assert (storage.count(study.trials).pruned, storage.count(study.trials).finished) == (0, 0)
 
 
 def test_a_pruned_trial_ends_all_its_folds(write_study: Write) -> None:

@@ -93,3 +93,20 @@ def test_one_that_gains_late_goes_on(direction: Direction) -> None:
     assert pruned_after(study, direction, ours) == []
     by_median = study_of(direction, complete, optuna.pruners.MedianPruner())
     assert pruned_after(by_median, direction, ours)  # as a pruner does that compares epochs
+
+
+def test_a_rung_between_two_reports_counts_for_the_next() -> None:
+    """Else trials that are validated every few epochs are never pruned, or at every epoch."""
+    study = optuna.create_study(direction="maximize", pruner=GainPruner(EPOCHS))
+    for _ in range(3):
+        trial = study.ask()
+        for epoch in range(4, EPOCHS + 1, 4):
+            trial.report(0.9, epoch)
+        study.tell(trial, 0.9)
+    trial = study.ask()
+    found = []
+    for epoch in range(4, EPOCHS + 1, 4):
+        trial.report(0.1, epoch)
+        if trial.should_prune():
+            found.append(epoch)
+    assert found == [12, 20]

@@ -134,6 +134,18 @@ def test_refuses_label_smoothing_in_a_regression(write_study: Write) -> None:
         space_of(write_study, "label_smoothing = { low = 0.0, high = 0.1 }", facts)
 
 
+@pytest.mark.parametrize(("n_rows", "epochs"), [(50, 3), (114, 20), (1_000, 3), (50_000, 10)])
+def test_the_modern_default_is_allowed_whatever_the_rows(
+    write_study: Write, n_rows: int, epochs: int
+) -> None:
+    """Else what is often the best network of small data cannot win, and the file gets the blame."""
+    facts = DataFacts(n_inputs=20, n_outputs=2, n_rows=n_rows)
+    space = MLPSpace.of(load_study(write_study(HEAD)), facts, epochs)
+    assert space.allowed_presets()["modern default"]
+    preset = space.presets(epochs)["modern default"]
+    assert preset == space.config(space.starting_points()["modern default"])
+
+
 def test_few_inputs_leave_wide_networks(write_study: Write) -> None:
     """Else the rule of a table with few inputs keeps the networks away that would do best."""
     few = DataFacts(n_inputs=5, n_outputs=2, n_rows=1000)
