@@ -317,8 +317,9 @@ def test_the_time_is_for_all_calls_together(write_study: Write) -> None:
     for _ in range(4):
         result = tuner.tune("small")
     spent = result.seconds + storage.read_study("small").user_attrs["confirmation_seconds"]
-    # Of 3.6 s, what a call cannot put off is on top: the networks that the test rows need.
-    assert 1.8 < spent < 3.6 + 4.0
+    # What a call cannot put off is on top: the networks that the test rows need. With time of its
+    # own for each call it would be four times 3.6 s.
+    assert 1.8 < spent < 3 * 3.6
 
 
 def test_a_better_trial_is_told_until_it_is_confirmed(write_study: Write) -> None:

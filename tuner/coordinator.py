@@ -445,9 +445,11 @@ class Coordinator:
                 self._count_work(way.view.config)
                 self._progress(way, event)
             case Finished():
-                del self.ways[event.job]
+                # The last one is let go when the store has it: until then it is handled again.
                 if way.finished(event):
                     self._complete(way)
+                else:
+                    del self.ways[event.job]
             case Failed(diverged=True, reason=reason):
                 self._ended(way, "pruned", f"diverged: {reason}")
             case Failed(hopeless=True, reason=reason):
@@ -496,6 +498,8 @@ class Coordinator:
         if self.best is None or self._is_better(value, self.best):
             self.files.stage(number, network.checkpoint)
         self.store.complete(way.trial, value)
+        for job in way.jobs:  # which have all ended
+            self.ways.pop(job.id, None)
         self.lengths.append(time.monotonic() - way.began)
         self._ended(way, "complete")
         if self.best is not None and self.best.trial == number:
