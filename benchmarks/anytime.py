@@ -29,10 +29,10 @@ from rich.table import Table
 import tuner
 from tuner import open_study, storage
 from tuner.config import MLPConfig
-from tuner.solo import train_mlp
 from tuner.storage.reading import CONFIRMATION_SECONDS
 from tuner.study import load_study
 
+from .presets import network_error, outputs_of, trained
 from .throughput import write_arrays
 
 HERE = Path(__file__).parent
@@ -240,17 +240,9 @@ def scored(study: Path, config: MLPConfig, seed: int) -> float:
     spec = load_study(study)
     dataset = open_study.load_data(spec)
     assert dataset is not None
-    scores: list[float] = []
-    train_mlp(
-        config,
-        dataset,
-        seed=seed,
-        shuffle_seed=seed,
-        accelerator="cpu",
-        on_epoch=lambda _, metrics: scores.append(metrics["val_accuracy"]),
-        cancelled=lambda: False,
-    )
-    return scores[-1]
+    model, _ = trained(config, dataset, seed)
+    part = dataset.validation
+    return 1 - network_error(dataset, outputs_of(model, part.x), part)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,11 @@ from optuna.trial import TrialState, create_trial
 import tuner
 from tuner import heuristics, storage
 from tuner.config import MLPConfig
-from tuner.confirmer import Plan, costs, entrants, least, plan, rounds
 from tuner.data import Cut, load
+from tuner.entrants import costs, entrants
 from tuner.errors import InputError, InterruptedStudyError, StudyFileError
 from tuner.progress import Observer, Repeated
+from tuner.rounds import Plan, least, plan, rounds
 from tuner.space import MLPSpace
 from tuner.study import load_study
 from tuner.winner import Arm, Confirmation, Direction, choose

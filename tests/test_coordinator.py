@@ -1,5 +1,6 @@
 """What a search gives its workers, and when: a real store and real trainings, written down."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,7 +107,7 @@ def coordinator(
         observer,
         found.interruption,
         range_test=range_test,
-        at_once=at_once,
+        fleet=at_once,
     )
 
 
@@ -253,6 +254,18 @@ def test_the_range_test_runs_beside_the_first_trial(write_study: Write) -> None:
     config = MLPConfig.from_json(recommended.user_attrs["config"])
     assert config.learning_rate == pytest.approx(test.found.suggested, rel=1e-3)
     assert config.learning_rate != pytest.approx(found.space.recommendation.learning_rate)
+
+
+def test_a_tested_rate_outlives_the_process(write_study: Write) -> None:
+    """Else a study that is cut and resumed starts its recommendation where no test said to."""
+    wide = "learning_rate = { low = 1e-6, high = 10.0, log = true }\n"
+    write_study(SMALL.replace("rate_range = false", "rate_range = true") + wide)
+    tuner.tune("small", trials=3, fleet=40)
+    assert "recommendation" not in {trial.user_attrs["source"] for trial in trials()}
+    tuner.tune("small", trials=6, fleet=40)
+    tested = json.loads(storage.read_study("small").user_attrs["rate_range"])["suggested"]
+    (found,) = [trial for trial in trials() if trial.user_attrs["source"] == "recommendation"]
+    assert found.user_attrs["learning_rate"] == pytest.approx(tested)
 
 
 def test_the_note_comes_after_three_complete_trials(write_study: Write) -> None:

@@ -10,237 +10,29 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import fmean
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from . import heuristics, solo
-from .config import Config, DataFacts, MLPConfig, ModuleConfig, config_from_json
+from . import solo
+from .config import Config, DataFacts, MLPConfig, ModuleConfig
 from .data import Cut, Dataset
+from .entrants import costs, entrants
 from .fleet import cores
 from .progress import Observer
 from .repeats import Repeats, seeds
-from .storage import CONFIG, EPOCH_SECONDS, StudyStore
+from .rounds import PLANNED, Plan, least, plan
+from .storage import StudyStore
 from .study import StudySpec
-from .winner import Arm, Confirmation, Direction, Refit, choose
+from .winner import Arm, Confirmation, Refit, choose
 from .workers import rounded
 
-#: Share of the time that is planned for; the rest is for what the plan got wrong.
-_PLANNED = 0.9
 #: Arms, presets among them, that the last rounds compare at least.
 _LEAST_LEFT = 2
 #: Share of the time that is kept for the last training, if it could use more.
 _LAST = 0.4
 #: Share of the expected time that trainings take at least, as far as a plan trusts the first seed.
 _FASTEST = 0.5
-#: Cuts that all candidates are trained over, at least.
-_FIRST_CUTS = 2
-#: Candidates that are trained over all cuts, if there are so many.
-_LAST_CONFIGS = 3
-
-
-@dataclass(frozen=True)
-class Round:
-    """A part of a confirmation.
-
-    Attributes:
-        n_configs: that take part, the best of the round before.
-        n_cuts: over which each of them is trained when it ends, earlier rounds included.
-    """
-
-    n_configs: int
-    n_cuts: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How much of a confirmation there is time for.
-
-    Attributes:
-        rounds: each with fewer configs over more cuts.
-        presets_stay: presets are trained over all cuts even if they fall behind.
-        seconds: that it will take, about.
-    """
-
-    rounds: tuple[Round, ...]
-    presets_stay: bool
-    seconds: float
-
-    @property
-    def n_configs(self) -> int:
-        """Configs of the search that take part."""
-        return self.rounds[0].n_configs
-
-    @property
-    def n_seeds(self) -> int:
-        """Cuts that the last of them are trained over."""
-        return self.rounds[-1].n_cuts
-
-
-def rounds(n_configs: int, n_seeds: int) -> tuple[Round, ...]:
-    """Returns the rounds of so many configs over so many cuts in the end.
-
-    >>> [(each.n_configs, each.n_cuts) for each in rounds(8, 5)]
-    [(8, 2), (4, 3), (3, 5)]
-    """
-    found, n_cuts = [], min(_FIRST_CUTS, n_seeds)
-    while True:
-        found.append(Round(n_configs, n_cuts))
-        if n_cuts == n_seeds:
-            return tuple(found)
-        n_configs = min(n_configs, max(_LAST_CONFIGS, math.ceil(n_configs / 2)))
-        n_cuts = min(n_seeds, math.ceil(1.5 * n_cuts))
-
-
-def plan(
-    configs: Sequence[Sequence[float]],
-    presets: Sequence[Sequence[float]],
-    n_seeds: int,
-    seconds: float = math.inf,
-) -> Plan:
-    """Plans what fits into some time: first with fewer configs, then with fewer seeds.
-
-    Args:
-        configs: seconds of the training over each seed, of each config of the search, the best
-            first; 0 of those that have ended.
-        presets: the same of each preset; none of them is left out of the first round.
-        n_seeds: as many as are wanted.
-        seconds: that there are.
-    """
-    most = len(configs)
-    sizes = [(n, n_seeds) for n in range(most, min(most, _LAST_CONFIGS + 1) - 1, -1)]
-    sizes += [(min(n, most), n_seeds) for n in (4, 3)]
-    for fewer in range(n_seeds - 1, 1, -1):
-        sizes += [(min(n, most), fewer) for n in (5, 4, 3)]
-    sizes += [(min(n, most), _FIRST_CUTS) for n in (2, 1)]
-    plans = [_planned(configs, presets, n, min(seeds, n_seeds), stay=False) for n, seeds in sizes]
-    plans.insert(0, _planned(configs, presets, *sizes[0], stay=True))
-    return next((each for each in plans if each.seconds <= _PLANNED * seconds), plans[-1])
-
-
-def least(configs: Sequence[Sequence[float]], presets: Sequence[Sequence[float]]) -> float:
-    """Returns the seconds of the least that is worth it: two configs and the presets over two cuts.
-
-    Args:
-        configs: as `plan` takes them.
-        presets: as `plan` takes them.
-    """
-    return _planned(configs, presets, min(2, len(configs)), _FIRST_CUTS, stay=False).seconds
-
-
-def _planned(
-    configs: Sequence[Sequence[float]],
-    presets: Sequence[Sequence[float]],
-    n_configs: int,
-    n_seeds: int,
-    *,
-    stay: bool,
-) -> Plan:
-    """Adds up a plan, as if the first of the configs were the ones that go on."""
-    steps = rounds(n_configs, n_seeds)
-    total, before = 0.0, 0
-    for step in steps:
-        rows = [*configs[: step.n_configs], *(presets if stay or before == 0 else ())]
-        total += sum(sum(row[before : step.n_cuts]) for row in rows)
-        before = step.n_cuts
-    return Plan(steps, stay, total)
-
-
-def entrants(
-    trials: Sequence[FrozenTrial],
-    direction: Direction,
-    n: int,
-    presets: Mapping[str, Config],
-    allowed: Mapping[str, bool] | None = None,
-    config_of: Callable[[FrozenTrial], Config] | None = None,
-) -> tuple[list[Arm], list[Arm]]:
-    """Returns the best configs of a search, best first, and the presets; without scores yet.
-
-    Of trials that score the same, the one with the lower validation loss comes first.
-
-    Args:
-        trials: of the study; only complete ones can be entered.
-        direction: which way a score is better.
-        n: configs of the search, at most; one that several trials had is entered once, and one that
-            is a preset's is the preset.
-        presets: by name.
-        allowed: whether the study file allows each of them; None is all of them.
-        config_of: makes the config that a trial's parameters mean in a confirmation; None is the
-            trial's own.
-    """
-    sign = 1 if direction == "maximize" else -1
-    scored = [
-        (-sign * trial.value, trial.user_attrs.get("val_loss", 0.0), trial.number, trial)
-        for trial in trials
-        if trial.state == TrialState.COMPLETE and trial.value is not None
-    ]
-    found: dict[str, Arm] = {}
-    for *_, number, trial in sorted(scored, key=lambda entry: entry[:3]):
-        own = config_from_json(trial.user_attrs[CONFIG])
-        config = own if config_of is None else config_of(trial)
-        found.setdefault(
-            config.to_json(),
-            Arm(
-                name=f"trial {number}",
-                trial=number,
-                config=config,
-                n_parameters=0,
-                search=trial.value,
-                search_epochs=own.epochs,
-                scores=(),
-            ),
-        )
-    others = []
-    for name, config in presets.items():
-        same = found.pop(config.to_json(), None)
-        others.append(
-            Arm(
-                name=name,
-                trial=None if same is None else same.trial,
-                config=config,
-                n_parameters=0,
-                search=None if same is None else same.search,
-                search_epochs=None if same is None else same.search_epochs,
-                scores=(),
-                is_preset=True,
-                is_allowed=allowed is None or allowed[name],
-            )
-        )
-    return list(found.values())[:n], others
-
-
-def costs(
-    arms: Sequence[Arm],
-    trials: Sequence[FrozenTrial],
-    side_by_side: int,
-    pace: float | None = None,
-    facts: DataFacts | None = None,
-) -> tuple[float, ...]:
-    """Estimates what one training of each arm adds to the time, where others train beside it.
-
-    Of an MLP that is its work at the pace of the search. Else it is what its trial took for all its
-    epochs, over how many train at once; a preset's trial is the one that started from it.
-
-    Args:
-        arms: whose configs are trained.
-        trials: of the study, at least one of which is complete.
-        side_by_side: how many train at once.
-        pace: seconds that a unit of work (`heuristics.work`) took in the search, if that is known.
-        facts: sizes of the data, if they are known.
-    """
-    known = {trial.number: trial.user_attrs.get(EPOCH_SECONDS) for trial in trials}
-    of_source = {trial.user_attrs.get("source"): trial.number for trial in trials}
-    usual = median([seconds for seconds in known.values() if seconds] or [0.0])
-
-    def cost(arm: Arm) -> float:
-        if pace is not None and facts is not None and isinstance(arm.config, MLPConfig):
-            return pace * heuristics.work(arm.config, facts) * arm.config.epochs
-        number = of_source.get(arm.name, -1) if arm.trial is None else arm.trial
-        epoch = float(known.get(number) or usual)
-        return epoch * arm.config.epochs / max(1, side_by_side)
-
-    return tuple(cost(arm) for arm in arms)
 
 
 class Confirmer:
@@ -301,7 +93,7 @@ class Confirmer:
         configs, others = rows[: len(found)], rows[len(found) :]
         last = self._last_seconds([*found, *presets], pace, seconds)
         wanted = plan(configs, others, self._n_seeds, max(0.0, seconds - last)).seconds
-        return max(wanted, least(configs, others)) / _PLANNED + last
+        return max(wanted, least(configs, others)) / PLANNED + last
 
     def run(self, seconds: float | None = None, pace: float | None = None) -> Confirmation | None:
         """Confirms the best configs as far as there is time; what ended before is not run again.
@@ -601,8 +393,8 @@ class Confirmer:
         epoch, left = self._last_epoch(winning, pace), end - time.monotonic()
         if left <= 0:
             return confirmation
-        if config.epochs * epoch > _PLANNED * left:
-            epochs = max(winning.config.epochs, int(_PLANNED * left / epoch))
+        if config.epochs * epoch > PLANNED * left:
+            epochs = max(winning.config.epochs, int(PLANNED * left / epoch))
             config = self._handed_over(winning, epochs)
         self._observer.begin("training the winner on all rows but the test rows")
         self._network = self._repeats.whole(config, seed, end=None if math.isinf(end) else end)

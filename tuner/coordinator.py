@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
 from statistics import median
+from typing import Any
 
 import optuna
 
@@ -96,7 +97,7 @@ class Coordinator:
         timed: float = 0.0,
         reserve: Callable[[float | None], float] = lambda pace: 0.0,
         range_test: RangeTest | None = None,
-        at_once: int | None = None,
+        fleet: int | None = None,
     ) -> None:
         self.spec = spec
         self.budget = budget
@@ -104,7 +105,7 @@ class Coordinator:
         self.timed = timed
         self.reserve = reserve
         self.range_test = range_test
-        self.at_once = at_once
+        self.fleet = fleet
         self.metric = metric
         self.facts = facts
         self.classes = classes
@@ -117,6 +118,7 @@ class Coordinator:
         self.files = ResultFiles(spec.name)
         self.inbox: deque[Event] = deque()
         self.n_declined = 0  # in a row
+        self.points: dict[str, dict[str, Any]] = {}  # to start from, that have not begun
         self.under_way: dict[int, UnderWay] = {}
         self.ways: dict[int, UnderWay] = {}  # the same, by the ids of their jobs
         #: Of each trial that was given to the worker: why it failed, or None.
@@ -183,6 +185,10 @@ class Coordinator:
 
     def _take_up(self) -> None:
         self.store.recover()
+        tried = {trial.user_attrs.get(SOURCE) for trial in self.store.trials()}
+        points = self.space.starting_points()
+        self.points = {source: points[source] for source in points if source not in tried}
+        self._recount()
         self._begin_points()
         self.store.set_budget(self.budget.trials)
         self.store.keep_machine(machine())
@@ -197,14 +203,15 @@ class Coordinator:
 
     def _begin_points(self) -> None:
         """Has the starting points tried whose turn it is, each once, if the budget has room."""
+        if not self.points:
+            return
         self._recount()
-        tried = {trial.user_attrs.get(SOURCE) for trial in self.store.trials()}
         room = self._n_left - self.counts.waiting
-        for source, params in self.space.starting_points().items():
+        for source in list(self.points):
             waits = source == "recommendation" and self.range_test is not None
             waits |= source == _LAST_POINT and self.counts.complete < _LAST_POINT_AFTER
-            if source not in tried and not waits and room > 0:
-                self.store.enqueue(params, source)
+            if not waits and room > 0:
+                self.store.enqueue(self.points.pop(source), source)
                 room -= 1
 
     def _end(self) -> str:
@@ -345,14 +352,11 @@ class Coordinator:
     @property
     def _at_once(self) -> int:
         """Trials that are under way at once: a share of the budget's, unless the user says so."""
-        if self.at_once is not None:
-            return self.at_once
+        if self.fleet is not None:
+            return self.fleet
         wanted = max(STARTUP_TRIALS, int(_AT_ONCE * self._trials_expected()))
-        if not isinstance(
-            self.space, MLPSpace
-        ):  # each place is a worker, which is not to stand idle
-            return max(wanted, self.worker.capacity)
-        return wanted
+        # Of modules each place is a worker, which is not to stand idle.
+        return wanted if isinstance(self.space, MLPSpace) else max(wanted, self.worker.capacity)
 
     def _trials_expected(self) -> float:
         """Returns how many trials the budget has room for, as far as that is known."""
@@ -412,9 +416,8 @@ class Coordinator:
         ):
             return False
         most = _MOST_OF_THE_TIME * 60 * minutes / (pace * self.evaluation.folds * config.epochs)
-        if isinstance(
-            self.space, MLPSpace
-        ):  # where even a usual one takes more, that is the measure
+        if isinstance(self.space, MLPSpace):
+            # Where even a usual network takes more, that is the measure.
             most = max(most, heuristics.work(self.space.usual, self.facts))
         return heuristics.work(config, self.facts) > most
 
@@ -482,6 +485,8 @@ class Coordinator:
         if found is not None and isinstance(self.space, MLPSpace):
             self.store.keep_rate_range(found.model_dump_json())
             self.space = replace(self.space, rate=found.suggested)
+            if "recommendation" in self.points:
+                self.points["recommendation"] = self.space.starting_points()["recommendation"]
         self._begin_points()
 
     def _complete(self, way: UnderWay) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from .fleet import cores
 from .importance import importances
 from .open_study import OpenStudy, Trainer, opened
 from .progress import Observer
-from .rate_range import RangeTest
+from .rate_range import RangeTest, RateRange
 from .repeats import Repeats, seeds
 from .results import Best
 from .space import MLPSpace
@@ -234,6 +234,9 @@ def _coordinator(
     fleet: int | None,
     observer: Observer,
 ) -> Coordinator:
+    space, kept = open_study.space, open_study.store.rate_range
+    if isinstance(space, MLPSpace) and kept is not None:
+        space = replace(space, rate=RateRange.model_validate_json(kept).suggested)
     share = 0.0 if budget.minutes is None else 60 * budget.minutes * open_study.spec.confirm.share
     return Coordinator(
         open_study.spec,
@@ -242,7 +245,7 @@ def _coordinator(
         open_study.metric,
         open_study.facts,
         () if open_study.dataset is None else open_study.dataset.classes,
-        open_study.space,
+        space,
         open_study.store,
         open_study.worker,
         observer,
@@ -250,7 +253,7 @@ def _coordinator(
         timed=pace,
         reserve=lambda pace: 0.0 if confirmer is None else confirmer.needs(share, pace),
         range_test=_range_test(open_study, budget, pace),
-        at_once=fleet,
+        fleet=fleet,
     )
 
 

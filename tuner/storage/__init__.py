@@ -2,12 +2,10 @@
 
 from .location import Location, PostgreSQL, SQLiteFile, locate
 from .patience import is_gone
-from .pruners import GainPruner
 from .reading import (
     ABLATION,
     AUDIT,
     CONFIG,
-    DECLINED,
     EPOCH_SECONDS,
     EVALUATION,
     FACTS,
@@ -41,11 +39,9 @@ __all__ = [
     "STARTUP_TRIALS",
     "confirmation_of",
     "CONFIG",
-    "DECLINED",
     "EPOCH_SECONDS",
     "EVALUATION",
     "FOLD_SCORES",
-    "GainPruner",
     "INTERRUPTED",
     "RETRY_OF",
     "Counts",

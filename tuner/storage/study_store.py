@@ -309,6 +309,13 @@ class StudyStore(Closing):
         with translated(self._location, StoreLostError, "keeping how trials are scored"):
             self.study.set_user_attr(EVALUATION, text)
 
+    @property
+    def rate_range(self) -> str | None:
+        """What a learning-rate range test found, as JSON, if there was one."""
+        with translated(self._location, StoreLostError, "reading the study"):
+            kept: str | None = self.study.user_attrs.get(RATE_RANGE)
+            return kept
+
     def keep_rate_range(self, text: str) -> None:
         """Keeps what a learning-rate range test found, as JSON."""
         with translated(self._location, StoreLostError, "keeping the learning-rate range"):

@@ -1,0 +1,124 @@
+"""How much of a confirmation there is time for: many configs over few cuts, few over many.
+
+Successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943), over cuts instead of epochs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+#: Share of the time that is planned for; the rest is for what the plan got wrong.
+PLANNED = 0.9
+#: Cuts that all candidates are trained over, at least.
+_FIRST_CUTS = 2
+#: Candidates that are trained over all cuts, if there are so many.
+_LAST_CONFIGS = 3
+
+
+@dataclass(frozen=True)
+class Round:
+    """A part of a confirmation.
+
+    Attributes:
+        n_configs: that take part, the best of the round before.
+        n_cuts: over which each of them is trained when it ends, earlier rounds included.
+    """
+
+    n_configs: int
+    n_cuts: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much of a confirmation there is time for.
+
+    Attributes:
+        rounds: each with fewer configs over more cuts.
+        presets_stay: presets are trained over all cuts even if they fall behind.
+        seconds: that it will take, about.
+    """
+
+    rounds: tuple[Round, ...]
+    presets_stay: bool
+    seconds: float
+
+    @property
+    def n_configs(self) -> int:
+        """Configs of the search that take part."""
+        return self.rounds[0].n_configs
+
+    @property
+    def n_seeds(self) -> int:
+        """Cuts that the last of them are trained over."""
+        return self.rounds[-1].n_cuts
+
+
+def rounds(n_configs: int, n_seeds: int) -> tuple[Round, ...]:
+    """Returns the rounds of so many configs over so many cuts in the end.
+
+    >>> [(each.n_configs, each.n_cuts) for each in rounds(8, 5)]
+    [(8, 2), (4, 3), (3, 5)]
+    """
+    found, n_cuts = [], min(_FIRST_CUTS, n_seeds)
+    while True:
+        found.append(Round(n_configs, n_cuts))
+        if n_cuts == n_seeds:
+            return tuple(found)
+        n_configs = min(n_configs, max(_LAST_CONFIGS, math.ceil(n_configs / 2)))
+        n_cuts = min(n_seeds, math.ceil(1.5 * n_cuts))
+
+
+def plan(
+    configs: Sequence[Sequence[float]],
+    presets: Sequence[Sequence[float]],
+    n_seeds: int,
+    seconds: float = math.inf,
+) -> Plan:
+    """Plans what fits into some time: first with fewer configs, then with fewer seeds.
+
+    Args:
+        configs: seconds of the training over each seed, of each config of the search, the best
+            first; 0 of those that have ended.
+        presets: the same of each preset; none of them is left out of the first round.
+        n_seeds: as many as are wanted.
+        seconds: that there are.
+    """
+    most = len(configs)
+    sizes = [(n, n_seeds) for n in range(most, min(most, _LAST_CONFIGS + 1) - 1, -1)]
+    sizes += [(min(n, most), n_seeds) for n in (4, 3)]
+    for fewer in range(n_seeds - 1, 1, -1):
+        sizes += [(min(n, most), fewer) for n in (5, 4, 3)]
+    sizes += [(min(n, most), _FIRST_CUTS) for n in (2, 1)]
+    plans = [_planned(configs, presets, n, min(seeds, n_seeds), stay=False) for n, seeds in sizes]
+    plans.insert(0, _planned(configs, presets, *sizes[0], stay=True))
+    return next((each for each in plans if each.seconds <= PLANNED * seconds), plans[-1])
+
+
+def least(configs: Sequence[Sequence[float]], presets: Sequence[Sequence[float]]) -> float:
+    """Returns the seconds of the least that is worth it: two configs and the presets over two cuts.
+
+    Args:
+        configs: as `plan` takes them.
+        presets: as `plan` takes them.
+    """
+    return _planned(configs, presets, min(2, len(configs)), _FIRST_CUTS, stay=False).seconds
+
+
+def _planned(
+    configs: Sequence[Sequence[float]],
+    presets: Sequence[Sequence[float]],
+    n_configs: int,
+    n_seeds: int,
+    *,
+    stay: bool,
+) -> Plan:
+    """Adds up a plan, as if the first of the configs were the ones that go on."""
+    steps = rounds(n_configs, n_seeds)
+    total, before = 0.0, 0
+    for step in steps:
+        rows = [*configs[: step.n_configs], *(presets if stay or before == 0 else ())]
+        total += sum(sum(row[before : step.n_cuts]) for row in rows)
+        before = step.n_cuts
+    return Plan(steps, stay, total)
