@@ -124,7 +124,8 @@ def test_goes_on_and_gives_the_same_again(write_study: Write) -> None:
 
 
 def test_several_processes(write_study: Write) -> None:
-    write_study(text(more="[study]\npruner = 'none'\n"))
+    # Long enough that the second process has started before the first one did all of them.
+    write_study(text(epochs=40, more="[study]\npruner = 'none'\n"))
     recorder = Recorder()
     result = tuner.tune("small", trials=6, workers=2, observer=recorder)
     assert (result.counts.complete, len(trials())) == (6, 6)
