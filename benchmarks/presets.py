@@ -161,7 +161,11 @@ def tune(case: Case) -> tuple[float, dict[str, Any]]:
 
 
 def confirmed(case: Case) -> dict[str, Any]:
-    """Returns the winner's name, and the mean error of its networks; None if it has but one."""
+    """Returns the winner's name, the mean error of its networks, and what it was compared with.
+
+    The mean is None if it has but one network; of each arm there are the scores over the cuts, and
+    over the test rows, where they were looked at.
+    """
     found = tuner.confirmation(case.study.stem)
     if found is None:
         return {"winner": f"trial {tuner.best(case.study.stem).trial}", "confirmed": None}
@@ -178,6 +182,7 @@ def confirmed(case: Case) -> dict[str, Any]:
         "winner": found.winner,
         "cuts": len(scores),
         "confirmed": statistics.fmean(scores) if scores else None,
+        "arms": {arm.name: [arm.scores, arm.tests] for arm in found.arms},
     }
 
 
