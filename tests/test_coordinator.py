@@ -16,6 +16,7 @@ from tuner.closing import Closing
 from tuner.config import MLPConfig
 from tuner.coordinator import Coordinator
 from tuner.data import Cut, load
+from tuner.minutes import Minutes
 from tuner.open_study import OpenStudy, opened
 from tuner.progress import Ended, Observer, Snapshot
 from tuner.rate_range import RangeTest
@@ -106,6 +107,7 @@ def coordinator(
         worker,
         observer,
         found.interruption,
+        minutes=Minutes(budget.minutes),
         range_test=range_test,
         fleet=at_once,
     )

@@ -31,6 +31,9 @@ from .workers import rounded
 _LEAST_LEFT = 2
 #: Share of the time that is kept for the last training, if it could use more.
 _LAST = 0.4
+#: Share of what it may take that is kept for it in any case: of the smallest networks most of the
+#: time goes into what surrounds a training, which their arithmetic does not tell.
+_LEAST = 0.2
 #: Share of the expected time that trainings take at least, as far as a plan trusts the first seed.
 _FASTEST = 0.5
 
@@ -93,7 +96,7 @@ class Confirmer:
         configs, others = rows[: len(found)], rows[len(found) :]
         last = self._last_seconds([*found, *presets], pace, seconds)
         wanted = plan(configs, others, self._n_seeds, max(0.0, seconds - last)).seconds
-        return max(wanted, least(configs, others)) / PLANNED + last
+        return max(max(wanted, least(configs, others)) / PLANNED + last, _LEAST * seconds)
 
     def run(self, seconds: float | None = None, pace: float | None = None) -> Confirmation | None:
         """Confirms the best configs as far as there is time; what ended before is not run again.
@@ -227,7 +230,7 @@ class Confirmer:
 
     def _compared(self, arms: Sequence[Arm], seconds: float) -> Confirmation | None:
         """Picks the winner, if there is one."""
-        winner = choose(arms, self._direction, self._select)
+        winner = choose(arms, self._direction, self._select, self._overlap)
         best = self._store.best()
         if winner is None or best is None:
             return None
@@ -242,6 +245,13 @@ class Confirmer:
             seconds=seconds,
             select=self._select,
         )
+
+    @property
+    def _overlap(self) -> float:
+        """Validation rows over training rows of each cut, as far as that is known."""
+        if self._dataset is None:
+            return 0.0
+        return len(self._dataset.validation) / len(self._dataset.train)
 
     def network(self, confirmation: Confirmation, seed: int) -> bytes:
         """Returns the checkpoint of the winner for a seed; it is trained again if it is gone.

@@ -6,12 +6,12 @@ It alone touches the study; the worker alone trains.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
-from statistics import median
 from typing import Any
 
 import optuna
@@ -22,6 +22,7 @@ from .errors import InterruptedStudyError, StoreLostError, StudyFailedError
 from .evaluation import Evaluation
 from .interruption import Interruption
 from .machine import machine
+from .minutes import Minutes
 from .progress import Ended, Observer, Snapshot
 from .rate_range import RangeTest
 from .results import Best, ResultFiles
@@ -42,7 +43,7 @@ from .storage import (
 from .study import BudgetSpec, StudySpec
 from .under_way import UnderWay
 from .winner import Confirmation, Confirmed, Direction
-from .workers import Event, Failed, Finished, Progress, Worker
+from .workers import Event, Failed, Finished, Job, Progress, Worker
 
 #: Attributes of a trial that a metric of the same name must not overwrite.
 _ATTRIBUTES = (
@@ -60,12 +61,8 @@ _VERSION = metadata.version("tuner")
 _TICK = 0.1
 #: Share of a budget's trials that are under way at once, at most: the sampler learns from the rest.
 _AT_ONCE = 0.2
-#: Share of the time of a usual trial that must be left for another one to begin.
-_WORTH_BEGINNING = 0.5
-#: Share of the minutes that a drawn trial may take, and how many in a row may be declined for it.
-_MOST_OF_THE_TIME, _MOST_DECLINED = 0.07, 30
-#: Share of the minutes like which networks that were timed beforehand count.
-_TIMED_COUNTS = 0.2
+#: Drawn trials in a row that may be declined because they would take too much of the time.
+_MOST_DECLINED = 30
 #: The starting point that promises least, and the complete trials after which it begins: by then
 #: it can be pruned.
 _LAST_POINT, _LAST_POINT_AFTER = "note", 3
@@ -94,7 +91,7 @@ class Coordinator:
         observer: Observer,
         interruption: Interruption,
         *,
-        timed: float = 0.0,
+        minutes: Minutes,
         reserve: Callable[[float | None], float] = lambda pace: 0.0,
         range_test: RangeTest | None = None,
         fleet: int | None = None,
@@ -102,7 +99,7 @@ class Coordinator:
         self.spec = spec
         self.budget = budget
         self.evaluation = evaluation
-        self.timed = timed
+        self.minutes = minutes
         self.reserve = reserve
         self.range_test = range_test
         self.fleet = fleet
@@ -121,18 +118,13 @@ class Coordinator:
         self.points: dict[str, dict[str, Any]] = {}  # to start from, that have not begun
         self.under_way: dict[int, UnderWay] = {}
         self.ways: dict[int, UnderWay] = {}  # the same, by the ids of their jobs
+        self.line: deque[Job] = deque()  # jobs of them for which there was no place yet
         #: Of each trial that was given to the worker: why it failed, or None.
         self.fates: dict[int, str | None] = {}
         self.ran = 0
         self.counts = Counts()
         self.best: Best | None = None
         self.missed: set[str] = set()
-        self.earlier_seconds: float | None = None  # of earlier processes
-        self.seconds_before = 0.0  # of earlier runs here
-        self.began: float | None = None
-        self.reserved = 0.0
-        self.work = 0.0  # done here, as `heuristics.work` has it
-        self.lengths: list[float] = []  # seconds of each trial that was completed here
 
     def run(self) -> str:
         """Takes up what an earlier process left, and searches; returns what ended the search.
@@ -146,8 +138,8 @@ class Coordinator:
         self._take_up()
         try:
             while not (stopped := self._end()):
-                if self.began is None and self.worker.capacity:
-                    self.began = time.monotonic()  # the start of workers is no search
+                if self.worker.capacity:
+                    self.minutes.start()  # the start of workers is no search
                 # Here the worker goes on with what it has, while new trials are asked for.
                 self.inbox += self.worker.events(0)
                 self._fill()
@@ -160,27 +152,6 @@ class Coordinator:
             self._let_go()
         return stopped
 
-    @property
-    def seconds(self) -> float:
-        """Seconds spent on the search, by earlier processes too."""
-        return (self.earlier_seconds or 0.0) + self._seconds_here
-
-    @property
-    def _seconds_here(self) -> float:
-        run = 0.0 if self.began is None else time.monotonic() - self.began
-        return self.seconds_before + run
-
-    @property
-    def pace(self) -> float | None:
-        """Seconds that a unit of work takes where the machine is busy with it, once it is known.
-
-        The first epochs say less than what was timed before, which so counts like some seconds.
-        """
-        if self.timed:
-            seconds = _TIMED_COUNTS * 60 * (self.budget.minutes or 1.0)
-            return (seconds + self._seconds_here) / (seconds / self.timed + self.work)
-        return self._seconds_here / self.work if self.work else None
-
     # Beginning and end
 
     def _take_up(self) -> None:
@@ -192,10 +163,8 @@ class Coordinator:
         self._begin_points()
         self.store.set_budget(self.budget.trials)
         self.store.keep_machine(machine())
-        if self.earlier_seconds is None:
-            self.earlier_seconds = self.store.seconds
         self.files.write_study(self.spec.text)
-        self.reserved = self.reserve(self.pace)
+        self.minutes.reserved = self.reserve(self.minutes.pace)
         kept, best = self.store.confirmation, self.best
         if kept is not None and best is not None and kept.search_best == best.trial:
             best = self.confirmed(kept)
@@ -232,31 +201,19 @@ class Coordinator:
             raise StudyFailedError(
                 f"{len(failures)} trials failed in a row, the first with: {failures[0]}"
             )
-        trials, minutes, target = self.budget.trials, self.budget.minutes, self.budget.target
+        trials, target = self.budget.trials, self.budget.target
         if target is not None and self.best is not None and self._reaches(target):
             return f"the target {target:g} is reached"
         if trials is not None and self.counts.finished >= trials:
             return f"{self.counts.finished} of {trials} trials are finished"
-        left = self._seconds_left
-        if left is not None and (left <= 0 or not (self.under_way or self._is_worth_beginning)):
-            return f"the {minutes:g} minutes are over"
+        if self._left <= 0 or not (self.under_way or self.minutes.is_worth_beginning(self._left)):
+            return f"the {self.budget.minutes:g} minutes are over"
         return ""
 
     @property
-    def _seconds_left(self) -> float | None:
+    def _left(self) -> float:
         """Seconds left of the search: of all minutes, until there is a trial to keep some for."""
-        if self.budget.minutes is None:
-            return None
-        left = 60 * self.budget.minutes - self.seconds - self.store.confirmation_seconds
-        return left - self.reserved
-
-    @property
-    def _is_worth_beginning(self) -> bool:
-        """Whether there is time for another trial, as long as they usually are."""
-        left = self._seconds_left
-        if left is None or not self.lengths:
-            return True
-        return left >= _WORTH_BEGINNING * median(self.lengths)
+        return self.minutes.left(self.store.confirmation_seconds)
 
     def _failures_in_a_row(self) -> list[str]:
         """Returns the reasons of the last trials, by number, as far as they all failed.
@@ -298,8 +255,8 @@ class Coordinator:
             for job in self.range_test.jobs:
                 self.worker.cancel(job.id)
             self.range_test = None  # a search that goes on does without
-        self.store.spend(self.seconds)
-        self.seconds_before, self.began = self._seconds_here, None
+        self.minutes.stop()
+        self.store.spend(self.minutes.spent)
         self._recount()
         if not self.store.is_beside:
             self.files.write_trials(self.store.study)
@@ -325,7 +282,10 @@ class Coordinator:
 
     def _fill(self) -> None:
         """Gives the worker as many trials as it takes and the budget has left."""
-        while self._has_place and self._is_worth_beginning:
+        while self._has_place and (self.line or self.minutes.is_worth_beginning(self._left)):
+            if self.line:
+                self.worker.submit(self.line.popleft())
+                continue
             # The first trial has begun by then, which is a starting point.
             if self.range_test is not None and self.fates and self.range_test.is_waiting:
                 if self._n_left <= 0:
@@ -345,26 +305,24 @@ class Coordinator:
 
     @property
     def _has_place(self) -> bool:
-        """Whether the worker has places that nothing waits for."""
+        """Whether the worker has a free place."""
         testing = 0 if self.range_test is None else self.range_test.n_under_way
-        return len(self.ways) + testing < self.worker.capacity
+        return len(self.ways) - len(self.line) + testing < self.worker.capacity
 
     @property
     def _at_once(self) -> int:
         """Trials that are under way at once: a share of the budget's, unless the user says so."""
         if self.fleet is not None:
             return self.fleet
-        wanted = max(STARTUP_TRIALS, int(_AT_ONCE * self._trials_expected()))
+        wanted = max(STARTUP_TRIALS, int(_AT_ONCE * self._trials_expected))
         # Of modules each place is a worker, which is not to stand idle.
         return wanted if isinstance(self.space, MLPSpace) else max(wanted, self.worker.capacity)
 
+    @property
     def _trials_expected(self) -> float:
-        """Returns how many trials the budget has room for, as far as that is known."""
-        trials = float("inf") if self.budget.trials is None else float(self.budget.trials)
-        if self.budget.minutes is not None and self.lengths:
-            finished_here = self.ran / max(self._seconds_here, 1e-9)
-            trials = min(trials, 60 * self.budget.minutes * finished_here)
-        return trials if trials < float("inf") else 0.0
+        """Trials that the budget has room for, as far as that is known; or else 0."""
+        trials = min(float(self.budget.trials or math.inf), self.minutes.trials(self.ran))
+        return 0.0 if math.isinf(trials) else trials
 
     def _submit(self, trial: optuna.Trial) -> None:
         config = self.space.suggest(trial)
@@ -395,37 +353,36 @@ class Coordinator:
         )
         self.under_way[trial.number] = way
         self.ways |= {job.id: way for job in way.jobs}
+        self.line += way.jobs
         self.fates[trial.number] = None
-        for job in way.jobs:
-            self.worker.submit(job)
 
     def _is_too_long(self, trial: optuna.Trial, config: Config) -> bool:
         """Says whether a drawn trial would take so much of the time that others lack it.
 
         What is known beforehand is its arithmetic. Starting points are tried whatever they take.
+        Where even a usual network takes too much, that is the measure.
         """
-        minutes, pace = self.budget.minutes, self.timed or self.pace
         is_drawn = not {SOURCE, RETRY_OF} & trial.user_attrs.keys()
-        if (
-            not is_drawn
-            or minutes is None
-            or pace is None
-            or not isinstance(config, MLPConfig)
-            or self.facts is None
-            or self.n_declined >= _MOST_DECLINED
-        ):
+        if not is_drawn or self.n_declined >= _MOST_DECLINED:
             return False
-        most = _MOST_OF_THE_TIME * 60 * minutes / (pace * self.evaluation.folds * config.epochs)
-        if isinstance(self.space, MLPSpace):
-            # Where even a usual network takes more, that is the measure.
-            most = max(most, heuristics.work(self.space.usual, self.facts))
-        return heuristics.work(config, self.facts) > most
+        if not isinstance(config, MLPConfig) or not isinstance(self.space, MLPSpace):
+            return False
+        work, usual = self._work_of(config), self._work_of(self.space.usual)
+        return work > usual and self.minutes.is_too_long(work)
+
+    def _work_of(self, config: MLPConfig) -> float:
+        """Returns the work of a whole trial."""
+        assert self.facts is not None
+        return self.evaluation.folds * config.epochs * heuristics.work(config, self.facts)
 
     def _cancel(self, way: UnderWay) -> None:
         """Ends what is left of a trial's trainings."""
         for job in way.jobs:
-            if self.ways.pop(job.id, None) is not None:
+            if job in self.line:
+                self.line.remove(job)
+            elif job.id in self.ways:
                 self.worker.cancel(job.id)
+            self.ways.pop(job.id, None)
         self.under_way.pop(way.trial.number, None)
 
     def _handle_all(self) -> None:
@@ -437,7 +394,7 @@ class Coordinator:
     def _handle(self, event: Event) -> None:
         if self.range_test is not None and self.range_test.takes(event):
             if isinstance(event, Finished | Failed):
-                self.work += self.range_test.work
+                self.minutes.did(self.range_test.work)
             self._end_range_test()
             return
         way = self.ways.get(event.job)
@@ -464,7 +421,7 @@ class Coordinator:
 
     def _count_work(self, config: Config) -> None:
         if isinstance(config, MLPConfig) and self.facts is not None:
-            self.work += heuristics.work(config, self.facts)
+            self.minutes.did(heuristics.work(config, self.facts))
 
     def _progress(self, way: UnderWay, event: Progress) -> None:
         before = way.first_shuffle
@@ -505,13 +462,13 @@ class Coordinator:
         self.store.complete(way.trial, value)
         for job in way.jobs:  # which have all ended
             self.ways.pop(job.id, None)
-        self.lengths.append(time.monotonic() - way.began)
+        self.minutes.completed(time.monotonic() - way.began)
         self._ended(way, "complete")
         if self.best is not None and self.best.trial == number:
             self.files.promote(self.best)
         else:  # as good as the best, which came before
             self.files.unstage(number)
-        self.reserved = self.reserve(self.pace)
+        self.minutes.reserved = self.reserve(self.minutes.pace)
         self._begin_points()
 
     def _is_better(self, value: float, best: Best) -> bool:
@@ -530,7 +487,7 @@ class Coordinator:
             self.store.fail(way.trial, reason, traceback)
         self._cancel(way)
         self.ran += 1
-        self.store.spend(self.seconds)
+        self.store.spend(self.minutes.spent)
         self._recount()
         is_best = self.best is not None and self.best.trial == way.trial.number
         self.observer.ended(Ended(way.view, state, reason, is_best))
@@ -590,11 +547,10 @@ class Coordinator:
     # What others see
 
     def _snapshot(self) -> Snapshot:
-        trials, seconds, left = self.budget.trials, self.seconds, self._seconds_left
-        left = None if left is None else max(0.0, left)
+        trials, left = self.budget.trials, None if math.isinf(self._left) else max(0.0, self._left)
         eta = left
         if trials is not None and self.ran:
-            each = self._seconds_here / self.ran
+            each = self.minutes.here / self.ran
             needed = each * max(0, trials - self.counts.finished)
             eta = needed if left is None else min(needed, left)
         return Snapshot(
@@ -604,7 +560,7 @@ class Coordinator:
             budget_trials=trials,
             running=tuple(way.view for way in self.under_way.values()),
             best=self.best,
-            seconds=seconds,
+            seconds=self.minutes.spent,
             seconds_left=left,
             eta=eta,
         )

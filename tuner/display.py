@@ -17,7 +17,7 @@ from .config import Config, ModuleConfig, Scalar
 from .importance import ENOUGH_FOR_IMPORTANCES
 from .progress import Ended, Observer, Repeated, Running, Snapshot
 from .results import Best
-from .winner import Confirmation, Estimate
+from .winner import Confirmation, Estimate, difference
 
 if TYPE_CHECKING:
     from .ablation import Ablation
@@ -291,6 +291,13 @@ def comparisons(confirmation: Confirmation) -> list[str]:
         lines.append(
             f"{winning.name} won: within one standard error of the best mean ({best.name}), "
             "and the smallest network there."
+        )
+    if confirmation.select == "proven" and best.scores and best.name != winning.name:
+        gain = difference(best, winning, confirmation.direction)
+        assert gain is not None
+        lines.append(
+            f"{best.name} had the best mean, by {_difference(gain, confirmation.metric)}: not "
+            f"enough to be better than the {winning.name} on other rows."
         )
     smaller = confirmation.smaller
     if smaller is not None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from . import heuristics, paths
 from .complaints import first_error
-from .config import Config, MLPConfig
+from .config import Config, MLPConfig, config_from_json
 from .confirmer import Confirmer
 from .coordinator import Coordinator
 from .domains import Fixed
@@ -21,13 +21,14 @@ from .errors import InputError
 from .evaluation import affordable
 from .fleet import cores
 from .importance import importances
+from .minutes import Minutes
 from .open_study import OpenStudy, Trainer, opened
 from .progress import Observer
 from .rate_range import RangeTest, RateRange
 from .repeats import Repeats, seeds
 from .results import Best
 from .space import MLPSpace
-from .storage import Counts, count
+from .storage import CONFIG, Counts, count
 from .study import BudgetSpec, StudySpec, load_study
 from .winner import Arm, Confirmation
 from .workers import Devices
@@ -188,7 +189,7 @@ def _evaluated(
     """Decides how trials are scored, if that is not decided yet, by what the time holds.
 
     Returns:
-        The study, and the seconds that a unit of work takes; 0 if that was not timed.
+        The study, and the seconds that a unit of work takes; 0 if that is not known.
     """
     store, space, facts = open_study.store, open_study.space, open_study.facts
     evaluation, pace = open_study.evaluation, 0.0
@@ -210,8 +211,20 @@ def _evaluated(
                 )
         store.keep_evaluation(evaluation.model_dump_json())
         observer.begin(f"scoring each trial by {evaluation}")
+    else:
+        pace = _earlier_pace(open_study)
     store.prune_by(open_study.spec.study.pruner, evaluation.epochs)
     return open_study.evaluated(evaluation), pace
+
+
+def _earlier_pace(open_study: OpenStudy) -> float:
+    """Returns the seconds that a unit of work took in earlier calls; 0 if that is not known."""
+    store, facts, work = open_study.store, open_study.facts, 0.0
+    for trial in store.trials():
+        config = config_from_json(trial.user_attrs[CONFIG]) if CONFIG in trial.user_attrs else None
+        if isinstance(config, MLPConfig) and facts is not None:
+            work += len(trial.intermediate_values) * heuristics.work(config, facts)
+    return store.seconds / (open_study.evaluation.folds * work) if work else 0.0
 
 
 def _timed(open_study: OpenStudy, config: MLPConfig, repeats: Repeats) -> float:
@@ -238,6 +251,7 @@ def _coordinator(
     if isinstance(space, MLPSpace) and kept is not None:
         space = replace(space, rate=RateRange.model_validate_json(kept).suggested)
     share = 0.0 if budget.minutes is None else 60 * budget.minutes * open_study.spec.confirm.share
+    minutes = Minutes(budget.minutes, pace, open_study.store.seconds)
     return Coordinator(
         open_study.spec,
         budget,
@@ -250,7 +264,7 @@ def _coordinator(
         open_study.worker,
         observer,
         open_study.interruption,
-        timed=pace,
+        minutes=minutes,
         reserve=lambda pace: 0.0 if confirmer is None else confirmer.needs(share, pace),
         range_test=_range_test(open_study, budget, pace),
         fleet=fleet,
@@ -319,7 +333,7 @@ def _confirmed(
     left = None if minutes is None else 60 * minutes - spent
     began = time.monotonic()
     try:
-        confirmation = confirmer.run(left, search.pace)
+        confirmation = confirmer.run(left, search.minutes.pace)
     finally:
         store.spend_on_confirmation(time.monotonic() - began)
     if confirmation is not None:

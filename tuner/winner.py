@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .config import Config
 
 Direction = Literal["maximize", "minimize"]
-Select = Literal["best", "one_se"]
+Select = Literal["proven", "best", "one_se"]
 
 
 class Estimate(BaseModel):
@@ -118,7 +118,7 @@ class Confirmation(BaseModel):
             validate on.
         arms: those with most seeds first, the best of them first; then those that were given up.
         winner: name of the arm that won.
-        select: how it was picked: by the best mean, or the smallest within one standard error.
+        select: how it was picked; see `choose`.
         refit: the winner's last training, if there was time for it.
         search_best: number of the trial that the search called the best.
         test_metric: that `tests` are of; "" where the test part was not scored.
@@ -208,25 +208,43 @@ def difference(ours: Arm, theirs: Arm, direction: Direction) -> Estimate | None:
     return Estimate.of([sign * (a - b) for a, b in pairs]) if len(pairs) >= 2 else None
 
 
-def is_near(best: Arm, arm: Arm, direction: Direction) -> bool:
-    """Says whether an arm is at most one standard error of the difference worse than the best."""
+def is_near(best: Arm, arm: Arm, direction: Direction, overlap: float = 0.0) -> bool:
+    """Says whether an arm is at most one standard error of the difference worse than the best.
+
+    Cuts of the same rows overlap, so that their differences are alike and scatter less than those
+    of new rows would: then the error is larger by `sqrt(1 + n * overlap)` (Nadeau and Bengio 2003,
+    Inference for the generalization error, section 3).
+
+    Args:
+        best: the better one.
+        arm: another one.
+        direction: which way a score is better.
+        overlap: validation rows over training rows of each cut; 0 takes the error as it is.
+    """
     found = difference(best, arm, direction)
-    return found is not None and found.mean <= found.standard_error
+    if found is None:
+        return False
+    return found.mean <= found.standard_error * math.sqrt(1 + found.n * overlap)
 
 
-def choose(arms: Sequence[Arm], direction: Direction, select: Select = "best") -> Arm | None:
+def choose(
+    arms: Sequence[Arm], direction: Direction, select: Select = "best", overlap: float = 0.0
+) -> Arm | None:
     """Picks the winner among the arms that were trained over most seeds.
 
-    "best" is the best mean; of equal ones the smallest. "one_se" is the smallest of the arms within
-    one standard error of it (Breiman et al. 1984, Classification and Regression Trees, section
-    3.4.3), the error being that of the differences seed by seed: the cuts differ by more than
-    networks do.
+    "best" is the best mean; of equal ones the smallest. "proven" is the best mean, too, unless a
+    preset is as good, which was not searched for, and so is nobody's luck: one within a standard
+    error of it. "one_se" is the smallest of the arms within one standard error of it (Breiman et
+    al. 1984, Classification and Regression Trees, section 3.4.3). The error is that of the
+    differences seed by seed: the cuts differ by more than networks do.
 
     Args:
         arms: candidates; those without scores, and those that the study file does not allow,
             cannot win.
         direction: which way a score is better.
         select: how to pick.
+        overlap: validation rows over training rows of each cut, which makes the error of "proven"
+            that of other rows; see `is_near`.
     """
     sign = 1 if direction == "maximize" else -1
     scored = [arm for arm in arms if arm.scores and arm.is_allowed]
@@ -235,8 +253,12 @@ def choose(arms: Sequence[Arm], direction: Direction, select: Select = "best") -
     if not scored:
         return None
     best = max(scored, key=lambda arm: (sign * statistics.fmean(arm.scores), -arm.n_parameters))
-    if select == "best":
+    if select == "best" or (select == "proven" and best.is_preset):
         return best
+    if select == "proven":
+        presets = [arm for arm in scored if arm.is_preset]
+        near = [arm for arm in presets if is_near(best, arm, direction, overlap)]
+        return max(near, key=lambda arm: sign * statistics.fmean(arm.scores), default=best)
     near = [arm for arm in scored if arm is best or is_near(best, arm, direction)]
     return min(near, key=lambda arm: (arm.n_parameters, -sign * statistics.fmean(arm.scores)))
 

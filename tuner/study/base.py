@@ -13,7 +13,7 @@ from ..domains import Section
 from ..errors import StudyFileError
 
 Pruner = Literal["gain", "hyperband", "median", "none"]
-Select = Literal["best", "one_se"]
+Select = Literal["proven", "best", "one_se"]
 Direction = Literal["maximize", "minimize"]
 
 
@@ -79,14 +79,15 @@ class ConfirmSection(Section):
             two cuts take more.
         refit: train the winner once more, if it is an MLP, on all rows but the test rows, and hand
             that network over.
-        select: "best" is the best mean; "one_se" the smallest network within one standard error of
-            it, an error of the differences cut by cut.
+        select: "best" is the best mean; "proven" the same, unless a preset is within one standard
+            error of it; "one_se" the smallest network within one standard error of it. The error is
+            that of the differences cut by cut.
     """
 
     configs: Annotated[int, Field(ge=1)] = 8
     seeds: Annotated[int, Field(ge=0)] = 5
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    select: Select = "best"
+    select: Select = "proven"
     refit: bool = True
 
     @field_validator("seeds")
