@@ -75,6 +75,23 @@ def test_numbers_are_means_and_names_are_votes() -> None:
     assert recommended(*votes).optimizer == "sgd"
 
 
+def test_a_decay_means_the_same_over_other_steps() -> None:
+    """Else what held on other rows decays the next network to nothing, or not at all."""
+    plain, strong = recommended(), experience(weight_decay=0.3)
+    n_rows = FACTS.n_rows
+    found = heuristics.total_decay(recommended(strong), n_rows)
+    ours = heuristics.total_decay(plain, n_rows)
+    theirs = heuristics.total_decay(
+        experience_config().model_copy(update={"weight_decay": 0.3}), n_rows
+    )
+    assert strong.total_decay == pytest.approx(theirs)
+    assert found == pytest.approx(ours ** (1 / 4) * theirs ** (3 / 4))
+    # One of an earlier version, which did not keep it, teaches the rest.
+    earlier = strong.model_copy(update={"total_decay": None})
+    assert heuristics.total_decay(recommended(earlier), n_rows) == pytest.approx(ours)
+    assert recommended(earlier).width == recommended(strong).width
+
+
 def experience_config() -> MLPConfig:
     return MLPConfig(depth=3, width=8 * RULE, dropout=0.4, learning_rate=0.004)
 

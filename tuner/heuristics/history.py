@@ -19,6 +19,7 @@ from .. import paths
 from ..config import Activation, DataFacts, MLPConfig, Optimizer, Schedule
 from ..errors import InputError, StoreLostError
 from .rules import scale_square_root, two_thirds
+from .training import total_decay
 
 #: How much larger SGD's rates are than AdamW's, for one base rate to tell both.
 SGD_RATE = 10.0
@@ -53,6 +54,8 @@ class Experience(BaseModel):
         batch_size: rows of a step.
         schedule: its name.
         final_ratio: final over initial rate.
+        total_decay: what weight decay amounted to over the training, as `heuristics.total_decay`
+            has it; None of studies before it was kept.
         verdicts: of its audit, by the name of the claim, with the rule's id before it.
     """
 
@@ -75,6 +78,7 @@ class Experience(BaseModel):
     batch_size: Annotated[int, Field(ge=1)]
     schedule: Schedule
     final_ratio: Annotated[float, Field(gt=0, le=1)]
+    total_decay: Annotated[float, Field(ge=0)] | None = None
     verdicts: Mapping[str, str] = {}
 
     @classmethod
@@ -120,6 +124,7 @@ class Experience(BaseModel):
             batch_size=config.batch_size,
             schedule=config.schedule,
             final_ratio=config.final_ratio,
+            total_decay=total_decay(config, facts.n_rows),
         )
 
     def weight(self, facts: DataFacts) -> float:

@@ -20,7 +20,7 @@ from .rules import (
     scale_square_root,
     two_thirds,
 )
-from .training import full_epochs
+from .training import full_epochs, weight_decay
 
 Preset = Literal[
     "modern default", "without normalization", "wide", "shallow", "recommendation", "note"
@@ -236,6 +236,8 @@ def _blended(
         * rate_factor(named["optimizer"], named["batch_size"]),
     }
     blended = MLPConfig.model_validate({**config.model_dump(), **values})
+    values["weight_decay"] = weight_decay(blended, number("total_decay"), facts.n_rows)
+    blended = blended.model_copy(update={"weight_decay": values["weight_decay"]})
     studies = ", ".join(f"{each.study} ({weight:.2g})" for each, weight in weighted)
     return blended, tuple(
         Reason(
