@@ -15,7 +15,7 @@ from tuner.data import Cut, load
 from tuner.entrants import costs, entrants
 from tuner.errors import InputError, InterruptedStudyError, StudyFileError
 from tuner.progress import Observer, Repeated
-from tuner.rounds import Plan, least, plan, rounds
+from tuner.rounds import Plan, last, least, plan, rounds
 from tuner.space import MLPSpace
 from tuner.study import load_study
 from tuner.winner import Arm, Confirmation, Direction, choose
@@ -157,6 +157,16 @@ class TestPlan:
     def test_two_seeds_of_the_best_at_least(self) -> None:
         assert plan([[100.0] * 5, [1.0] * 5], [], 5, 1.0) == Plan(rounds(1, 2), False, 200.0)
         assert plan([[100.0] * 2], [], 2, 1.0) == Plan(rounds(1, 2), False, 200.0)
+
+    def test_the_last_training_of_whoever_wins(self) -> None:
+        """Else the modern default wins over a small network, and is cut to half of its epochs."""
+        small, large = (1.0, 4.0), (3.0, 12.0)
+        assert last([small], 100.0) == 4.0
+        assert last([small, large], 100.0) == last([large, small], 100.0) == 12.0
+        # A share of the time is enough, and as many epochs as its other trainings had the least.
+        assert last([small, large], 20.0) == 0.4 * 20
+        assert last([small, large], 5.0) == 3.0
+        assert last([], 5.0) == 0.0
 
     def test_what_has_ended_costs_nothing(self) -> None:
         rows = [[0.0] * 5, [0.0, 0.0, 0.0, 0.0, 2.0]]

@@ -21,7 +21,7 @@ from .entrants import costs, entrants
 from .fleet import cores
 from .progress import Observer
 from .repeats import Repeats, seeds
-from .rounds import PLANNED, Plan, least, plan
+from .rounds import PLANNED, Plan, last, least, plan
 from .storage import StudyStore
 from .study import StudySpec
 from .winner import Arm, Confirmation, Refit, choose
@@ -29,8 +29,6 @@ from .workers import rounded
 
 #: Arms, presets among them, that the last rounds compare at least.
 _LEAST_LEFT = 2
-#: Share of the time that is kept for the last training, if it could use more.
-_LAST = 0.4
 #: Share of what it may take that is kept for it in any case: of the smallest networks most of the
 #: time goes into what surrounds a training, which their arithmetic does not tell.
 _LEAST = 0.2
@@ -94,9 +92,9 @@ class Confirmer:
             return 0.0
         rows = self._rows([*found, *presets], pace)
         configs, others = rows[: len(found)], rows[len(found) :]
-        last = self._last_seconds([*found, *presets], pace, seconds)
-        wanted = plan(configs, others, self._n_seeds, max(0.0, seconds - last)).seconds
-        return max(max(wanted, least(configs, others)) / PLANNED + last, _LEAST * seconds)
+        ending = self._last_seconds([*found, *presets], pace, seconds)
+        wanted = plan(configs, others, self._n_seeds, max(0.0, seconds - ending)).seconds
+        return max(max(wanted, least(configs, others)) / PLANNED + ending, _LEAST * seconds)
 
     def run(self, seconds: float | None = None, pace: float | None = None) -> Confirmation | None:
         """Confirms the best configs as far as there is time; what ended before is not run again.
@@ -120,10 +118,10 @@ class Confirmer:
         end = math.inf if seconds is None else began + seconds
         arms_in = [*found, *presets]
         rows = self._rows(arms_in, pace)
-        last = self._last_seconds(arms_in, pace, end - began)
-        if end - began - last < least(rows[: len(found)], rows[len(found) :]):
-            last = 0.0  # a confirmation is worth more than a longer training
-        arms = self._train(found, presets, pace, end - last)
+        ending = self._last_seconds(arms_in, pace, end - began)
+        if end - began - ending < least(rows[: len(found)], rows[len(found) :]):
+            ending = 0.0  # a confirmation is worth more than a longer training
+        arms = self._train(found, presets, pace, end - ending)
         confirmation = self._compared(arms, time.monotonic() - began)
         if confirmation is None:
             return None
@@ -374,25 +372,25 @@ class Confirmer:
         return more * cost / arm.config.epochs * min(places, cores())
 
     def _last_seconds(self, arms: Sequence[Arm], pace: float | None, seconds: float) -> float:
-        """Estimates how long the last training takes, if the best of the search wins.
+        """Estimates how long the last training takes, if the best of the search or a preset wins.
 
         Args:
             arms: that take part.
             pace: seconds that a unit of work took in the search, if that is known.
             seconds: that there are; a share of them is enough to train it less long.
         """
-        known = [
-            arm
-            for arm in arms
-            if arm.search is not None and arm.is_allowed and isinstance(arm.config, MLPConfig)
-        ]
-        if not self._wants_refit or self._dataset is None or not known:
+        known = [arm for arm in arms if arm.is_allowed and isinstance(arm.config, MLPConfig)]
+        searched = [arm for arm in known if arm.search is not None]
+        if not self._wants_refit or self._dataset is None or not searched:
             return 0.0
         sign = 1 if self._direction == "maximize" else -1
-        leader = max(known, key=lambda arm: sign * (arm.search or 0.0))
-        epoch = self._last_epoch(leader, pace)
-        whole = self._handed_over(leader, None).epochs * epoch
-        return max(leader.config.epochs * epoch, min(whole, _LAST * seconds))
+        leader = max(searched, key=lambda arm: sign * (arm.search or 0.0))
+        needed = []
+        for arm in (leader, *(arm for arm in known if arm.is_preset)):
+            epoch = self._last_epoch(arm, pace)
+            whole = self._handed_over(arm, None).epochs
+            needed.append((arm.config.epochs * epoch, whole * epoch))
+        return last(needed, seconds)
 
     def _refitted(self, confirmation: Confirmation, pace: float | None, end: float) -> Confirmation:
         """Trains the winner on all rows but the test rows, as long as there is time for it."""

@@ -213,6 +213,8 @@ class Coordinator:
     @property
     def _left(self) -> float:
         """Seconds left of the search: of all minutes, until there is a trial to keep some for."""
+        if self.budget.minutes is None:
+            return math.inf
         return self.minutes.left(self.store.confirmation_seconds)
 
     def _failures_in_a_row(self) -> list[str]:

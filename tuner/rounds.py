@@ -15,6 +15,8 @@ PLANNED = 0.9
 _FIRST_CUTS = 2
 #: Candidates that are trained over all cuts, if there are so many.
 _LAST_CONFIGS = 3
+#: Share of the time that is kept for the last training, if it could use more.
+_LAST = 0.4
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,17 @@ def least(configs: Sequence[Sequence[float]], presets: Sequence[Sequence[float]]
         presets: as `plan` takes them.
     """
     return _planned(configs, presets, min(2, len(configs)), _FIRST_CUTS, stay=False).seconds
+
+
+def last(trainings: Sequence[tuple[float, float]], seconds: float) -> float:
+    """Returns the seconds that are kept for the last training, whichever arm wins.
+
+    Args:
+        trainings: of each arm that may win, the seconds of one as long as its others, and of one to
+            the end, of which a share of the time is enough.
+        seconds: that there are.
+    """
+    return max((max(short, min(whole, _LAST * seconds)) for short, whole in trainings), default=0.0)
 
 
 def _planned(
