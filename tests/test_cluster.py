@@ -103,6 +103,10 @@ def of_session(process: subprocess.Popen[str]) -> dict[int, str]:
     return found
 
 
+def actors_of(process: subprocess.Popen[str]) -> list[int]:
+    return [pid for pid, name in of_session(process).items() if name.startswith("ray::_Actor")]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("number", [None, signal.SIGTERM, signal.SIGKILL])
@@ -113,8 +117,10 @@ def test_the_command_line_on_a_cluster_of_its_own(
     write_study(STUDY)
     process = tune("--cluster", "ray", "--trials", "30")
     until_a_trial_runs(process, finished=1)
-    actors = [pid for pid, name in of_session(process).items() if name.startswith("ray::_Actor")]
-    assert len(actors) == os.cpu_count()
+    end = time.monotonic() + 30  # the first actor may be at work while the last one starts
+    while len(actors := actors_of(process)) < (os.cpu_count() or 1):
+        assert process.poll() is None and time.monotonic() < end, actors
+        time.sleep(0.1)
     kept = values()
     if number is None:
         os.kill(actors[0], signal.SIGKILL)
