@@ -38,7 +38,8 @@ from .throughput import write_arrays
 HERE = Path(__file__).parent
 #: Seconds that loading modules and data, and ending, take beside the minutes of a study.
 BESIDE = 9.0
-console = Console()
+#: Wide enough for the table, wherever it is printed.
+console = Console(width=150)
 
 
 @dataclass(frozen=True)
