@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 import tuner
-from tuner import storage
+from tuner import heuristics, storage
 from tuner.closing import Closing
 from tuner.config import MLPConfig
 from tuner.coordinator import Coordinator
@@ -20,6 +20,7 @@ from tuner.minutes import Minutes
 from tuner.open_study import OpenStudy, opened
 from tuner.progress import Ended, Observer, Snapshot
 from tuner.rate_range import RangeTest
+from tuner.search import earlier_pace
 from tuner.space import MLPSpace
 from tuner.study import BudgetSpec, load_study
 from tuner.under_way import UnderWay
@@ -162,6 +163,22 @@ def test_folds_train_wherever_there_is_room(write_study: Write, trainer: str) ->
         if each == trainer:
             before = first.user_attrs["fold_scores"]
     assert first.user_attrs["fold_scores"] == pytest.approx(before, rel=1e-4)
+
+
+@pytest.mark.parametrize("capacity", [1, 3])
+def test_a_worker_has_no_more_jobs_than_places(write_study: Write, capacity: int) -> None:
+    """Else folds pile up at one worker, while another one stands idle."""
+    write_study(FOLDED + UNPRUNED)
+    with study_opened(capacity) as (found, worker):
+        search = coordinator(found, worker, Recorder(), BudgetSpec(trials=4))
+        search.run()
+        assert not search.line
+    has, most = set[int](), 0
+    for what, job in worker.log:
+        has = has | {job} if what == "submit" else has - {job}
+        most = max(most, len(has))
+    assert most == capacity
+    assert [len(trial.user_attrs["fold_scores"]) for trial in trials()[:4]] == [2] * 4
 
 
 def test_epochs_that_are_not_scored_are_passed_over() -> None:
@@ -319,3 +336,17 @@ def test_a_target_that_is_confirmed_ends_it(write_study: Write) -> None:
     assert result.counts.finished < 14
     assert result.best is not None and result.best.confirmed is not None
     assert result.best.confirmed.validation.mean <= 2.0
+
+
+def test_a_search_that_goes_on_knows_its_pace(write_study: Write) -> None:
+    """Else it begins trials that take all of its time, until it has seen a few epochs of others."""
+    write_study(FOLDED + UNPRUNED)
+    tuner.tune("small", trials=3, workers=1)
+    with study_opened(capacity=2) as (found, _):
+        assert found.facts is not None
+        done = 0.0
+        for trial in trials()[:3]:
+            config = MLPConfig.from_json(trial.user_attrs["config"])
+            done += 2 * 3 * heuristics.work(config, found.facts)  # 2 folds, 3 epochs
+        assert found.store.seconds > 0
+        assert earlier_pace(found) == pytest.approx(found.store.seconds / done)

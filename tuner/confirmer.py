@@ -75,7 +75,6 @@ class Confirmer:
         self._seeds = seeds(spec.study.seed, "confirm", self._n_seeds)
         self._select, self._wants_refit = spec.confirm.select, spec.confirm.refit
         self._network: bytes | None = None
-        self._tested_before = False
         self._presets, self._allowed = presets, allowed
         self._config_of, self._handed_over = confirmed, handed_over
         self._dataset, self._facts, self._training = dataset, facts, training
@@ -116,9 +115,8 @@ class Confirmer:
         if self._store.best() is None:
             return None
         end = math.inf if seconds is None else began + seconds
-        arms_in = [*found, *presets]
-        rows = self._rows(arms_in, pace)
-        ending = self._last_seconds(arms_in, pace, end - began)
+        rows = self._rows([*found, *presets], pace)
+        ending = self._last_seconds([*found, *presets], pace, end - began)
         if end - began - ending < least(rows[: len(found)], rows[len(found) :]):
             ending = 0.0  # a confirmation is worth more than a longer training
         arms = self._train(found, presets, pace, end - ending)
@@ -128,13 +126,12 @@ class Confirmer:
         before = self._as_before(confirmation)
         if before is not None and (before.refit is not None or not self._refits(before)):
             return before
-        self._tested_before = before is not None
         if before is None:
             confirmation = self._tested(confirmation)
             self._store.keep_confirmation(confirmation)  # a cut of what follows loses nothing
         else:
             confirmation = before
-        refitted = self._refitted(confirmation, pace, end)
+        refitted = self._refitted(confirmation, pace, end, opens_test=before is not None)
         if refitted is not confirmation:
             self._store.keep_confirmation(refitted)
         return refitted
@@ -392,8 +389,18 @@ class Confirmer:
             needed.append((arm.config.epochs * epoch, whole * epoch))
         return last(needed, seconds)
 
-    def _refitted(self, confirmation: Confirmation, pace: float | None, end: float) -> Confirmation:
-        """Trains the winner on all rows but the test rows, as long as there is time for it."""
+    def _refitted(
+        self, confirmation: Confirmation, pace: float | None, end: float, *, opens_test: bool
+    ) -> Confirmation:
+        """Trains the winner on all rows but the test rows, as long as there is time for it.
+
+        Args:
+            confirmation: that it won.
+            pace: seconds that a unit of work took in the search, if that is known.
+            end: of the time, on the clock of `time.monotonic`.
+            opens_test: its score on the test rows is an opening of its own, in a later call than
+                those of the other networks.
+        """
         if not self._refits(confirmation):
             return confirmation
         winning, seed = confirmation.winning, self._seeds[0]
@@ -411,7 +418,7 @@ class Confirmer:
         test = None
         if confirmation.test_metric:
             assert self._dataset is not None
-            if self._tested_before:  # an opening of its own, in a later call than the others
+            if opens_test:
                 openings = self._store.open_test()
                 confirmation = confirmation.model_copy(update={"test_openings": openings})
             tests = rounded(solo.test_mlp(self._network, self._dataset))

@@ -549,7 +549,9 @@ class Coordinator:
     # What others see
 
     def _snapshot(self) -> Snapshot:
-        trials, left = self.budget.trials, None if math.isinf(self._left) else max(0.0, self._left)
+        trials, left = self.budget.trials, None
+        if self.budget.minutes is not None:
+            left = max(0.0, self._left)
         eta = left
         if trials is not None and self.ran:
             each = self.minutes.here / self.ran

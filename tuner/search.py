@@ -212,12 +212,12 @@ def _evaluated(
         store.keep_evaluation(evaluation.model_dump_json())
         observer.begin(f"scoring each trial by {evaluation}")
     else:
-        pace = _earlier_pace(open_study)
+        pace = earlier_pace(open_study)
     store.prune_by(open_study.spec.study.pruner, evaluation.epochs)
     return open_study.evaluated(evaluation), pace
 
 
-def _earlier_pace(open_study: OpenStudy) -> float:
+def earlier_pace(open_study: OpenStudy) -> float:
     """Returns the seconds that a unit of work took in earlier calls; 0 if that is not known."""
     store, facts, work = open_study.store, open_study.facts, 0.0
     for trial in store.trials():
