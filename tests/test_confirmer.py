@@ -9,7 +9,7 @@ import torch
 from optuna.trial import TrialState, create_trial
 
 import tuner
-from tuner import heuristics, storage
+from tuner import confirmer, heuristics, storage
 from tuner.config import MLPConfig
 from tuner.data import Cut, load
 from tuner.entrants import costs, entrants
@@ -120,12 +120,13 @@ class TestPlan:
     def test_counts_what_drops_out_only_as_far_as_it_came(self) -> None:
         """Else less is confirmed than there is time for, or more is begun than ends in time."""
         configs, presets = [[1.0] * 5] * 8, [[10.0] * 5] * 2
-        # 8 over two cuts, 4 over a third, 3 over two more; presets over all or the first two.
+        # 8 over two cuts, 4 over a third, 3 over two more; presets over all, or but one of them
+        # over the first two.
         ours = 8 * 2 + 4 + 3 * 2
         assert plan(configs, presets, 5) == Plan(rounds(8, 5), True, ours + 2 * 5 * 10.0)
-        dropped = plan(configs, presets, 5, 90.0)
-        assert dropped == Plan(rounds(8, 5), False, ours + 2 * 2 * 10.0)
-        assert dropped.seconds <= 0.8 * 90 < ours + 2 * 5 * 10.0
+        dropped = plan(configs, presets, 5, 110.0)
+        assert dropped == Plan(rounds(8, 5), False, ours + 2 * 2 * 10.0 + 3 * 10.0)
+        assert dropped.seconds <= 0.9 * 110 < ours + 2 * 5 * 10.0
 
     def test_the_least(self) -> None:
         """Two configs and the presets over two cuts: else the search leaves too little for it."""
@@ -138,9 +139,9 @@ class TestPlan:
             (100, 5, 5),
             (48, 5, 5),
             (42, 4, 5),
-            (36, 3, 5),
-            (30, 3, 4),
-            (27, 4, 3),
+            (38, 3, 5),
+            (31, 3, 4),
+            (28, 4, 3),
             (23, 3, 3),
             (20, 4, 2),
             (16, 3, 2),
@@ -246,6 +247,22 @@ def test_the_better_half_goes_on(write_study: Write) -> None:
     assert [len(arm.scores) for arm in found.arms] == [5] * 5 + [2] * 3
     means = [sum(arm.scores) for arm in found.arms[:5]]
     assert means == sorted(means)
+
+
+def test_the_best_preset_lasts_to_the_end(
+    write_study: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a short search is not compared with what takes no search, where that counts."""
+    monkeypatch.setattr(confirmer, "plan", lambda *_: Plan(rounds(6, 5), False, 1.0))
+    text = CONFIRMED.replace("configs = 2", "configs = 6").replace("seeds = 3", "seeds = 5")
+    write_study(text)
+    found = tuner.tune("small", trials=10).confirmation
+    assert found is not None
+    assert sorted(len(arm.scores) for arm in found.arms) == [2, 2, 2, 2, 5, 5, 5, 5]
+    # It is behind all others, and the other preset, which cannot win, was given up.
+    (kept,) = (arm for arm in found.presets if len(arm.scores) == 5)
+    assert kept.is_allowed and kept == found.arms[3]
+    assert [arm.is_allowed for arm in found.presets if len(arm.scores) == 2] == [False]
 
 
 def test_the_network_is_the_one_of_the_median_seed(write_study: Write) -> None:

@@ -191,13 +191,20 @@ class Confirmer:
         return list(done.values())
 
     def _best(self, arms: list[Arm], n: int, *, keep_presets: bool) -> list[Arm]:
-        """Returns the best arms that can win: n of the search, or fewer and presets among them."""
+        """Returns the best arms: n of the search and all presets, or the best n that can win.
+
+        The best preset that can win always goes on: what a search has found is told beside what
+        would have taken none.
+        """
         ranked = sorted(arms, key=self._rank)
         alive = [arm for arm in ranked if not arm.reason]
+        presets = [arm for arm in alive if arm.is_preset]
         if keep_presets:
             found = [arm for arm in alive if not arm.is_preset]
-            return [*found[:n], *(arm for arm in alive if arm.is_preset)]
-        return [arm for arm in alive if arm.is_allowed][: max(n, _LEAST_LEFT)]
+            return [*found[:n], *presets]
+        best = [arm for arm in alive if arm.is_allowed][: max(n, _LEAST_LEFT)]
+        allowed = [arm for arm in presets if arm.is_allowed]
+        return best if any(arm.is_preset for arm in best) else [*best, *allowed[:1]]
 
     def _rank(self, arm: Arm) -> float:
         sign = 1 if self._direction == "maximize" else -1

@@ -38,7 +38,7 @@ class Plan:
 
     Attributes:
         rounds: each with fewer configs over more cuts.
-        presets_stay: presets are trained over all cuts even if they fall behind.
+        presets_stay: all presets are trained over all cuts even if they fall behind; else one is.
         seconds: that it will take, about.
     """
 
@@ -127,11 +127,12 @@ def _planned(
     *,
     stay: bool,
 ) -> Plan:
-    """Adds up a plan, as if the first of the configs were the ones that go on."""
+    """Adds up a plan, as if the first configs and the costliest preset were those that go on."""
     steps = rounds(n_configs, n_seeds)
     total, before = 0.0, 0
     for step in steps:
-        rows = [*configs[: step.n_configs], *(presets if stay or before == 0 else ())]
+        others = presets if stay or before == 0 else sorted(presets, key=sum)[-1:]
+        rows = [*configs[: step.n_configs], *others]
         total += sum(sum(row[before : step.n_cuts]) for row in rows)
         before = step.n_cuts
     return Plan(steps, stay, total)
