@@ -165,8 +165,8 @@ class TestPlan:
         assert last([small], 100.0) == 4.0
         assert last([small, large], 100.0) == last([large, small], 100.0) == 12.0
         # A share of the time is enough, and as many epochs as its other trainings had the least.
-        assert last([small, large], 20.0) == 0.4 * 20
-        assert last([small, large], 5.0) == 3.0
+        assert last([small, large], 10.0) == 0.65 * 10
+        assert last([small, large], 4.0) == 3.0
         assert last([], 5.0) == 0.0
 
     def test_what_has_ended_costs_nothing(self) -> None:

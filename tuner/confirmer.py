@@ -18,6 +18,7 @@ from . import solo
 from .config import Config, DataFacts, MLPConfig, ModuleConfig
 from .data import Cut, Dataset
 from .entrants import costs, entrants
+from .errors import WorkerLostError
 from .fleet import cores
 from .progress import Observer
 from .repeats import Repeats, seeds
@@ -32,8 +33,14 @@ _LEAST_LEFT = 2
 #: Share of what it may take that is kept for it in any case: of the smallest networks most of the
 #: time goes into what surrounds a training, which their arithmetic does not tell.
 _LEAST = 0.2
-#: Share of the expected time that trainings take at least, as far as a plan trusts the first seed.
+#: Seconds that pass while it is planned, at most.
+_MOMENT = 0.2
+#: Share of the expected time that trainings take at least, as far as a plan trusts what it timed.
 _FASTEST = 0.5
+#: Seconds for which the last training is timed beforehand, if it cannot be as long as it might.
+_TIMED = 0.5
+#: Share of what is left that this may take.
+_TIMED_SHARE = 0.15
 
 
 class Confirmer:
@@ -48,6 +55,7 @@ class Confirmer:
         allowed: whether the study file allows each of them; others are compared and cannot win.
         confirmed: makes the config that a trial's parameters mean in a confirmation.
         handed_over: makes the config of an arm's training to the end; None epochs are all of them.
+        folds: cuts that each trial was validated on.
         dataset: with the test part; None where a LightningDataModule of the user's brings it.
         facts: sizes of the data, if they are known.
         training: how modules of the user's are trained, if they are.
@@ -64,6 +72,7 @@ class Confirmer:
         allowed: Mapping[str, bool],
         confirmed: Callable[[FrozenTrial], Config],
         handed_over: Callable[[Arm, int | None], Config],
+        folds: int,
         dataset: Dataset | None,
         facts: DataFacts | None,
         training: solo.ModuleTraining | None,
@@ -76,7 +85,7 @@ class Confirmer:
         self._select, self._wants_refit = spec.confirm.select, spec.confirm.refit
         self._network: bytes | None = None
         self._presets, self._allowed = presets, allowed
-        self._config_of, self._handed_over = confirmed, handed_over
+        self._config_of, self._handed_over, self._folds = confirmed, handed_over, folds
         self._dataset, self._facts, self._training = dataset, facts, training
 
     def needs(self, seconds: float, pace: float | None) -> float:
@@ -117,8 +126,9 @@ class Confirmer:
         end = math.inf if seconds is None else began + seconds
         rows = self._rows([*found, *presets], pace)
         ending = self._last_seconds([*found, *presets], pace, end - began)
-        if end - began - ending < least(rows[: len(found)], rows[len(found) :]):
-            ending = 0.0  # a confirmation is worth more than a longer training
+        # A confirmation is worth more than a longer training.
+        needed = least(rows[: len(found)], rows[len(found) :]) / PLANNED + _MOMENT
+        ending = min(ending, max(0.0, end - began - needed))
         arms = self._train(found, presets, pace, end - ending)
         confirmation = self._compared(arms, time.monotonic() - began)
         if confirmation is None:
@@ -232,7 +242,8 @@ class Confirmer:
 
     def _compared(self, arms: Sequence[Arm], seconds: float) -> Confirmation | None:
         """Picks the winner, if there is one."""
-        winner = choose(arms, self._direction, self._select, self._overlap)
+        overlap, searched = self._overlap, self._searched
+        winner = choose(arms, self._direction, self._select, overlap=overlap, searched=searched)
         best = self._store.best()
         if winner is None or best is None:
             return None
@@ -254,6 +265,14 @@ class Confirmer:
         if self._dataset is None:
             return 0.0
         return len(self._dataset.validation) / len(self._dataset.train)
+
+    @property
+    def _searched(self) -> float:
+        """Share of the rows that trials were validated on, as far as that is known."""
+        if self._dataset is None:
+            return 1.0
+        n, n_train = len(self._dataset.validation), len(self._dataset.train)
+        return min(1.0, self._folds * n / (n + n_train))
 
     def network(self, confirmation: Confirmation, seed: int) -> bytes:
         """Returns the checkpoint of the winner for a seed; it is trained again if it is gone.
@@ -368,12 +387,15 @@ class Confirmer:
 
     def _last_epoch(self, arm: Arm, pace: float | None) -> float:
         """Estimates how long an epoch of the last training takes, on all rows and alone."""
-        assert self._dataset is not None
         places = self._repeats.places
         (cost,) = costs([arm], self._store.trials(), places, pace, self._facts)
-        n_rows = len(self._dataset.train)
-        more = (n_rows + len(self._dataset.validation)) / n_rows
-        return more * cost / arm.config.epochs * min(places, cores())
+        return self._more_rows * cost / arm.config.epochs * min(places, cores())
+
+    @property
+    def _more_rows(self) -> float:
+        """Rows of the last training over those of another one."""
+        assert self._dataset is not None
+        return 1 + len(self._dataset.validation) / len(self._dataset.train)
 
     def _last_seconds(self, arms: Sequence[Arm], pace: float | None, seconds: float) -> float:
         """Estimates how long the last training takes, if the best of the search or a preset wins.
@@ -416,8 +438,10 @@ class Confirmer:
         if left <= 0:
             return confirmation
         if config.epochs * epoch > PLANNED * left:
+            epoch = self._timed(config, seed, epoch, left)
+            left = end - time.monotonic()
             epochs = max(winning.config.epochs, int(PLANNED * left / epoch))
-            config = self._handed_over(winning, epochs)
+            config = self._handed_over(winning, min(epochs, config.epochs))
         self._observer.begin("training the winner on all rows but the test rows")
         self._network = self._repeats.whole(config, seed, end=None if math.isinf(end) else end)
         if self._network is None:
@@ -432,6 +456,27 @@ class Confirmer:
             test = tests.get(confirmation.test_metric)
         refit = Refit(config=config, seed=seed, test=test)
         return confirmation.model_copy(update={"refit": refit})
+
+    def _timed(self, config: Config, seed: int, epoch: float, left: float) -> float:
+        """Returns how long an epoch of the last training takes: it is tried, if it is not too long.
+
+        What is alone is faster than what the search has timed, by much or by little.
+
+        Args:
+            config: of that training.
+            seed: of that training.
+            epoch: seconds that it was estimated to take.
+            left: seconds that there are.
+        """
+        assert isinstance(config, MLPConfig)
+        epochs = 1 + math.ceil(_TIMED / epoch)
+        if epochs * epoch > _TIMED_SHARE * left:
+            return epoch
+        try:
+            seconds = self._repeats.epoch_seconds(config, [seed], epochs=epochs)
+        except WorkerLostError:
+            return epoch
+        return max(_FASTEST * epoch, self._more_rows * seconds)
 
     def _test(self, config: Config, seed: int) -> Mapping[str, float]:
         """Scores one network on the test rows."""

@@ -16,7 +16,7 @@ _FIRST_CUTS = 2
 #: Candidates that are trained over all cuts, if there are so many.
 _LAST_CONFIGS = 3
 #: Share of the time that is kept for the last training, if it could use more.
-_LAST = 0.4
+_LAST = 0.65
 
 
 @dataclass(frozen=True)

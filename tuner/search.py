@@ -302,6 +302,7 @@ def _confirmer(open_study: OpenStudy, repeats: Repeats, observer: Observer) -> C
         open_study.space.allowed_presets(),
         lambda trial: open_study.space.final(trial.params, open_study.evaluation.confirm_epochs),
         partial(_handed_over, open_study),
+        open_study.evaluation.folds,
         open_study.dataset,
         open_study.facts,
         open_study.training,

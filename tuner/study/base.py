@@ -80,8 +80,8 @@ class ConfirmSection(Section):
         refit: train the winner once more, if it is an MLP, on all rows but the test rows, and hand
             that network over.
         select: "best" is the best mean; "proven" the same, unless a preset that lasted to the end
-            is within one standard error of it; "one_se" the smallest network within one standard
-            error of it. The error is that of the differences cut by cut.
+            may be as good on other rows; "one_se" the smallest network within one standard error of
+            it. See `winner.choose`.
     """
 
     configs: Annotated[int, Field(ge=1)] = 8
