@@ -14,6 +14,7 @@ from tuner.config import MLPConfig
 from tuner.data import Cut, load
 from tuner.entrants import costs, entrants
 from tuner.errors import InputError, InterruptedStudyError, StudyFileError
+from tuner.last_training import LastTraining
 from tuner.progress import Observer, Repeated
 from tuner.rounds import Plan, last, least, plan, rounds
 from tuner.space import MLPSpace
@@ -263,6 +264,20 @@ def test_the_best_preset_lasts_to_the_end(
     (kept,) = (arm for arm in found.presets if len(arm.scores) == 5)
     assert kept.is_allowed and kept == found.arms[3]
     assert [arm.is_allowed for arm in found.presets if len(arm.scores) == 2] == [False]
+
+
+def test_more_cuts_come_after_the_last_training(
+    write_study: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a short search hands out a network that is trained for a fifth of its epochs."""
+    monkeypatch.setattr(LastTraining, "seconds", lambda *_: 1e9)
+    text = CONFIRMED.replace("trials = 4", "minutes = 0.1").replace("seeds = 3", "seeds = 400")
+    write_study(text)
+    found = tuner.tune("small").confirmation
+    assert found is not None
+    # The least is over two cuts; a few more where trainings are faster than they were thought.
+    assert 2 <= len(found.seeds) <= 6
+    assert found.refit is not None
 
 
 def test_the_network_is_the_one_of_the_median_seed(write_study: Write) -> None:

@@ -84,11 +84,21 @@ MAY_IMPORT = {
     "repeats": {"config", "data", "interruption", "progress", "workers"},
     "rounds": set(),
     "entrants": {"config", "heuristics", "storage", "winner"},
-    "confirmer": {
+    "last_training": {
         "config",
         "data",
         "entrants",
         "fleet",
+        "progress",
+        "repeats",
+        "rounds",
+        "winner",
+    },
+    "confirmer": {
+        "config",
+        "data",
+        "entrants",
+        "last_training",
         "progress",
         "repeats",
         "rounds",

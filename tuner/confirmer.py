@@ -18,11 +18,10 @@ from . import solo
 from .config import Config, DataFacts, MLPConfig, ModuleConfig
 from .data import Cut, Dataset
 from .entrants import costs, entrants
-from .errors import WorkerLostError
-from .fleet import cores
+from .last_training import LastTraining
 from .progress import Observer
 from .repeats import Repeats, seeds
-from .rounds import PLANNED, Plan, last, least, plan
+from .rounds import PLANNED, Plan, least, plan
 from .storage import StudyStore
 from .study import StudySpec
 from .winner import Arm, Confirmation, Refit, choose
@@ -37,10 +36,6 @@ _LEAST = 0.2
 _MOMENT = 0.2
 #: Share of the expected time that trainings take at least, as far as a plan trusts what it timed.
 _FASTEST = 0.5
-#: Seconds for which the last training is timed beforehand, if it cannot be as long as it might.
-_TIMED = 0.5
-#: Share of what is left that this may take.
-_TIMED_SHARE = 0.15
 
 
 class Confirmer:
@@ -82,10 +77,15 @@ class Confirmer:
         self._metric, self._direction = metric, spec.direction(metric)
         self._n_configs, self._n_seeds = spec.confirm.configs, spec.confirm.seeds
         self._seeds = seeds(spec.study.seed, "confirm", self._n_seeds)
-        self._select, self._wants_refit = spec.confirm.select, spec.confirm.refit
+        self._select = spec.confirm.select
+        self._last: LastTraining | None = None
+        if spec.confirm.refit and dataset is not None:
+            self._last = LastTraining(
+                repeats, store.trials, handed_over, dataset, facts, self._direction
+            )
         self._network: bytes | None = None
         self._presets, self._allowed = presets, allowed
-        self._config_of, self._handed_over, self._folds = confirmed, handed_over, folds
+        self._config_of, self._folds = confirmed, folds
         self._dataset, self._facts, self._training = dataset, facts, training
 
     def needs(self, seconds: float, pace: float | None) -> float:
@@ -100,7 +100,7 @@ class Confirmer:
             return 0.0
         rows = self._rows([*found, *presets], pace)
         configs, others = rows[: len(found)], rows[len(found) :]
-        ending = self._last_seconds([*found, *presets], pace, seconds)
+        ending = self._ending([*found, *presets], pace, seconds)
         wanted = plan(configs, others, self._n_seeds, max(0.0, seconds - ending)).seconds
         return max(max(wanted, least(configs, others)) / PLANNED + ending, _LEAST * seconds)
 
@@ -125,10 +125,10 @@ class Confirmer:
             return None
         end = math.inf if seconds is None else began + seconds
         rows = self._rows([*found, *presets], pace)
-        ending = self._last_seconds([*found, *presets], pace, end - began)
-        # A confirmation is worth more than a longer training.
         needed = least(rows[: len(found)], rows[len(found) :]) / PLANNED + _MOMENT
-        ending = min(ending, max(0.0, end - began - needed))
+        # The least that is worth it comes before a longer training.
+        most = max(0.0, end - began - needed)
+        ending = min(most, self._ending([*found, *presets], pace, end - began))
         arms = self._train(found, presets, pace, end - ending)
         confirmation = self._compared(arms, time.monotonic() - began)
         if confirmation is None:
@@ -155,6 +155,10 @@ class Confirmer:
             self._allowed,
             self._config_of,
         )
+
+    def _ending(self, arms: Sequence[Arm], pace: float | None, seconds: float) -> float:
+        """Returns the seconds that are wanted for the last training, of those that there are."""
+        return 0.0 if self._last is None else self._last.seconds(arms, pace, seconds)
 
     def _rows(self, arms: Sequence[Arm], pace: float | None) -> list[list[float]]:
         """Returns the seconds of each arm over each seed, 0 of what has ended."""
@@ -382,41 +386,7 @@ class Confirmer:
 
     def _refits(self, confirmation: Confirmation) -> bool:
         """Whether the winner is to be trained on all rows: those of a source, which are known."""
-        is_mlp = isinstance(confirmation.winning.config, MLPConfig)
-        return self._wants_refit and is_mlp and self._dataset is not None
-
-    def _last_epoch(self, arm: Arm, pace: float | None) -> float:
-        """Estimates how long an epoch of the last training takes, on all rows and alone."""
-        places = self._repeats.places
-        (cost,) = costs([arm], self._store.trials(), places, pace, self._facts)
-        return self._more_rows * cost / arm.config.epochs * min(places, cores())
-
-    @property
-    def _more_rows(self) -> float:
-        """Rows of the last training over those of another one."""
-        assert self._dataset is not None
-        return 1 + len(self._dataset.validation) / len(self._dataset.train)
-
-    def _last_seconds(self, arms: Sequence[Arm], pace: float | None, seconds: float) -> float:
-        """Estimates how long the last training takes, if the best of the search or a preset wins.
-
-        Args:
-            arms: that take part.
-            pace: seconds that a unit of work took in the search, if that is known.
-            seconds: that there are; a share of them is enough to train it less long.
-        """
-        known = [arm for arm in arms if arm.is_allowed and isinstance(arm.config, MLPConfig)]
-        searched = [arm for arm in known if arm.search is not None]
-        if not self._wants_refit or self._dataset is None or not searched:
-            return 0.0
-        sign = 1 if self._direction == "maximize" else -1
-        leader = max(searched, key=lambda arm: sign * (arm.search or 0.0))
-        needed = []
-        for arm in (leader, *(arm for arm in known if arm.is_preset)):
-            epoch = self._last_epoch(arm, pace)
-            whole = self._handed_over(arm, None).epochs
-            needed.append((arm.config.epochs * epoch, whole * epoch))
-        return last(needed, seconds)
+        return self._last is not None and isinstance(confirmation.winning.config, MLPConfig)
 
     def _refitted(
         self, confirmation: Confirmation, pace: float | None, end: float, *, opens_test: bool
@@ -430,22 +400,13 @@ class Confirmer:
             opens_test: its score on the test rows is an opening of its own, in a later call than
                 those of the other networks.
         """
-        if not self._refits(confirmation):
+        if self._last is None or not self._refits(confirmation):
             return confirmation
-        winning, seed = confirmation.winning, self._seeds[0]
-        config = self._handed_over(winning, None)
-        epoch, left = self._last_epoch(winning, pace), end - time.monotonic()
-        if left <= 0:
+        seed = self._seeds[0]
+        trained = self._last.train(confirmation.winning, seed, pace, end, self._observer)
+        if trained is None:
             return confirmation
-        if config.epochs * epoch > PLANNED * left:
-            epoch = self._timed(config, seed, epoch, left)
-            left = end - time.monotonic()
-            epochs = max(winning.config.epochs, int(PLANNED * left / epoch))
-            config = self._handed_over(winning, min(epochs, config.epochs))
-        self._observer.begin("training the winner on all rows but the test rows")
-        self._network = self._repeats.whole(config, seed, end=None if math.isinf(end) else end)
-        if self._network is None:
-            return confirmation
+        config, self._network = trained
         test = None
         if confirmation.test_metric:
             assert self._dataset is not None
@@ -456,27 +417,6 @@ class Confirmer:
             test = tests.get(confirmation.test_metric)
         refit = Refit(config=config, seed=seed, test=test)
         return confirmation.model_copy(update={"refit": refit})
-
-    def _timed(self, config: Config, seed: int, epoch: float, left: float) -> float:
-        """Returns how long an epoch of the last training takes: it is tried, if it is not too long.
-
-        What is alone is faster than what the search has timed, by much or by little.
-
-        Args:
-            config: of that training.
-            seed: of that training.
-            epoch: seconds that it was estimated to take.
-            left: seconds that there are.
-        """
-        assert isinstance(config, MLPConfig)
-        epochs = 1 + math.ceil(_TIMED / epoch)
-        if epochs * epoch > _TIMED_SHARE * left:
-            return epoch
-        try:
-            seconds = self._repeats.epoch_seconds(config, [seed], epochs=epochs)
-        except WorkerLostError:
-            return epoch
-        return max(_FASTEST * epoch, self._more_rows * seconds)
 
     def _test(self, config: Config, seed: int) -> Mapping[str, float]:
         """Scores one network on the test rows."""

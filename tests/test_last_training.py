@@ -1,0 +1,122 @@
+"""The training of the network that is handed over: as long as there is time for it."""
+
+import math
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from tuner.config import Config, MLPConfig
+from tuner.data import load
+from tuner.errors import WorkerLostError
+from tuner.last_training import LastTraining
+from tuner.progress import Observer
+from tuner.repeats import Repeats
+from tuner.winner import Arm
+
+from .test_confirmer import trial
+
+#: Epochs of a training to the end, and of those before it.
+WHOLE, SHORT = 40, 3
+
+
+class Trained:
+    """Stands for the repeats of a study: says how long an epoch takes, and notes what it trains."""
+
+    places = 1
+
+    def __init__(self, timed: float | None) -> None:
+        self._timed = timed
+        self.is_timed = False
+        self.epochs: list[int] = []
+
+    def epoch_seconds(self, config: MLPConfig, seeds: object, *, epochs: int) -> float:
+        assert epochs >= 2
+        self.is_timed = True
+        if self._timed is None:
+            raise WorkerLostError("timing an epoch failed")
+        return self._timed
+
+    def whole(self, config: MLPConfig, seed: int, *, end: float | None) -> bytes:
+        self.epochs.append(config.epochs)
+        return b"network"
+
+
+def arm(name: str, width: int = 32, **changes: Any) -> Arm:
+    config = MLPConfig(epochs=SHORT, width=width)
+    known: dict[str, Any] = {"trial": None, "n_parameters": 0, "search": None, "scores": ()}
+    return Arm(name=name, config=config, **{**known, **changes})
+
+
+def training(repeats: Trained, epoch: float) -> LastTraining:
+    """Of a study whose trials let an epoch of it be expected to take so many seconds."""
+    dataset = load("wine", Path())
+    ended = trial(0, 0.5, 10)
+    more = 1 + len(dataset.validation) / len(dataset.train)
+    ended.user_attrs |= {"epoch_seconds": epoch / more}
+
+    def handed_over(arm: Arm, epochs: int | None) -> Config:
+        return arm.config.model_copy(update={"epochs": epochs or WHOLE})
+
+    return LastTraining(
+        cast(Repeats, repeats), lambda: [ended], handed_over, dataset, dataset.facts, "minimize"
+    )
+
+
+@pytest.mark.parametrize(
+    ("estimate", "timed", "is_timed", "epochs"),
+    [
+        (2.0, 9.9, False, WHOLE),  # fits by what is known
+        (5.0, 3.0, True, 0.9 * 100 / 3.0),
+        (5.0, 7.0, True, 0.9 * 100 / 7.0),
+        (5.0, 1e-6, True, 0.9 * 100 / 2.5),  # half of the estimate is the least that is believed
+        (4.0, 1e-6, True, WHOLE),
+        (20.0, 3.0, False, 0.9 * 100 / 20.0),  # to time it would take two fifths of the time
+        (5.0, None, True, 0.9 * 100 / 5.0),
+        (60.0, 3.0, False, SHORT),  # never less than the trainings that were confirmed
+    ],
+)
+def test_as_many_epochs_as_there_is_time_for(
+    estimate: float, timed: float | None, is_timed: bool, epochs: float
+) -> None:
+    """Else what a user takes away is trained for fewer epochs than there were minutes for."""
+    more = 1 + len(load("wine", Path()).validation) / len(load("wine", Path()).train)
+    repeats = Trained(None if timed is None else timed / more)
+    found = training(repeats, estimate).train(
+        arm("trial 0", trial=0), 7, None, time.monotonic() + 100, Observer()
+    )
+    assert found is not None
+    assert (found[0].epochs, found[1]) == (repeats.epochs[0], b"network")
+    assert repeats.is_timed == is_timed
+    # A moment of the 100 s is gone.
+    assert epochs - 1.1 <= found[0].epochs <= epochs
+
+
+def test_without_a_limit_it_is_whole_and_without_time_there_is_none() -> None:
+    repeats = Trained(1.0)
+    last = training(repeats, 5.0)
+    winner = arm("trial 0", trial=0)
+    assert last.train(winner, 7, None, time.monotonic() - 1, Observer()) is None
+    assert repeats.epochs == []
+    found = last.train(winner, 7, None, math.inf, Observer())
+    assert found is not None and found[0].epochs == WHOLE
+    assert not repeats.is_timed
+
+
+def test_what_is_kept_for_it_is_for_whoever_may_win() -> None:
+    """Else a preset that wins over a small trial is trained for half of its epochs."""
+    last = training(Trained(1.0), 2.0)
+    small = arm("trial 0", trial=0, search=0.5)
+    large = arm("trial 0", 512, trial=0, search=0.5)
+    preset = arm("modern default", 512, is_preset=True)
+    forbidden = preset.model_copy(update={"is_allowed": False})
+    alone, whole = (last.seconds([each], 1e-6, 1e9) for each in (small, large))
+    assert alone < 0.1 * whole
+    assert last.seconds([small, preset], 1e-6, 1e9) == whole
+    assert last.seconds([small, forbidden], 1e-6, 1e9) == alone
+    assert last.seconds([preset], 1e-6, 1e9) == 0.0  # the search has found nothing
+    # Of little time a share is enough, and as many epochs as the others had the least.
+    assert last.seconds([large], None, 1e9) == pytest.approx(WHOLE * 2.0)
+    assert last.seconds([large], None, 30.0) == pytest.approx(0.65 * 30)
+    assert last.seconds([large], None, 1.0) == pytest.approx(SHORT * 2.0)

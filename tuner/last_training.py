@@ -1,0 +1,122 @@
+"""The training of the network that is handed over: on all rows but the test rows, to the end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+from optuna.trial import FrozenTrial
+
+from .config import Config, DataFacts, MLPConfig
+from .data import Dataset
+from .entrants import costs
+from .errors import WorkerLostError
+from .fleet import cores
+from .progress import Observer
+from .repeats import Repeats
+from .rounds import PLANNED, last
+from .winner import Arm, Direction
+
+#: Seconds for which it is timed beforehand, if it cannot be as long as it might.
+_TIMED = 0.5
+#: Share of what is left that this may take.
+_TIMED_SHARE = 0.15
+#: Share of the expected time that an epoch takes at least, as far as what was timed is trusted.
+_FASTEST = 0.5
+
+
+class LastTraining:
+    """Trains the winner once more, for as many epochs as there is time for.
+
+    Args:
+        repeats: of the study, whose workers train it.
+        trials: returns those of the study, at least one of which is complete when it is asked.
+        handed_over: makes the config of an arm's training to the end; None epochs are all of them.
+        dataset: of the study.
+        facts: sizes of the data.
+        direction: which way a score is better.
+    """
+
+    def __init__(
+        self,
+        repeats: Repeats,
+        trials: Callable[[], Sequence[FrozenTrial]],
+        handed_over: Callable[[Arm, int | None], Config],
+        dataset: Dataset,
+        facts: DataFacts | None,
+        direction: Direction,
+    ) -> None:
+        self._repeats, self._trials, self._handed_over = repeats, trials, handed_over
+        self._facts, self._sign = facts, 1 if direction == "maximize" else -1
+        # Rows of it over those of another training.
+        self._more = 1 + len(dataset.validation) / len(dataset.train)
+
+    def seconds(self, arms: Sequence[Arm], pace: float | None, seconds: float) -> float:
+        """Estimates how long it takes, if the best of the search or a preset wins.
+
+        Args:
+            arms: that take part in the confirmation.
+            pace: seconds that a unit of work took in the search, if that is known.
+            seconds: that there are; a share of them is enough to train it less long.
+        """
+        known = [arm for arm in arms if arm.is_allowed and isinstance(arm.config, MLPConfig)]
+        searched = [arm for arm in known if arm.search is not None]
+        if not searched:
+            return 0.0
+        leader = max(searched, key=lambda arm: self._sign * (arm.search or 0.0))
+        needed = []
+        for arm in (leader, *(arm for arm in known if arm.is_preset)):
+            epoch = self._epoch(arm, pace)
+            whole = self._handed_over(arm, None).epochs
+            needed.append((arm.config.epochs * epoch, whole * epoch))
+        return last(needed, seconds)
+
+    def train(
+        self, arm: Arm, seed: int, pace: float | None, end: float, observer: Observer
+    ) -> tuple[Config, bytes] | None:
+        """Trains an arm; returns its config and the checkpoint, or None if it did not end in time.
+
+        Args:
+            arm: the winner.
+            seed: of the initial weights and the shuffles.
+            pace: seconds that a unit of work took in the search, if that is known.
+            end: of the time, on the clock of `time.monotonic`.
+            observer: is told that it begins.
+
+        Raises:
+            InterruptedStudyError: a signal came meanwhile.
+        """
+        config, left = self._handed_over(arm, None), end - time.monotonic()
+        if left <= 0:
+            return None
+        observer.begin("training the winner on all rows but the test rows")
+        epoch = self._epoch(arm, pace)
+        if config.epochs * epoch > PLANNED * left:
+            epoch = self._timed(config, seed, epoch, left)
+            epochs = int(PLANNED * (end - time.monotonic()) / epoch)
+            epochs = min(config.epochs, max(arm.config.epochs, epochs))
+            config = self._handed_over(arm, epochs)
+        network = self._repeats.whole(config, seed, end=None if math.isinf(end) else end)
+        return None if network is None else (config, network)
+
+    def _epoch(self, arm: Arm, pace: float | None) -> float:
+        """Estimates how long an epoch takes, on all rows and alone."""
+        places = self._repeats.places
+        (cost,) = costs([arm], self._trials(), places, pace, self._facts)
+        return self._more * cost / arm.config.epochs * min(places, cores())
+
+    def _timed(self, config: Config, seed: int, estimate: float, left: float) -> float:
+        """Returns how long an epoch takes: it is tried, unless that takes too much of what is left.
+
+        Alone it takes 0.65 to 1 of what the search has timed of busy workers.
+        """
+        assert isinstance(config, MLPConfig)
+        epochs = 1 + math.ceil(_TIMED / estimate)
+        if epochs * estimate > _TIMED_SHARE * left:
+            return estimate
+        try:
+            seconds = self._repeats.epoch_seconds(config, [seed], epochs=epochs)
+        except WorkerLostError:
+            return estimate
+        return max(_FASTEST * estimate, self._more * seconds)
