@@ -1,5 +1,6 @@
 """Confirming a study: what is entered, what there is time for, and what is kept of it."""
 
+import math
 import signal
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,8 @@ from tuner.config import MLPConfig
 from tuner.data import Cut, load
 from tuner.entrants import costs, entrants
 from tuner.errors import InputError, InterruptedStudyError, StudyFileError
-from tuner.last_training import LastTraining
 from tuner.progress import Observer, Repeated
-from tuner.rounds import Plan, last, least, plan, rounds
+from tuner.rounds import Plan, kept, last, least, plan, rounds
 from tuner.space import MLPSpace
 from tuner.study import load_study
 from tuner.winner import Arm, Confirmation, Direction, choose
@@ -170,6 +170,16 @@ class TestPlan:
         assert last([small, large], 4.0) == 3.0
         assert last([], 5.0) == 0.0
 
+    def test_the_least_comes_first_and_then_the_last_training(self) -> None:
+        """Else more cuts take the time, and a network is handed out after a fifth of its epochs."""
+        assert kept(20.0, 9.0, 31.0) == 20.0
+        found = kept(20.0, 9.0, 25.0)
+        assert 14.5 < found < 15.0
+        # What is left is enough for a plan of the least, though a moment has passed.
+        assert plan([[2.0] * 2] * 2, [[0.5] * 2], 5, 25.0 - found - 0.1).seconds == 9.0
+        assert kept(20.0, 9.0, 5.0) == 0.0
+        assert kept(20.0, 9.0, math.inf) == 20.0
+
     def test_what_has_ended_costs_nothing(self) -> None:
         rows = [[0.0] * 5, [0.0, 0.0, 0.0, 0.0, 2.0]]
         assert plan(rows, [[0.0] * 5], 5, 3.0) == Plan(rounds(2, 5), True, 2.0)
@@ -266,18 +276,26 @@ def test_the_best_preset_lasts_to_the_end(
     assert [arm.is_allowed for arm in found.presets if len(arm.scores) == 2] == [False]
 
 
-def test_more_cuts_come_after_the_last_training(
-    write_study: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else a short search hands out a network that is trained for a fifth of its epochs."""
-    monkeypatch.setattr(LastTraining, "seconds", lambda *_: 1e9)
-    text = CONFIRMED.replace("trials = 4", "minutes = 0.1").replace("seeds = 3", "seeds = 400")
-    write_study(text)
-    found = tuner.tune("small").confirmation
+def test_time_that_is_left_is_used(write_study: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a search whose trainings are faster than thought ends early, over two seeds."""
+    recorder = Recorder()
+
+    def planned(*_: object) -> Plan:
+        return Plan(rounds(3 if recorder.told else 1, 2), False, 1.0)
+
+    monkeypatch.setattr(confirmer, "plan", planned)
+    write_study(CONFIRMED.replace("configs = 2", "configs = 6").replace("seeds = 3", "seeds = 5"))
+    found = tuner.tune("small", trials=10, observer=recorder).confirmation
     assert found is not None
-    # The least is over two cuts; a few more where trainings are faster than they were thought.
-    assert 2 <= len(found.seeds) <= 6
-    assert found.refit is not None
+    # After the first seed there is time for three configs, and after two for more seeds.
+    said = [text for text in recorder.begun if text.startswith("confirming")]
+    assert [text.split(" of the search")[0] for text in said] == [
+        "confirming 1 config",
+        "confirming 3 configs",
+    ]
+    configs = [len(arm.scores) for arm in found.arms if not arm.is_preset]
+    assert configs == [5, 5, 5]
+    assert len(found.seeds) == 5
 
 
 def test_the_network_is_the_one_of_the_median_seed(write_study: Write) -> None:

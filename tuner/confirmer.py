@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import fmean
 
 from optuna.trial import FrozenTrial
@@ -21,7 +21,7 @@ from .entrants import costs, entrants
 from .last_training import LastTraining
 from .progress import Observer
 from .repeats import Repeats, seeds
-from .rounds import PLANNED, Plan, least, plan
+from .rounds import PLANNED, Plan, Round, kept, least, plan
 from .storage import StudyStore
 from .study import StudySpec
 from .winner import Arm, Confirmation, Refit, choose
@@ -32,8 +32,6 @@ _LEAST_LEFT = 2
 #: Share of what it may take that is kept for it in any case: of the smallest networks most of the
 #: time goes into what surrounds a training, which their arithmetic does not tell.
 _LEAST = 0.2
-#: Seconds that pass while it is planned, at most.
-_MOMENT = 0.2
 #: Share of the expected time that trainings take at least, as far as a plan trusts what it timed.
 _FASTEST = 0.5
 
@@ -125,10 +123,8 @@ class Confirmer:
             return None
         end = math.inf if seconds is None else began + seconds
         rows = self._rows([*found, *presets], pace)
-        needed = least(rows[: len(found)], rows[len(found) :]) / PLANNED + _MOMENT
-        # The least that is worth it comes before a longer training.
-        most = max(0.0, end - began - needed)
-        ending = min(most, self._ending([*found, *presets], pace, end - began))
+        wanted = self._ending([*found, *presets], pace, end - began)
+        ending = kept(wanted, least(rows[: len(found)], rows[len(found) :]), end - began)
         arms = self._train(found, presets, pace, end - ending)
         confirmation = self._compared(arms, time.monotonic() - began)
         if confirmation is None:
@@ -174,27 +170,43 @@ class Confirmer:
     ) -> list[Arm]:
         """Trains what there is time for, round by round; returns the arms with their scores.
 
-        After the first seed it is known what a training really takes, and planned again.
+        After the first seed it is known what a training really takes, and planned again; what the
+        rounds leave of the time goes into more cuts of those that lasted.
         """
+        slower = 1.0
 
-        def planned(n: int, slower: float) -> Plan:
-            rows = self._rows([*found[:n], *presets], pace)
-            rows = [[slower * cost for cost in row] for row in rows]
-            limit = max(0.0, end - time.monotonic())
-            return plan(rows[:n], rows[n:], self._n_seeds, limit)
+        def left() -> float:
+            return max(0.0, end - time.monotonic())
 
-        first = planned(len(found), 1.0)
+        def rows(arms: Sequence[Arm]) -> list[list[float]]:
+            return [[slower * cost for cost in row] for row in self._rows(arms, pace)]
+
+        def planned() -> Plan:
+            return plan(rows(found), rows(presets), self._n_seeds, left())
+
+        first = planned()
         arms = [*found[: first.n_configs], *presets]
         if first.seconds > 0:
             self._announce(len(presets), first, len(found))
-        expected = sum(row[0] for row in self._rows(arms, pace))
+        expected = sum(row[0] for row in rows(arms))
         begun = time.monotonic()
         self._run(arms, self._seeds[:1], end)
         slower = (time.monotonic() - begun) / expected if expected > 0 else 1.0
-        second = planned(first.n_configs, max(_FASTEST, slower))
+        slower = max(_FASTEST, slower)
+        second = planned()
+        if second.n_configs > first.n_configs:
+            self._announce(len(presets), second, len(found))
         live = [*found[: second.n_configs], *presets]
         done: dict[str, Arm] = {}
-        for step in second.rounds:
+
+        def steps() -> Iterator[Round]:
+            yield from second.rounds
+            for n_cuts in range(second.n_seeds, self._n_seeds):
+                if sum(row[n_cuts] for row in rows(live)) > PLANNED * left():
+                    return
+                yield Round(second.rounds[-1].n_configs, n_cuts + 1)
+
+        for step in steps():
             live = self._best(live, step.n_configs, keep_presets=second.presets_stay or not done)
             in_time = self._run(live, self._seeds[: step.n_cuts], end)
             live = [self._scored(arm, step.n_cuts) for arm in live]

@@ -15,6 +15,8 @@ PLANNED = 0.9
 _FIRST_CUTS = 2
 #: Candidates that are trained over all cuts, if there are so many.
 _LAST_CONFIGS = 3
+#: Seconds that pass while it is planned, at most.
+_MOMENT = 0.2
 #: Share of the time that is kept for the last training, if it could use more.
 _LAST = 0.65
 
@@ -117,6 +119,17 @@ def last(trainings: Sequence[tuple[float, float]], seconds: float) -> float:
         seconds: that there are.
     """
     return max((max(short, min(whole, _LAST * seconds)) for short, whole in trainings), default=0.0)
+
+
+def kept(wanted: float, needed: float, seconds: float) -> float:
+    """Returns the seconds that are kept for the last training beside the least that is confirmed.
+
+    Args:
+        wanted: seconds of that training, as `last` has them.
+        needed: seconds of the least, which comes first.
+        seconds: that there are.
+    """
+    return min(wanted, max(0.0, seconds - needed / PLANNED - _MOMENT))
 
 
 def _planned(
