@@ -8,10 +8,20 @@ import pytest
 from rich.console import Console
 
 from tuner.config import MLPConfig, ModuleConfig
-from tuner.display import Display, clock, config_table, describe, number, show_result
+from tuner.display import (
+    Display,
+    clock,
+    comparisons,
+    config_table,
+    describe,
+    number,
+    show_result,
+)
 from tuner.progress import Ended, Running, Snapshot
 from tuner.search import TuneResult
 from tuner.storage import Counts
+
+from .test_winner import arm, winning_over
 
 
 def test_words() -> None:
@@ -74,3 +84,16 @@ def test_the_end_of_a_search_without_a_complete_trial(tmp_path: Path) -> None:
     text = capture.get()
     assert "No trial is complete yet" in text and "larger budget" in text
     assert "best.json" not in text and "make best" not in text
+
+
+def test_two_seeds_have_no_error_bar() -> None:
+    """Else two seeds that differ by the same are told as a gain without any doubt."""
+    preset = arm("note", 0.90, 0.91, 0.90, trial=None)
+    preset = preset.model_copy(update={"is_preset": True, "config": MLPConfig(width=5)})
+    three = winning_over(arm("trial 1", 0.92, 0.93, 0.95), preset)
+    assert "over the note: +3 ± 1 points of val_accuracy" in comparisons(three)[0]
+    preset = preset.model_copy(update={"scores": (0.90, 0.91)})
+    two = winning_over(arm("trial 1", 0.92, 0.93), preset)
+    assert comparisons(two)[0].startswith(
+        "over the note: +2 points (too few seeds for an error) of val_accuracy"
+    )

@@ -49,12 +49,17 @@ def arm(name: str, width: int = 32, **changes: Any) -> Arm:
     return Arm(name=name, config=config, **{**known, **changes})
 
 
+def more() -> float:
+    """Rows of a last training over those of another one."""
+    dataset = load("wine", Path())
+    return 1 + len(dataset.validation) / len(dataset.train)
+
+
 def training(repeats: Trained, epoch: float) -> LastTraining:
     """Of a study whose trials let an epoch of it be expected to take so many seconds."""
     dataset = load("wine", Path())
     ended = trial(0, 0.5, 10)
-    more = 1 + len(dataset.validation) / len(dataset.train)
-    ended.user_attrs |= {"epoch_seconds": epoch / more}
+    ended.user_attrs |= {"epoch_seconds": epoch / more()}
 
     def handed_over(arm: Arm, epochs: int | None) -> Config:
         return arm.config.model_copy(update={"epochs": epochs or WHOLE})
@@ -81,8 +86,7 @@ def test_as_many_epochs_as_there_is_time_for(
     estimate: float, timed: float | None, is_timed: bool, epochs: float
 ) -> None:
     """Else what a user takes away is trained for fewer epochs than there were minutes for."""
-    more = 1 + len(load("wine", Path()).validation) / len(load("wine", Path()).train)
-    repeats = Trained(None if timed is None else timed / more)
+    repeats = Trained(None if timed is None else timed / more())
     found = training(repeats, estimate).train(
         arm("trial 0", trial=0), 7, None, time.monotonic() + 100, Observer()
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
 from optuna.trial import FrozenTrial
@@ -21,7 +22,7 @@ from .entrants import costs, entrants
 from .last_training import LastTraining
 from .progress import Observer
 from .repeats import Repeats, seeds
-from .rounds import PLANNED, Plan, Round, kept, least, plan
+from .rounds import FASTEST, PLANNED, Plan, Round, kept, least, plan
 from .storage import StudyStore
 from .study import StudySpec
 from .winner import Arm, Confirmation, Refit, choose
@@ -32,8 +33,6 @@ _LEAST_LEFT = 2
 #: Share of what it may take that is kept for it in any case: of the smallest networks most of the
 #: time goes into what surrounds a training, which their arithmetic does not tell.
 _LEAST = 0.2
-#: Share of the expected time that trainings take at least, as far as a plan trusts what it timed.
-_FASTEST = 0.5
 
 
 class Confirmer:
@@ -156,12 +155,20 @@ class Confirmer:
         """Returns the seconds that are wanted for the last training, of those that there are."""
         return 0.0 if self._last is None else self._last.seconds(arms, pace, seconds)
 
-    def _rows(self, arms: Sequence[Arm], pace: float | None) -> list[list[float]]:
-        """Returns the seconds of each arm over each seed, 0 of what has ended."""
+    def _rows(
+        self, arms: Sequence[Arm], pace: float | None, slower: float = 1.0
+    ) -> list[list[float]]:
+        """Returns the seconds of each arm over each seed, 0 of what has ended.
+
+        Args:
+            arms: that are trained.
+            pace: seconds that a unit of work took in the search, if that is known.
+            slower: how much longer they take here.
+        """
         trials, places = self._store.trials(), self._repeats.places
         each = costs(arms, trials, places, pace, self._facts)
         return [
-            [0.0 if self._repeats.find(arm.config, seed) else cost for seed in self._seeds]
+            [0.0 if self._repeats.find(arm.config, seed) else slower * cost for seed in self._seeds]
             for arm, cost in zip(arms, each, strict=True)
         ]
 
@@ -173,40 +180,31 @@ class Confirmer:
         After the first seed it is known what a training really takes, and planned again; what the
         rounds leave of the time goes into more cuts of those that lasted.
         """
-        slower = 1.0
 
         def left() -> float:
             return max(0.0, end - time.monotonic())
 
-        def rows(arms: Sequence[Arm]) -> list[list[float]]:
-            return [[slower * cost for cost in row] for row in self._rows(arms, pace)]
+        def planned(slower: float) -> Plan:
+            configs, others = (self._rows(arms, pace, slower) for arms in (found, presets))
+            return plan(configs, others, self._n_seeds, left())
 
-        def planned() -> Plan:
-            return plan(rows(found), rows(presets), self._n_seeds, left())
-
-        first = planned()
+        first = planned(1.0)
         arms = [*found[: first.n_configs], *presets]
         if first.seconds > 0:
             self._announce(len(presets), first, len(found))
-        expected = sum(row[0] for row in rows(arms))
+        expected = sum(row[0] for row in self._rows(arms, pace))
         begun = time.monotonic()
         self._run(arms, self._seeds[:1], end)
         slower = (time.monotonic() - begun) / expected if expected > 0 else 1.0
-        slower = max(_FASTEST, slower)
-        second = planned()
+        slower = max(FASTEST, slower)
+        second = planned(slower)
         if second.n_configs > first.n_configs:
             self._announce(len(presets), second, len(found))
         live = [*found[: second.n_configs], *presets]
         done: dict[str, Arm] = {}
-
-        def steps() -> Iterator[Round]:
-            yield from second.rounds
-            for n_cuts in range(second.n_seeds, self._n_seeds):
-                if sum(row[n_cuts] for row in rows(live)) > PLANNED * left():
-                    return
-                yield Round(second.rounds[-1].n_configs, n_cuts + 1)
-
-        for step in steps():
+        steps = deque(second.rounds)
+        while steps:
+            step = steps.popleft()
             live = self._best(live, step.n_configs, keep_presets=second.presets_stay or not done)
             in_time = self._run(live, self._seeds[: step.n_cuts], end)
             live = [self._scored(arm, step.n_cuts) for arm in live]
@@ -214,6 +212,10 @@ class Confirmer:
             done |= {arm.name: arm for arm in live}
             if not in_time:
                 break
+            if not steps and step.n_cuts < self._n_seeds:
+                another = sum(row[step.n_cuts] for row in self._rows(live, pace, slower))
+                if another <= PLANNED * left():
+                    steps.append(Round(step.n_configs, step.n_cuts + 1))
         return list(done.values())
 
     def _best(self, arms: list[Arm], n: int, *, keep_presets: bool) -> list[Arm]:

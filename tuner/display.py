@@ -279,9 +279,9 @@ def _difference(gain: Estimate, metric: str) -> str:
     Two seeds often differ by the same, which says nothing of a third one: of them no error is told.
     """
     unit, factor = (" points", 100) if "accuracy" in metric else ("", 1)
-    error = "" if gain.n == 2 else f" ± {factor * gain.standard_error:.2g}"
-    few = " (too few seeds for an error)" if gain.n == 2 else ""
-    return f"{factor * gain.mean:+.2g}{error}{unit}{few}"
+    if gain.n == 2:
+        return f"{factor * gain.mean:+.2g}{unit} (too few seeds for an error)"
+    return f"{factor * gain.mean:+.2g} ± {factor * gain.standard_error:.2g}{unit}"
 
 
 def _share(part: int, whole: int) -> str:

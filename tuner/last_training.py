@@ -15,15 +15,13 @@ from .errors import WorkerLostError
 from .fleet import cores
 from .progress import Observer
 from .repeats import Repeats
-from .rounds import PLANNED, last
+from .rounds import FASTEST, PLANNED, last
 from .winner import Arm, Direction
 
 #: Seconds for which it is timed beforehand, if it cannot be as long as it might.
 _TIMED = 0.5
 #: Share of what is left that this may take.
 _TIMED_SHARE = 0.15
-#: Share of the expected time that an epoch takes at least, as far as what was timed is trusted.
-_FASTEST = 0.5
 
 
 class LastTraining:
@@ -65,17 +63,19 @@ class LastTraining:
         if not searched:
             return 0.0
         leader = max(searched, key=lambda arm: self._sign * (arm.search or 0.0))
-        needed = []
-        for arm in (leader, *(arm for arm in known if arm.is_preset)):
-            epoch = self._epoch(arm, pace)
-            whole = self._handed_over(arm, None).epochs
-            needed.append((arm.config.epochs * epoch, whole * epoch))
+        winners = [leader, *(arm for arm in known if arm.is_preset)]
+        needed = [
+            (arm.config.epochs * epoch, self._handed_over(arm, None).epochs * epoch)
+            for arm, epoch in zip(winners, self._epochs(winners, pace), strict=True)
+        ]
         return last(needed, seconds)
 
     def train(
         self, arm: Arm, seed: int, pace: float | None, end: float, observer: Observer
     ) -> tuple[Config, bytes] | None:
-        """Trains an arm; returns its config and the checkpoint, or None if it did not end in time.
+        """Trains an arm; returns its config and the checkpoint.
+
+        None if it failed, or did not end in time.
 
         Args:
             arm: the winner.
@@ -91,7 +91,7 @@ class LastTraining:
         if left <= 0:
             return None
         observer.begin("training the winner on all rows but the test rows")
-        epoch = self._epoch(arm, pace)
+        (epoch,) = self._epochs([arm], pace)
         if config.epochs * epoch > PLANNED * left:
             epoch = self._timed(config, seed, epoch, left)
             epochs = int(PLANNED * (end - time.monotonic()) / epoch)
@@ -100,11 +100,12 @@ class LastTraining:
         network = self._repeats.whole(config, seed, end=None if math.isinf(end) else end)
         return None if network is None else (config, network)
 
-    def _epoch(self, arm: Arm, pace: float | None) -> float:
-        """Estimates how long an epoch takes, on all rows and alone."""
+    def _epochs(self, arms: Sequence[Arm], pace: float | None) -> list[float]:
+        """Estimates how long an epoch of each arm takes, on all rows and alone."""
         places = self._repeats.places
-        (cost,) = costs([arm], self._trials(), places, pace, self._facts)
-        return self._more * cost / arm.config.epochs * min(places, cores())
+        each = costs(arms, self._trials(), places, pace, self._facts)
+        alone = self._more * min(places, cores())
+        return [alone * cost / arm.config.epochs for arm, cost in zip(arms, each, strict=True)]
 
     def _timed(self, config: Config, seed: int, estimate: float, left: float) -> float:
         """Returns how long an epoch takes: it is tried, unless that takes too much of what is left.
@@ -119,4 +120,4 @@ class LastTraining:
             seconds = self._repeats.epoch_seconds(config, [seed], epochs=epochs)
         except WorkerLostError:
             return estimate
-        return max(_FASTEST * estimate, self._more * seconds)
+        return max(FASTEST * estimate, self._more * seconds)

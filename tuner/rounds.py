@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 #: Share of the time that is planned for; the rest is for what the plan got wrong.
 PLANNED = 0.9
+#: Share of the expected time that trainings take at least, as far as what was timed is trusted.
+FASTEST = 0.5
 #: Cuts that all candidates are trained over, at least.
 _FIRST_CUTS = 2
 #: Candidates that are trained over all cuts, if there are so many.

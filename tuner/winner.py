@@ -276,9 +276,9 @@ def choose(
         if not presets:
             return best
         error = _PROOF * searched * usual_error(lasted, overlap)
-        gains = [(arm, difference(best, arm, direction)) for arm in presets]
-        near = [arm for arm, gain in gains if gain is not None and gain.mean <= error]
-        return max(near, key=lambda arm: sign * statistics.fmean(arm.scores), default=best)
+        preset = max(presets, key=lambda arm: sign * statistics.fmean(arm.scores))
+        gain = sign * (statistics.fmean(best.scores) - statistics.fmean(preset.scores))
+        return preset if gain <= error else best
     near = [arm for arm in scored if arm is best or is_near(best, arm, direction)]
     return min(near, key=lambda arm: (arm.n_parameters, -sign * statistics.fmean(arm.scores)))
 
