@@ -159,7 +159,9 @@ def table(study: str, found: Sequence[Found], moments: Sequence[float]) -> Table
 def stock(study: str, folder: Path, moments: Sequence[float], seed: int) -> list[Found]:
     """Runs two processes of the stock script on one store."""
     spec = load_study(study)
-    arrays = write_arrays(open_study.load_data(spec), folder / "arrays.npz")
+    dataset = open_study.load_data(spec)
+    assert dataset is not None
+    arrays = write_arrays(dataset, folder / "arrays.npz")
     url = f"sqlite:///{folder}/stock.db"
     # Two processes that make the tables at once get in each other's way.
     optuna.create_study(study_name="stock", storage=url, direction="maximize")

@@ -18,11 +18,11 @@ def fit(params: dict[str, Any], arrays: dict[str, Tensor], epochs: int) -> float
 
     Args:
         params: as `stock.suggest` draws them.
-        arrays: `x`, `y`, `x_val`, `y_val`, standardized.
+        arrays: `x`, `y`, `x_val`, `y_val`, standardized, on the device to train on.
         epochs: passes over `x`.
     """
     x, y, batch_size = arrays["x"], arrays["y"], params["batch_size"]
-    net = Net(params, x.shape[1], int(y.max()) + 1)
+    net = Net(params, x.shape[1], int(y.max()) + 1).to(x.device)
     model, loss_of = net.layers, nn.CrossEntropyLoss()
     if params["optimizer"] == "adamw":
         optimizer: torch.optim.Optimizer = torch.optim.AdamW(
@@ -44,7 +44,7 @@ def fit(params: dict[str, Any], arrays: dict[str, Tensor], epochs: int) -> float
     accuracy = 0.0
     for _ in range(epochs):
         model.train()
-        for index in torch.randperm(len(x)).split(batch_size):
+        for index in torch.split(torch.randperm(len(x), device=x.device), batch_size):
             if len(index) == 1:
                 continue
             loss = loss_of(model(x.index_select(0, index)), y.index_select(0, index))
@@ -57,6 +57,6 @@ def fit(params: dict[str, Any], arrays: dict[str, Tensor], epochs: int) -> float
             scheduler.step()
         model.eval()
         with torch.no_grad():
-            outputs = torch.cat([model(rows) for rows in arrays["x_val"].split(4096)])
+            outputs = torch.cat([model(rows) for rows in torch.split(arrays["x_val"], 4096)])
             accuracy = float((outputs.argmax(1) == arrays["y_val"]).float().mean())
     return accuracy

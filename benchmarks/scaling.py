@@ -24,7 +24,9 @@ from tuner.closing import Closing
 from tuner.config import MLPConfig
 from tuner.coordinator import Coordinator
 from tuner.data import Dataset, load
+from tuner.evaluation import full_evaluation
 from tuner.interruption import Interruption
+from tuner.minutes import Minutes
 from tuner.progress import Ended, Observer
 from tuner.space import MLPSpace
 from tuner.storage import StudyStore
@@ -48,6 +50,8 @@ class Simulated(Closing):
     The loss falls with the epochs, and depends on depth, width and rate, so that pruner and sampler
     have something to tell apart.
     """
+
+    is_complete = True
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -116,6 +120,11 @@ class Clock(Closing, Observer):
         """Passes a job on."""
         self._worker.submit(job)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all workers have started."""
+        return self._worker.is_complete
+
     def cancel(self, job: int) -> None:
         """Passes a job's end on."""
         self._worker.cancel(job)
@@ -150,6 +159,7 @@ def search(study: str, trials: int, employ: Callable[[Dataset], Worker]) -> Cloc
     spec = load_study(path)
     assert isinstance(spec, MLPStudySpec) and spec.data.source is not None
     dataset = load(spec.data.source, Path())
+    evaluation = full_evaluation(spec, dataset.facts)
     with (
         Interruption() as interruption,
         employ(dataset) as worker,
@@ -163,15 +173,16 @@ def search(study: str, trials: int, employ: Callable[[Dataset], Worker]) -> Cloc
         Coordinator(
             spec,
             BudgetSpec(trials=trials),
-            1.0,
+            evaluation,
             "val_loss",
             dataset.facts,
             dataset.classes,
-            MLPSpace.of(spec, dataset.facts),
+            MLPSpace.of(spec, dataset.facts, evaluation.epochs),
             store,
             clock,
             clock,
             interruption,
+            minutes=Minutes(None),
         ).run()
         clock.seconds = time.perf_counter() - clock.began
     return clock

@@ -60,12 +60,13 @@ class Net(lightning.LightningModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns logits `(batch, n_classes)`."""
-        return self.layers(x)
+        outputs: Tensor = self.layers(x)
+        return outputs
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Returns the loss of a batch."""
         x, y = batch
-        loss = self.loss(self(x), y)
+        loss: Tensor = self.loss(self(x), y)
         self.log("train_loss", loss)
         return loss
 
@@ -78,11 +79,14 @@ class Net(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """Makes the optimizer and the schedule."""
         params, rate = self.params, self.params["learning_rate"]
-        kind = torch.optim.AdamW if params["optimizer"] == "adamw" else torch.optim.SGD
-        momentum = {} if params["optimizer"] == "adamw" else {"momentum": 0.9}
-        optimizer = kind(
-            self.parameters(), lr=rate, weight_decay=params["weight_decay"], **momentum
-        )
+        decay = params["weight_decay"]
+        optimizer: torch.optim.Optimizer
+        if params["optimizer"] == "adamw":
+            optimizer = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=decay)
+        else:
+            optimizer = torch.optim.SGD(
+                self.parameters(), lr=rate, weight_decay=decay, momentum=0.9
+            )
         epochs, steps = self.trainer.max_epochs, self.trainer.estimated_stepping_batches
         scheduler, interval = schedule(optimizer, params, epochs or 1, int(steps))
         if scheduler is None:
@@ -205,7 +209,8 @@ def main() -> None:
             if args.loop:
                 from . import loop
 
-                tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+                device = "cuda" if torch.cuda.is_available() else "cpu"
+                tensors = {name: torch.tensor(each, device=device) for name, each in arrays.items()}
                 scores = [loop.fit(params, tensors, args.epochs) for params in mine]
             else:
                 scores = [fit(params, arrays, args.epochs, None, None) for params in mine]

@@ -21,6 +21,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,11 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import make_classification
 
+from tuner import heuristics
 from tuner.config import MLPConfig
 from tuner.data import Dataset, load
 from tuner.space import MLPSpace
-from tuner.study import load_study
+from tuner.study import MLPStudySpec, load_study
 
 HERE = Path(__file__).parent
 #: Epochs that make an arm take long enough on each data set.
@@ -98,16 +100,12 @@ class Bench:
     def compare(self, rounds: int) -> None:
         """Prints the table of the arms."""
         arms: dict[str, Callable[[], Run]] = {
-            f"{kind}, {processes} x {threads}": (
-                lambda kind=kind, processes=processes, threads=threads: self.stock(
-                    kind, processes, threads
-                )
-            )
+            f"{kind}, {processes} x {threads}": partial(self.stock, kind, processes, threads)
             for kind in ("stock", "loop")
             for processes, threads in ((2, 1), (1, 2))
         }
         arms["fleet"] = self.fleet
-        arms["fleet, bf16-mixed"] = lambda: self.fleet(precision="bf16-mixed")
+        arms["fleet, bf16-mixed"] = partial(self.fleet, precision="bf16-mixed")
         runs: dict[str, list[Run]] = {name: [] for name in arms}
         for _ in range(rounds):
             for name, arm in arms.items():
@@ -233,7 +231,9 @@ def drawn(dataset: Dataset, folder: Path, n: int, seed: int) -> list[MLPConfig]:
     """Draws configs from the default space, which a study without `[search]` has."""
     study = folder / "default.toml"
     study.write_text(f'[data]\nsource = "{dataset.name}"\n')
-    space = MLPSpace.of(load_study(study), dataset.facts)
+    spec = load_study(study)
+    assert isinstance(spec, MLPStudySpec)
+    space = MLPSpace.of(spec, dataset.facts, heuristics.full_epochs(dataset.facts.n_rows))
     trials = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     return [space.suggest(trials.ask()) for _ in range(n)]
 
@@ -246,7 +246,7 @@ def write_arrays(dataset: Dataset, path: Path) -> Path:
         x = part.x.reshape(len(part.x), -1).astype(np.float32)
         parts[f"x{suffix}"] = (x - norm.input_mean) / norm.input_scale
         parts[f"y{suffix}"] = part.y
-    np.savez(path, **parts)
+    np.savez(path, allow_pickle=False, **parts)
     return path
 
 

@@ -63,7 +63,7 @@ def children(process: subprocess.Popen[str]) -> set[int]:
 
 
 def until_they_ended(pids: set[int]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < end, "a worker outlived its coordinator"
         time.sleep(0.05)
@@ -106,8 +106,8 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     begin = time.monotonic()
     for _ in range(times):
         process.send_signal(number)
-    _, told = process.communicate(timeout=60)
-    assert time.monotonic() - begin < 5
+    _, told = process.communicate(timeout=300)
+    assert time.monotonic() - begin < 30
     assert process.returncode == code, told
     assert "the same command goes on" in told
     assert count(trials()).running == 0
@@ -127,7 +127,7 @@ def test_a_signal_while_it_loads(write_study: Write, number: signal.Signals) -> 
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(moment)
         process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
         # A process without a handler yet dies by the signal itself, which a shell tells as 128 + n.
         assert process.returncode in (128 + number, -number)
     if locate().path.exists():
@@ -164,7 +164,7 @@ def test_workers_that_die_cost_nothing_but_time(write_study: Write) -> None:
     for finished in (1, 10, 20):
         until_a_trial_runs(process, finished=finished)
         os.kill(children(process).pop(), signal.SIGKILL)
-    _, told = process.communicate(timeout=120)
+    _, told = process.communicate(timeout=300)
     assert process.returncode == 0, told
     counts = count(trials())
     assert (counts.finished, counts.failed, counts.interrupted) == (40, 0, 0)
@@ -188,7 +188,7 @@ def test_twenty_blows_at_random(write_study: Write) -> None:
             process.wait(moments.uniform(0.0, 1.5))
         number = moments.choice([signal.SIGKILL, signal.SIGINT])
         process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
         assert process.returncode in (130, -signal.SIGINT, -signal.SIGKILL)
         if locate().path.exists() and storage.summaries():
             found = values()

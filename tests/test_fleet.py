@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tuner.config import MLPConfig
 from tuner.data import Dataset, load, shuffled
 from tuner.fleet import Fleet, Outcome
+from tuner.fleet import fleet as fleet_module
 from tuner.fleet.masks import Masks
 from tuner.model import MLP
 from tuner.schedules import plan
@@ -345,7 +346,10 @@ def test_scores_are_torchmetrics(digits: Dataset) -> None:
 class TestOnAGPU:
     @pytest.mark.parametrize("task", ["digits", "diabetes"])
     def test_same_as_on_the_cpu(self, task: str, request: pytest.FixtureRequest) -> None:
-        """To float64's last digits but a few."""
+        """To float64's last digits but a few; rates are float32.
+
+        The first epoch runs as it is, the second is recorded, and the others are replayed.
+        """
         dataset: Dataset = request.getfixturevalue(task)
         configs = [
             each.model_copy(update={} if task == "digits" else {"label_smoothing": 0.0})
@@ -354,10 +358,57 @@ class TestOnAGPU:
         outcomes = []
         for accelerator in ("cpu", "gpu"):
             with fleet_of(dataset, configs, accelerator=accelerator) as fleet:
-                outcomes.append(run(fleet, 2))
+                outcomes.append(run(fleet, 4))
         for one, other in zip(*outcomes, strict=True):
             assert other.error is None
             assert one.metrics == pytest.approx(dict(other.metrics), rel=1e-6, abs=1e-9)
+
+    def test_blocks_that_move(self, digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Several blocks in an epoch, at other places as soon as a lane joins."""
+        monkeypatch.setattr(fleet_module, "_BLOCK_BYTES", 3 * 64 * 74 * 8)
+        outcomes = []
+        for accelerator in ("cpu", "gpu"):
+            with fleet_of(digits, [config()], accelerator=accelerator) as fleet:
+                run(fleet, 3)
+                fleet.join(1, config(batch_size=32), seed=1, shuffle_seed=SHUFFLE)
+                outcomes.append(run(fleet, 3)[-1])
+        assert outcomes[0].metrics == pytest.approx(dict(outcomes[1].metrics), rel=1e-6)
+
+    def test_who_is_beside_changes_nothing(self, digits: Dataset) -> None:
+        each = config(dropout=0.3, width=200)
+        options: dict[str, Any] = {"accelerator": "gpu", "precision": "32-true"}
+        with fleet_of(digits, [each], **options) as fleet:
+            run(fleet, 5)
+            alone = fleet.leave(0)
+        with fleet_of(digits, [each], **options) as fleet:
+            for key, width in enumerate((7, 300, 1000), 1):
+                other = config(width=width, dropout=0.1, batch_size=32 * key)
+                fleet.join(key, other, seed=key, shuffle_seed=SHUFFLE)
+                run(fleet)
+            fleet.drop(2)
+            run(fleet, 2)
+            same(fleet.leave(0), alone, 0)
+
+    def test_masks_are_drawn_anew_at_each_step(self, digits: Dataset) -> None:
+        """The mean of the training loss over 40 seeds, more than there are streams, is the CPU's."""
+        each = config(dropout=0.5, width=32, epochs=6)
+        losses = []
+        for accelerator in ("cpu", "gpu"):
+            with fleet_of(digits, [each] * 40, accelerator=accelerator) as fleet:
+                last = run(fleet, 5)[-40:]
+                losses.append(np.array([outcome.metrics["train_loss"] for outcome in last]))
+        difference = losses[0] - losses[1]
+        error = difference.std(ddof=1) / len(difference) ** 0.5
+        assert abs(difference.mean()) < 4 * error
+        assert np.abs(difference).max() > 0
+
+    def test_what_diverges_ends_and_the_others_go_on(self, digits: Dataset) -> None:
+        wild = config(learning_rate=1e30, optimizer="sgd", batch_normalization=False)
+        with fleet_of(digits, [config(), wild], accelerator="gpu") as fleet:
+            first, second = fleet.run_epoch()
+            assert not first.diverged and second.diverged
+            fleet.drop(1)
+            assert not run(fleet, 3)[-1].diverged
 
     @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
     def test_learns(self, digits: Dataset, precision: str) -> None:

@@ -182,13 +182,13 @@ def test_who_tunes_it(server: Server, write_study: Write) -> None:
     assert shown["tcp_keepalives_idle"] == "10"  # seconds until the server looks for us
     other.release()
     second = start(TUNER_HOME="elsewhere")
-    _, told = second.communicate(timeout=60)
+    _, told = second.communicate(timeout=300)
     assert second.returncode == 3
     assert f"process {first.pid} on " in told
     first.kill()
     first.communicate()
     third = start("--trials", "3", TUNER_HOME="elsewhere")
-    told, complaint = third.communicate(timeout=120)
+    told, complaint = third.communicate(timeout=300)
     assert third.returncode == 0, complaint
     assert count(trials()).running == 0
 
@@ -205,7 +205,7 @@ def test_the_password_is_seen_nowhere(server: Server, write_study: Write) -> Non
     assert children
     environments = "".join(Path(f"/proc/{pid}/environ").read_text() for pid in children)
     process.send_signal(signal.SIGTERM)
-    told, complaint = process.communicate(timeout=60)
+    told, complaint = process.communicate(timeout=300)
     assert process.returncode == 143
     files_of_it = "".join(
         file.read_bytes().decode(errors="replace")
@@ -233,7 +233,7 @@ def test_the_server_restarts(server: Server, write_study: Write) -> None:
         assert process.poll() is None
     finally:
         server.start()
-    _, complaint = process.communicate(timeout=120)
+    _, complaint = process.communicate(timeout=300)
     assert process.returncode == 0, complaint
     found = trials()
     assert before.items() <= {trial.number: trial.value for trial in found}.items()
@@ -251,7 +251,7 @@ def test_the_server_stays_away(server: Server, write_study: Write) -> None:
     until_finished(process, 2)
     server.stop()
     try:
-        _, complaint = process.communicate(timeout=60)
+        _, complaint = process.communicate(timeout=300)
     finally:
         server.start()
     assert process.returncode == 5
@@ -260,7 +260,7 @@ def test_the_server_stays_away(server: Server, write_study: Write) -> None:
     assert untold.read_text().count('"values"') == 1
     assert "trials that ended meanwhile: 1, kept in runs/small/untold.jsonl" in complaint
     again = start(*words)
-    _, complaint = again.communicate(timeout=120)
+    _, complaint = again.communicate(timeout=300)
     assert again.returncode == 0, complaint
     assert not untold.exists()
     found = count(trials())
@@ -278,7 +278,7 @@ def test_a_signal_while_the_server_is_away(server: Server, write_study: Write) -
     try:
         time.sleep(2)
         process.send_signal(signal.SIGTERM)
-        _, complaint = process.communicate(timeout=20)
+        _, complaint = process.communicate(timeout=60)
     finally:
         server.start()
     assert process.returncode == 5
@@ -315,7 +315,7 @@ def test_no_server(write_study: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     write_study()
     monkeypatch.setenv("TUNER_STORAGE", f"postgresql://me:{quote(PASSWORD, safe='')}@127.0.0.1:9/x")
     process = start()
-    _, complaint = process.communicate(timeout=60)
+    _, complaint = process.communicate(timeout=300)
     assert process.returncode == 4
     assert "postgresql://me@127.0.0.1:9/x: opening the store failed" in complaint
     assert "Traceback" not in complaint

@@ -139,7 +139,7 @@ def test_in_a_browser(write_study: Write, tmp_path: Path, width: int) -> None:
             "--host-resolver-rules=MAP * ~NOTFOUND", f"--window-size={width},2000",
             f"--user-data-dir={tmp_path / 'profile'}", page.as_uri(),
         ],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
     found = Page(done.stdout)

@@ -1,7 +1,7 @@
 """Many different MLPs trained as one computation."""
 
-from .fleet import Fleet, Outcome
-from .member import Member, StoppedError
+from .fleet import Fleet, Outcome, StoppedError
+from .member import Member
 from .room import cores, gpus, has_accelerator, processes_at_once
 from .rows import Minibatches, Rows
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -21,13 +21,18 @@ from ..config import MLPConfig, Precision
 from ..data import Cut, Dataset
 from ..model import MLP
 from ..quiet import quiet
+from .graphs import GraphMember, Tracks
 from .hands import Hands
-from .member import Member, StoppedError
+from .member import Member
 from .room import member_bytes, members_at_once
 from .rows import LaneRows, Minibatches, Rows
 
 #: Bytes of the shuffled and standardized rows of all fleets' lanes that lie ready at once.
 _BLOCK_BYTES = 512 * 2**20
+
+
+class StoppedError(Exception):
+    """The training was told to end."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,8 @@ class Fleet(Closing):
         accelerator: Lightning's word for the device: "auto", "cpu", "gpu", ...
         precision: Lightning's word for the numbers: "32-true", "bf16-mixed", which gives large
             matrix products bfloat16 factors, or "64-true" for comparisons.
-        hands: threads that train side by side; None is one for each core.
+        hands: threads that train side by side on the CPU; None is one for each core. On another
+            device there is one.
         n_fleets: how many like this one share the device's memory.
     """
 
@@ -100,7 +106,10 @@ class Fleet(Closing):
         self._dataset = dataset
         self._rows = Rows(dataset, fabric.device, dtype)
         self._cuts: dict[Cut | None, Rows] = {None: self._rows}
-        self._hands, self._n_fleets = Hands(hands, fabric.device), n_fleets
+        on_cpu = fabric.device.type == "cpu"
+        # A GPU's work is launched by one thread: two might record on the same stream.
+        self._hands, self._n_fleets = Hands(hands if on_cpu else 1), n_fleets
+        self._tracks = Tracks(fabric.device) if fabric.device.type == "cuda" else None
         self._lanes: list[_Lane] = []
         self._stop = threading.Event()
 
@@ -146,7 +155,10 @@ class Fleet(Closing):
             rows = Rows(self._dataset.cut_anew(cut), self._rows.device, self._rows.dtype)
             self._cuts[cut] = rows
         rows = self._cuts[cut]
-        member = Member(config, seed, rows, mixed=self._mixed)
+        if self._tracks is None:
+            member = Member(config, seed, rows, mixed=self._mixed)
+        else:
+            member = GraphMember(config, seed, rows, self._tracks.next(), mixed=self._mixed)
         name = (config.batch_size, shuffle_seed, cut)
         lane = next((lane for lane in self._lanes if lane.takes(*name)), None)
         if lane is None:
@@ -206,15 +218,18 @@ class Fleet(Closing):
         self._each(_Shift.begin, crew)
         while blocks := [(lane, block) for lane in lanes if (block := lane.rows.next_block())]:
             self._hands.each((0.0, piece) for _, (_, pieces) in blocks for piece in pieces)
-            parts = {
-                shifts[member]: minibatches
-                for lane, (minibatches, _) in blocks
-                for member in lane.members.values()
-            }
-            self._each(lambda shift, parts=parts: shift.train(parts[shift], self._stop), parts)  # type: ignore[misc]  # mypy infers no type for a default
+            for lane, (minibatches, _) in blocks:
+                for member in lane.members.values():
+                    shifts[member].minibatches = minibatches
+            at_work = [shifts[member] for lane, _ in blocks for member in lane.members.values()]
+            self._train([shift for shift in at_work if shift.goes_on])
             if self._stop.is_set():
                 raise StoppedError
+            self._each(_Shift.check, at_work)
+        self._each(_Shift.score, crew)
         self._each(_Shift.end, crew)
+        if self._tracks is not None:
+            self._tracks.wait()  # for a member, too, that an error ended
         outcomes = []
         for lane in lanes:
             for key, member in lane.members.items():
@@ -223,6 +238,18 @@ class Fleet(Closing):
                 outcomes.append(Outcome(key, member.epoch, lane.epochs, metrics, error))
             lane.epochs += 1
         return outcomes
+
+    def _train(self, shifts: list[_Shift]) -> None:
+        """Has members take the steps of their minibatches.
+
+        A hand trains one member after the other, whose parameters so stay in its cache. On streams
+        of a GPU they take turns at each step, so that many are at work at any moment.
+        """
+        groups = [[shift] for shift in shifts] if self._tracks is None else [shifts]
+        self._hands.each(
+            (sum(shift.member.cost for shift in group), partial(_take_turns, group, self._stop))
+            for group in groups
+        )
 
     def _each(self, work: Callable[[_Shift], None], shifts: Iterable[_Shift]) -> None:
         """Does one thing for each member that is still at work."""
@@ -237,6 +264,8 @@ class Fleet(Closing):
     def close(self) -> None:
         """Ends the threads."""
         self._hands.close()
+        if self._tracks is not None:
+            self._tracks.wait()
 
 
 class _Shift:
@@ -244,6 +273,7 @@ class _Shift:
 
     def __init__(self, member: Member) -> None:
         self.member = member
+        self.minibatches: Minibatches | None = None
         self.metrics: Mapping[str, float] | None = None
         self.error: Exception | None = None
 
@@ -261,10 +291,29 @@ class _Shift:
     def begin(self) -> None:
         self.member.begin_epoch()
 
-    def train(self, minibatches: Minibatches, stop: threading.Event) -> None:
-        self.member.train(minibatches, stop)
+    def steps(self) -> Iterator[None]:
+        """Takes a step whenever the next one is asked for; an error ends them and the epoch."""
+        assert self.minibatches is not None
+        try:
+            yield from self.member.steps(self.minibatches)
+        except Exception as error:
+            self.error = error
+
+    def check(self) -> None:
         if not self.member.is_finite:
             self.metrics = self.member.give_up_epoch()
 
+    def score(self) -> None:
+        self.member.score()
+
     def end(self) -> None:
         self.metrics = self.member.end_epoch()
+
+
+@torch.no_grad()
+def _take_turns(shifts: list[_Shift], stop: threading.Event) -> None:
+    """Has members take their steps, one of each in turn, until all are done or `stop` is set."""
+    done = object()
+    at_work = [shift.steps() for shift in shifts]
+    while at_work and not stop.is_set():
+        at_work = [steps for steps in at_work if next(steps, done) is not done]

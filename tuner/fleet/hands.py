@@ -22,13 +22,11 @@ class Hands(Closing):
     """A context manager that holds the threads.
 
     Args:
-        n: how many; None is one for each core that this process may use, and one where a GPU
-            does the work.
-        device: where the members are.
+        n: how many; None is one for each core that this process may use.
     """
 
-    def __init__(self, n: int | None, device: torch.device) -> None:
-        self.n = n or (1 if device.type != "cpu" else cores())
+    def __init__(self, n: int | None) -> None:
+        self.n = n or cores()
         self._threads_before = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(
             self.n, thread_name_prefix="tuner-hand", initializer=_prepare

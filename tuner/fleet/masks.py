@@ -4,6 +4,7 @@ A member's masks depend on its seed and its steps, so who else is in the fleet c
 the CPU torch draws masks one by one with a Mersenne twister, which takes longer than the layer; a
 small fast generator gives 64 bits at a time, of which 16 decide one unit. The probability is
 thereby rounded to a multiple of 2 ** -16, and the scale with it, so that the expectation is exact.
+Elsewhere torch's own generator of the device draws each mask when it is needed.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ class Masks:
     Args:
         seed: of the member.
         device: where the masks are needed.
+
+    Attributes:
+        generator: of the device; None on the CPU.
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self._bits = np.random.SFC64(seed)
-        self._generator: torch.Generator | None = None
+        self.generator: torch.Generator | None = None
         if device.type != "cpu":
-            self._generator = torch.Generator(device).manual_seed(seed)
+            self.generator = torch.Generator(device).manual_seed(seed)
 
     def of(self, h: Tensor, dropout: float) -> LayerMasks:
         """Returns the masks of a layer whose activations lie in `h`."""
@@ -43,8 +47,8 @@ class Masks:
             out: of any shape, contiguous.
             dropout: in (0, 1).
         """
-        if self._generator is not None:
-            out.bernoulli_(1 - dropout, generator=self._generator).mul_(1 / (1 - dropout))
+        if self.generator is not None:
+            out.bernoulli_(1 - dropout, generator=self.generator).mul_(1 / (1 - dropout))
             return
         stay = max(1, round((1 - dropout) * _LEVELS))
         words = self._bits.random_raw(-(-out.numel() // _IN_A_WORD))
@@ -64,7 +68,8 @@ class LayerMasks:
 
     def __init__(self, source: Masks, h: Tensor, dropout: float) -> None:
         self._source, self._dropout = source, dropout
-        self._drawn = h.new_empty(max(1, DRAWN_AT_ONCE // h.numel()), *h.shape)
+        at_once = max(1, DRAWN_AT_ONCE // h.numel()) if source.generator is None else 1
+        self._drawn = h.new_empty(at_once, *h.shape)
         self._each = self._drawn.unbind()
         self._next = len(self._each)
         self._current = self._each[0]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import copy
 import math
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
+from torch import Tensor
 
 from ..config import MLPConfig
 from ..model import MLP, scores
@@ -22,10 +22,6 @@ from .optimizers import clip, flat_optimizer
 from .parameters import FlatParameters
 from .rates import Rates
 from .rows import Minibatches, Rows
-
-
-class StoppedError(Exception):
-    """The training was told to end."""
 
 
 class Member:
@@ -57,6 +53,8 @@ class Member:
         self._optimizer = flat_optimizer(self._flat, config)
         self._schedule = Rates(config, rows.steps(config.batch_size))
         self._rates: list[float] = []
+        self._names: tuple[str, ...] = ()
+        self._scores: Tensor | None = None
 
     @property
     def cost(self) -> float:
@@ -69,30 +67,31 @@ class Member:
         self._loss.zero_()
         self._rates = self._schedule.epoch()[::-1]
 
-    @torch.no_grad()
-    def train(self, minibatches: Minibatches, stop: threading.Event | None = None) -> None:
-        """Takes one optimizer step for each minibatch.
+    def steps(self, minibatches: Minibatches) -> Iterator[None]:
+        """Takes one optimizer step for each minibatch, whenever the next one is asked for.
+
+        To be run without autograd.
 
         Raises:
-            StoppedError: `stop` is set; looked at before each step.
             ValueError: batch normalization of a single row.
         """
         for x, y in zip(minibatches.x, minibatches.y, strict=True):
-            if stop is not None and stop.is_set():
-                raise StoppedError
-            network = self._networks.get(len(x)) or self._network(len(x))
-            network.differentiate(x, y)
-            if self.config.gradient_clipping is not None:
-                clip(self._flat.gradients, self.config.gradient_clipping)
-            self._optimizer.step(self._rates.pop())
+            self._step(x, y, self._rates.pop())
+            yield
+
+    def _step(self, x: Tensor, y: Tensor, rate: float | Tensor) -> None:
+        self._network(len(x)).differentiate(x, y)
+        if self.config.gradient_clipping is not None:
+            clip(self._flat.gradients, self.config.gradient_clipping)
+        self._optimizer.step(rate)
 
     def _network(self, n_rows: int) -> _Network:
-        """Makes the buffers for batches of so many rows: whole ones, and the last of an epoch."""
-        network = _Network(
-            self._model, self._flat, n_rows, self._masks, self._loss, mixed=self._mixed
-        )
-        self._networks[n_rows] = network
-        return network
+        """Returns the buffers for batches of so many rows: whole ones, and the last of an epoch."""
+        if n_rows not in self._networks:
+            self._networks[n_rows] = _Network(
+                self._model, self._flat, n_rows, self._masks, self._loss, mixed=self._mixed
+            )
+        return self._networks[n_rows]
 
     @property
     def is_finite(self) -> bool:
@@ -105,24 +104,34 @@ class Member:
         return {"train_loss": float(self._loss)}
 
     @torch.no_grad()
+    def score(self) -> None:
+        """Scores the member on the validation rows, after the last step of an epoch."""
+        rows, model = self._rows, self._model
+        if self.config.batch_normalization:
+            for layer in model.hidden:
+                layer[1].num_batches_tracked.add_(rows.steps(self.config.batch_size))  # type: ignore[index]
+        model.eval()
+        outputs = torch.cat([model.output(model.hidden(x)) for x in rows.validation_x])
+        model.train()
+        found = scores(model, outputs, rows.validation_y)
+        values = torch.stack([self._loss, *found.values()])
+        if self._scores is None:
+            self._names, self._scores = tuple(found), values
+        else:
+            self._scores.copy_(values)
+
     def end_epoch(self) -> Mapping[str, float]:
-        """Scores the member on the validation rows, and lets its schedule know.
+        """Ends an epoch that was scored, and lets the schedule know.
 
         Returns:
             `train_loss` and the metrics that `MLP` logs; not finite if the member diverged.
         """
         assert not self._rates, "an epoch has one step for each rate"
+        assert self._scores is not None, "an epoch is scored before it ends"
         self.epoch += 1
-        rows, model = self._rows, self._model
-        for layer in model.hidden:
-            if self.config.batch_normalization:
-                layer[1].num_batches_tracked.add_(rows.steps(self.config.batch_size))  # type: ignore[index]
-        model.eval()
-        outputs = torch.cat([model.output(model.hidden(x)) for x in rows.validation_x])
-        model.train()
-        metrics = {"train_loss": float(self._loss) / rows.n_trained(self.config.batch_size)}
-        for name, value in scores(model, outputs, rows.validation_y).items():
-            metrics[f"val_{name}"] = float(value)
+        loss, *values = self._scores.tolist()
+        metrics = {"train_loss": loss / self._rows.n_trained(self.config.batch_size)}
+        metrics |= {f"val_{name}": value for name, value in zip(self._names, values, strict=True)}
         self._schedule.end_epoch(metrics["val_loss"])
         return metrics
 
@@ -157,7 +166,7 @@ class _Network:
         flat: FlatParameters,
         n_rows: int,
         masks: Masks,
-        loss: torch.Tensor,
+        loss: Tensor,
         *,
         mixed: bool,
     ) -> None:
@@ -170,7 +179,7 @@ class _Network:
         # Gradient of the inputs of one layer after the other, each used up before the next.
         self._gradient = flat.values.new_empty(n_rows, config.width)
 
-    def differentiate(self, x: torch.Tensor, y: torch.Tensor) -> None:
+    def differentiate(self, x: Tensor, y: Tensor) -> None:
         """Adds the loss of a batch, and writes the gradients of its mean.
 
         Args:

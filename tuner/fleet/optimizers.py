@@ -21,7 +21,7 @@ _BETAS, _EPS = (0.9, 0.999), 1e-8  # torch's defaults, which MLP.make_optimizer 
 class FlatOptimizer(Protocol):
     """Updates the flat parameters of one member."""
 
-    def step(self, rate: float) -> None:
+    def step(self, rate: float | Tensor) -> None:
         """Updates the parameters from their gradients, at this learning rate."""
 
     def export(self, optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
@@ -60,7 +60,7 @@ class FlatAdamW:
             for (value, gradient, mean, square), decay in zip(parts, decays, strict=True)
         ]
 
-    def step(self, rate: float) -> None:
+    def step(self, rate: float | Tensor) -> None:
         """Updates the parameters from their gradients, at this learning rate."""
         self._steps.add_(1)
         for values, gradients, means, squares, decay in self._groups:
@@ -105,7 +105,7 @@ class FlatSGD:
             for (value, gradient, buffer), decay in zip(parts, decays, strict=True)
         ]
 
-    def step(self, rate: float) -> None:
+    def step(self, rate: float | Tensor) -> None:
         """Updates the parameters from their gradients, at this learning rate."""
         for values, gradients, buffers, decay in self._groups:
             torch._fused_sgd_(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import torch
 
 from ..config import MLPConfig
@@ -22,17 +24,27 @@ class Rates:
         plan_ = plan(self._optimizer, config, config.epochs, steps_per_epoch)
         self._scheduler, self._interval = plan_.scheduler, plan_.interval
         self._steps = steps_per_epoch
+        self._left = config.epochs * steps_per_epoch  # rates of the schedule that are not drawn
+        self._ahead: deque[float] = deque()
         self._optimizer.step()  # a scheduler warns if the optimizer has not stepped before it
 
     def epoch(self) -> list[float]:
         """Returns the rate of each step of the epoch that begins."""
         if self._interval == "epoch":
             return [self.rate] * self._steps
-        rates = []
-        for _ in range(self._steps):
-            rates.append(self.rate)
-            self._scheduler.step()  # type: ignore[call-arg]  # plateau does not step here
-        return rates
+        while len(self._ahead) < self._steps:
+            self._draw()
+        return [self._ahead.popleft() for _ in range(self._steps)]
+
+    def draw_ahead(self) -> None:
+        """Draws one more rate of a schedule that changes with each step, for epochs to come."""
+        if self._interval == "step" and self._left > 0:
+            self._draw()
+
+    def _draw(self) -> None:
+        self._ahead.append(self._current)
+        self._scheduler.step()  # type: ignore[call-arg]  # plateau does not step here
+        self._left -= 1
 
     def end_epoch(self, validation_loss: float) -> None:
         """Takes what the epoch that ends was worth."""
@@ -44,4 +56,8 @@ class Rates:
     @property
     def rate(self) -> float:
         """The rate of the next step."""
+        return self._ahead[0] if self._ahead else self._current
+
+    @property
+    def _current(self) -> float:
         return float(self._optimizer.param_groups[0]["lr"])

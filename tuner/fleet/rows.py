@@ -23,10 +23,13 @@ class Minibatches:
     Attributes:
         x: standardized inputs of each step, `(batch, n_inputs)`.
         y: of each step, one-hot classes or standardized targets, `(batch, n_outputs)`.
+        block: the memory in which the inputs lie one step after the other, and that of the targets;
+            at least as many rows as the steps have.
     """
 
     x: tuple[Tensor, ...]
     y: tuple[Tensor, ...]
+    block: tuple[Tensor, Tensor]
 
 
 class Rows:
@@ -146,4 +149,5 @@ class LaneRows:
         parts = zip(*(torch.split(each, _PIECE_ROWS) for each in (index, x, y)), strict=True)
         pieces: list[Callable[[], None]] = [partial(self._rows.lay, *part) for part in parts]
         size = self._batch_size
-        return Minibatches(torch.split(x, size), torch.split(y, size)), pieces
+        steps = Minibatches(torch.split(x, size), torch.split(y, size), (self._x, self._y))
+        return steps, pieces
