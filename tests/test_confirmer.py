@@ -103,6 +103,12 @@ class TestPlan:
         rows = [[1.0] * 5, [2.0] * 5, [3.0] * 5]
         assert plan(rows, [[0.5] * 5], 5) == Plan(rounds(3, 5), True, 5 * 6.5)
 
+    def test_the_first_preset_is_the_one_that_goes_on(self) -> None:
+        """Else a costly one that falls behind takes away a seed of all others."""
+        rows, dear = [[1.0] * 3] * 3, [9.0] * 3
+        assert plan(rows, [[1.0] * 3, dear], 3, 31 / 0.9).seconds == 2 * (3 + 10) + 3 + 1
+        assert plan(rows, [dear, [1.0] * 3], 3, 31 / 0.9).n_seeds == 2
+
     @pytest.mark.parametrize(
         ("n_configs", "n_seeds", "expected"),
         [

@@ -390,7 +390,7 @@ class TestOnAGPU:
             same(fleet.leave(0), alone, 0)
 
     def test_masks_are_drawn_anew_at_each_step(self, digits: Dataset) -> None:
-        """The mean of the training loss over 40 seeds, more than there are streams, is the CPU's."""
+        """The mean training loss over 40 seeds, more than there are streams, is the CPU's."""
         each = config(dropout=0.5, width=32, epochs=6)
         losses = []
         for accelerator in ("cpu", "gpu"):

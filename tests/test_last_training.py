@@ -7,8 +7,10 @@ from typing import Any, cast
 
 import pytest
 
+from tuner import heuristics
 from tuner.config import Config, MLPConfig
 from tuner.data import load
+from tuner.entrants import sharing
 from tuner.errors import WorkerLostError
 from tuner.last_training import LastTraining
 from tuner.progress import Observer
@@ -95,6 +97,19 @@ def test_as_many_epochs_as_there_is_time_for(
     assert repeats.is_timed == is_timed
     # A moment of the 100 s is gone.
     assert epochs - 1.1 <= found[0].epochs <= epochs
+
+
+def test_a_machine_with_room_for_more_is_shared_by_few() -> None:
+    """Else a search on a GPU with 32 places stops early, for a training that it takes for slow."""
+    facts = load("wine", Path()).facts
+    trials = [trial(number, 0.5, 10 * (1 + number)) for number in range(3)]
+    pace = 1e-6
+    for each, n in zip(trials, (4, 5, 9), strict=True):
+        work = heuristics.work(MLPConfig(width=10 * (1 + each.number)), facts)
+        each.user_attrs["epoch_seconds"] = n * pace * work
+    assert sharing(trials, pace, facts) == pytest.approx(5)
+    assert sharing(trials, 1e3 * pace, facts) == 1
+    assert sharing(trials, None, facts) == sharing([], pace, facts) == math.inf
 
 
 def test_without_a_limit_it_is_whole_and_without_time_there_is_none() -> None:

@@ -106,6 +106,8 @@ def test_a_cluster_says_itself_how_many() -> None:
 def test_devices_of_a_command_line() -> None:
     assert parse_devices("cpu") == "cpu"
     assert parse_devices("0, 2") == (0, 2)
-    for text in ("", "gpu", "0,0", "-1", "1.5", "0,"):
+    for text in ("", "gpu", "-1", "1.5", "0,"):
         with pytest.raises(InputError, match="must be cpu, or numbers of GPUs"):
             parse_devices(text)
+    with pytest.raises(InputError, match="'0,0' names a GPU twice"):
+        parse_devices("0,0")

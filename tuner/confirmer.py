@@ -95,8 +95,8 @@ class Confirmer:
         found, presets = self._entrants()
         if not found and all(arm.trial is None for arm in presets):
             return 0.0
-        rows = self._rows([*found, *presets], pace)
-        configs, others = rows[: len(found)], rows[len(found) :]
+        configs = self._rows(found, pace)
+        others = self._rows(self._likeliest_first(presets), pace)
         ending = self._ending([*found, *presets], pace, seconds)
         wanted = plan(configs, others, self._n_seeds, max(0.0, seconds - ending)).seconds
         return max(max(wanted, least(configs, others)) / PLANNED + ending, _LEAST * seconds)
@@ -185,7 +185,8 @@ class Confirmer:
             return max(0.0, end - time.monotonic())
 
         def planned(slower: float) -> Plan:
-            configs, others = (self._rows(arms, pace, slower) for arms in (found, presets))
+            arms = found, self._likeliest_first(presets)
+            configs, others = (self._rows(each, pace, slower) for each in arms)
             return plan(configs, others, self._n_seeds, left())
 
         first = planned(1.0)
@@ -217,6 +218,17 @@ class Confirmer:
                 if another <= PLANNED * left():
                     steps.append(Round(step.n_configs, step.n_cuts + 1))
         return list(done.values())
+
+    def _likeliest_first(self, presets: list[Arm]) -> list[Arm]:
+        """Orders presets by how likely they go on: by the first seed, or else by the search."""
+
+        def expected(arm: Arm) -> tuple[bool, float]:
+            repeat = self._repeats.find(arm.config, self._seeds[0])
+            score = arm.search if repeat is None else repeat.metrics.get(self._metric)
+            sign = 1 if self._direction == "maximize" else -1
+            return arm.is_allowed, -math.inf if score is None else sign * score
+
+        return sorted(presets, key=expected, reverse=True)
 
     def _best(self, arms: list[Arm], n: int, *, keep_presets: bool) -> list[Arm]:
         """Returns the best arms: n of the search and all presets, or the best n that can win.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
@@ -107,3 +108,26 @@ def costs(
         return epoch * arm.config.epochs / max(1, side_by_side)
 
     return tuple(cost(arm) for arm in arms)
+
+
+def sharing(
+    trials: Sequence[FrozenTrial], pace: float | None = None, facts: DataFacts | None = None
+) -> float:
+    """Returns how many trainings shared the machine in the search; infinity if that is not known.
+
+    It is what an epoch took over what its work takes of a busy machine, the median of all trials.
+
+    Args:
+        trials: of the study.
+        pace: seconds that a unit of work (`heuristics.work`) took in the search, if that is known.
+        facts: sizes of the data, if they are known.
+    """
+    if pace is None or facts is None:
+        return math.inf
+    known = [
+        seconds / (pace * heuristics.work(config, facts))
+        for trial in trials
+        if (seconds := trial.user_attrs.get(EPOCH_SECONDS)) is not None
+        and isinstance(config := config_from_json(trial.user_attrs[CONFIG]), MLPConfig)
+    ]
+    return max(1.0, median(known)) if known else math.inf

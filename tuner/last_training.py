@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 
 from .config import Config, DataFacts, MLPConfig
 from .data import Dataset
-from .entrants import costs
+from .entrants import costs, sharing
 from .errors import WorkerLostError
 from .fleet import cores
 from .progress import Observer
@@ -102,9 +102,10 @@ class LastTraining:
 
     def _epochs(self, arms: Sequence[Arm], pace: float | None) -> list[float]:
         """Estimates how long an epoch of each arm takes, on all rows and alone."""
-        places = self._repeats.places
-        each = costs(arms, self._trials(), places, pace, self._facts)
-        alone = self._more * min(places, cores())
+        places, trials = self._repeats.places, self._trials()
+        each = costs(arms, trials, places, pace, self._facts)
+        # As many as share the machine keep it busy, or fewer: a GPU has room for more than it gets.
+        alone = self._more * min(places, cores(), sharing(trials, pace, self._facts))
         return [alone * cost / arm.config.epochs for arm, cost in zip(arms, each, strict=True)]
 
     def _timed(self, config: Config, seed: int, estimate: float, left: float) -> float:

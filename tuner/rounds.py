@@ -87,7 +87,8 @@ def plan(
     Args:
         configs: seconds of the training over each seed, of each config of the search, the best
             first; 0 of those that have ended.
-        presets: the same of each preset; none of them is left out of the first round.
+        presets: the same of each preset, the one first that is expected to go on alone; none of
+            them is left out of the first round.
         n_seeds: as many as are wanted.
         seconds: that there are.
     """
@@ -142,11 +143,11 @@ def _planned(
     *,
     stay: bool,
 ) -> Plan:
-    """Adds up a plan, as if the first configs and the costliest preset were those that go on."""
+    """Adds up a plan, as if the first configs and the first preset were those that go on."""
     steps = rounds(n_configs, n_seeds)
     total, before = 0.0, 0
     for step in steps:
-        others = presets if stay or before == 0 else sorted(presets, key=sum)[-1:]
+        others = presets if stay or before == 0 else presets[:1]
         rows = [*configs[: step.n_configs], *others]
         total += sum(sum(row[before : step.n_cuts]) for row in rows)
         before = step.n_cuts

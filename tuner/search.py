@@ -104,7 +104,7 @@ def tune(
         fleet: how many trials fleets train at once, in all, each over all its folds. None is a
             fifth of the trials that there will be, at least 5, as far as they find places: for two
             networks for each worker that has one core, four for each core of a worker that has
-            more, 64 for one on a GPU, as many as there are folds in any case, and fewer if half of
+            more, 32 for one on a GPU, as many as there are folds in any case, and fewer if half of
             the free memory holds fewer of the largest network.
         workers: how many train side by side, each a fleet or a Trainer; 1 trains in this process,
             unless `devices` names a GPU. None is a process for each GPU, or for each core where

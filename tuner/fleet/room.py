@@ -16,8 +16,8 @@ from .masks import DRAWN_AT_ONCE
 _FOR_A_HAND = 2
 #: On the CPU, networks for each of several hands, which so end an epoch at nearly the same time.
 _FOR_EACH_HAND = 4
-#: On a GPU, where small networks wait for the launch of kernels and not for arithmetic.
-_ON_A_GPU = 64
+#: On a GPU, which a small network fills a fraction of: 64 gained 6% more (docs/benchmarks.md).
+_ON_A_GPU = 32
 #: Share of the available memory that processes, and then networks, may take.
 _SHARE = 0.5
 #: Bytes that a process takes with its libraries, before it has data.

@@ -267,6 +267,11 @@ def parse_devices(text: str) -> Devices:
     if text == "cpu":
         return "cpu"
     numbers = [word.strip() for word in text.split(",")]
-    if not all(word.isdecimal() for word in numbers) or len(set(numbers)) < len(numbers):
+    if not all(word.isdecimal() for word in numbers):
         raise InputError(f"devices must be cpu, or numbers of GPUs such as 0,2, got {text!r}")
+    if len(set(numbers)) < len(numbers):
+        raise InputError(
+            f"devices: {text!r} names a GPU twice; to have several workers share it, name it once "
+            "and say how many workers there are"
+        )
     return tuple(int(word) for word in numbers)
