@@ -36,8 +36,6 @@ from .presets import network_error, outputs_of, trained
 from .throughput import write_arrays
 
 HERE = Path(__file__).parent
-#: Seconds that loading modules and data, and ending, take beside the minutes of a study.
-BESIDE = 9.0
 #: Wide enough for the table, wherever it is printed.
 console = Console(width=150)
 
@@ -86,6 +84,9 @@ def main() -> None:
     parser.add_argument("--moments", type=float, nargs="+", default=[60, 120, 600])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--json", type=Path, help="file of figures, which are not measured again")
+    parser.add_argument(
+        "--beside", type=float, default=9, help="seconds that start and end take on this machine"
+    )
     args = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     found = read(args.json)
@@ -96,7 +97,8 @@ def main() -> None:
                 if any(not has(found, study, seed, m, "stock") for m in args.moments):
                     keep(found, args.json, stock(study, Path(folder), args.moments, seed))
                 for moment in wanted:
-                    keep(found, args.json, [ours(study, Path(folder), moment, seed)])
+                    minutes = (moment - args.beside) / 60
+                    keep(found, args.json, [ours(study, Path(folder), moment, minutes, seed)])
         console.print(table(study, [each for each in found if each.study == study], args.moments))
 
 
@@ -199,7 +201,7 @@ def stock(study: str, folder: Path, moments: Sequence[float], seed: int) -> list
     ]
 
 
-def ours(study: str, folder: Path, moment: float, seed: int) -> Found:
+def ours(study: str, folder: Path, moment: float, minutes: float, seed: int) -> Found:
     """Runs the command line, on the study as it is shipped but for the seed."""
     path = folder / f"{study}.toml"
     path.write_text(f"{load_study(study).text}\n[study]\nseed = {seed}\n")
@@ -208,7 +210,7 @@ def ours(study: str, folder: Path, moment: float, seed: int) -> Found:
     command = [sys.executable, "-m", "tuner", "tune", str(path)]
     begin = time.monotonic()
     subprocess.run(
-        [*command, "--minutes", str((moment - BESIDE) / 60)],
+        [*command, "--minutes", str(minutes)],
         check=True,
         stdout=subprocess.DEVNULL,
         cwd=HERE.parent,

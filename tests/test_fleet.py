@@ -17,6 +17,7 @@ from tuner.data import Dataset, load, shuffled
 from tuner.fleet import Fleet, Outcome
 from tuner.fleet import fleet as fleet_module
 from tuner.fleet.masks import Masks
+from tuner.fleet.rates import Rates
 from tuner.model import MLP
 from tuner.schedules import plan
 
@@ -282,6 +283,21 @@ def test_goes_on_elsewhere(digits: Dataset) -> None:
         for number in range(6):
             stayed.epoch(number)
         same(model, stayed.model)
+
+
+@pytest.mark.parametrize("schedule", ALL)
+def test_rates_that_are_drawn_ahead_are_the_same(schedule: str) -> None:
+    """Else networks on a GPU, whose rates are drawn while it works, learn at others' rates."""
+    each = config(schedule=schedule, epochs=3)
+    plain, ahead = Rates(each, 7), Rates(each, 7)
+    for epoch in range(3):
+        rates = plain.epoch()
+        assert ahead.epoch() == rates
+        for _ in range(7):
+            ahead.draw_ahead()
+        for one in (plain, ahead):
+            one.end_epoch(1.0 + epoch)
+        assert ahead.rate == plain.rate
 
 
 class TestDropout:

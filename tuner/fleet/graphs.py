@@ -166,11 +166,10 @@ class GraphMember(Member):
 
     def _lay(self, minibatches: Minibatches) -> None:
         """Gets all ready on the GPU that the steps of some minibatches need."""
-        block = minibatches.block
-        if self._block is not None and self._block[0].data_ptr() != block[0].data_ptr():
+        if self._block is not None and _places(self._block) != _places(minibatches.block):
             for step in self._steps.values():
                 step.recorded.forget()
-        self._block = block
+        self._block = minibatches.block
         for n_rows in {len(x) for x in minibatches.x} - self._steps.keys():
             self._network(n_rows)
             recorded = _Recorded(self._track, self._masks.generator)
@@ -206,3 +205,8 @@ class GraphMember(Member):
         """Waits for the scores; see `Member`."""
         self._track.stream.synchronize()
         return super().end_epoch()
+
+
+def _places(block: tuple[Tensor, Tensor]) -> list[tuple[int, int]]:
+    """Returns what a graph knows of a block: where its parts lie, and their rows."""
+    return [(part.data_ptr(), len(part)) for part in block]
