@@ -59,6 +59,7 @@ class Found:
         search: seconds of the search.
         confirmation: seconds of the confirmation.
         winner: where it is from.
+        beside: seconds that were left for start and end.
     """
 
     study: str
@@ -75,6 +76,7 @@ class Found:
     search: float = 0.0
     confirmation: float = 0.0
     winner: str = ""
+    beside: float = 9.0
 
 
 def main() -> None:
@@ -88,17 +90,20 @@ def main() -> None:
         "--beside", type=float, default=9, help="seconds that start and end take on this machine"
     )
     args = parser.parse_args()
+    if args.beside >= min(args.moments):
+        parser.error("start and end take all of the first moment")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     found = read(args.json)
     for study in args.studies:
         for seed in args.seeds:
             with tempfile.TemporaryDirectory() as folder:
-                wanted = [moment for moment in args.moments if not has(found, study, seed, moment)]
+                mine = [each for each in found if each.beside == args.beside]
+                wanted = [moment for moment in args.moments if not has(mine, study, seed, moment)]
                 if any(not has(found, study, seed, m, "stock") for m in args.moments):
                     keep(found, args.json, stock(study, Path(folder), args.moments, seed))
                 for moment in wanted:
-                    minutes = (moment - args.beside) / 60
-                    keep(found, args.json, [ours(study, Path(folder), moment, minutes, seed)])
+                    one = ours(study, Path(folder), moment, args.beside, seed)
+                    keep(found, args.json, [one])
         console.print(table(study, [each for each in found if each.study == study], args.moments))
 
 
@@ -201,7 +206,7 @@ def stock(study: str, folder: Path, moments: Sequence[float], seed: int) -> list
     ]
 
 
-def ours(study: str, folder: Path, moment: float, minutes: float, seed: int) -> Found:
+def ours(study: str, folder: Path, moment: float, beside: float, seed: int) -> Found:
     """Runs the command line, on the study as it is shipped but for the seed."""
     path = folder / f"{study}.toml"
     path.write_text(f"{load_study(study).text}\n[study]\nseed = {seed}\n")
@@ -210,7 +215,7 @@ def ours(study: str, folder: Path, moment: float, minutes: float, seed: int) -> 
     command = [sys.executable, "-m", "tuner", "tune", str(path)]
     begin = time.monotonic()
     subprocess.run(
-        [*command, "--minutes", str(minutes)],
+        [*command, "--minutes", str((moment - beside) / 60)],
         check=True,
         stdout=subprocess.DEVNULL,
         cwd=HERE.parent,
@@ -237,6 +242,7 @@ def ours(study: str, folder: Path, moment: float, minutes: float, seed: int) -> 
         search=float(stored.user_attrs.get(storage.SECONDS, 0.0)),
         confirmation=float(stored.user_attrs.get(CONFIRMATION_SECONDS, 0.0)),
         winner=best.preset or f"trial {best.trial}",
+        beside=beside,
     )
 
 

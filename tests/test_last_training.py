@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from tuner import heuristics
+from tuner import heuristics, last_training
 from tuner.config import Config, MLPConfig
 from tuner.data import load
 from tuner.entrants import sharing
@@ -107,9 +107,25 @@ def test_a_machine_with_room_for_more_is_shared_by_few() -> None:
     for each, n in zip(trials, (4, 5, 9), strict=True):
         work = heuristics.work(MLPConfig(width=10 * (1 + each.number)), facts)
         each.user_attrs["epoch_seconds"] = n * pace * work
-    assert sharing(trials, pace, facts) == pytest.approx(5)
+    assert 5 < sharing(trials, pace, facts) < 8
+    assert sharing(trials, 0.1 * pace, facts) == pytest.approx(10 * sharing(trials, pace, facts))
     assert sharing(trials, 1e3 * pace, facts) == 1
     assert sharing(trials, None, facts) == sharing([], pace, facts) == math.inf
+
+
+def test_what_is_kept_goes_by_those_that_shared_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(last_training, "busy_with", lambda: 8)
+    repeats, pace = Trained(1.0), 1e-6
+    repeats.places = 32
+    searched = arm("trial 0", 10, trial=0, search=0.5)
+    facts = load("wine", Path()).facts
+    busy = pace * heuristics.work(searched.config, facts)
+    for n, shared in ((3.0, 3.0), (20.0, 8.0), (0.1, 1.0)):
+        last = training(repeats, n * busy * more())
+        expected = WHOLE * more() * shared * busy
+        assert last.seconds([searched], pace, 1e9) == pytest.approx(expected)
 
 
 def test_without_a_limit_it_is_whole_and_without_time_there_is_none() -> None:

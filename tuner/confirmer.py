@@ -220,7 +220,10 @@ class Confirmer:
         return list(done.values())
 
     def _likeliest_first(self, presets: list[Arm]) -> list[Arm]:
-        """Orders presets by how likely they go on: by the first seed, or else by the search."""
+        """Orders presets by how likely they go on, as far as that is known.
+
+        Those that can win come first; each by the first seed, or else by the search.
+        """
 
         def expected(arm: Arm) -> tuple[bool, float]:
             repeat = self._repeats.find(arm.config, self._seeds[0])

@@ -115,7 +115,7 @@ def sharing(
 ) -> float:
     """Returns how many trainings shared the machine in the search; infinity if that is not known.
 
-    It is what an epoch took over what its work takes of a busy machine, the median of all trials.
+    It is what epochs took over what their work takes of a busy machine.
 
     Args:
         trials: of the study.
@@ -125,9 +125,10 @@ def sharing(
     if pace is None or facts is None:
         return math.inf
     known = [
-        seconds / (pace * heuristics.work(config, facts))
+        (seconds, pace * heuristics.work(config, facts))
         for trial in trials
         if (seconds := trial.user_attrs.get(EPOCH_SECONDS)) is not None
         and isinstance(config := config_from_json(trial.user_attrs[CONFIG]), MLPConfig)
     ]
-    return max(1.0, median(known)) if known else math.inf
+    took, busy = (sum(column) for column in zip(*known, strict=True)) if known else (0.0, 0.0)
+    return max(1.0, took / busy) if busy > 0 else math.inf

@@ -12,7 +12,7 @@ from .config import Config, DataFacts, MLPConfig
 from .data import Dataset
 from .entrants import costs, sharing
 from .errors import WorkerLostError
-from .fleet import cores
+from .fleet import busy_with
 from .progress import Observer
 from .repeats import Repeats
 from .rounds import FASTEST, PLANNED, last
@@ -104,8 +104,8 @@ class LastTraining:
         """Estimates how long an epoch of each arm takes, on all rows and alone."""
         places, trials = self._repeats.places, self._trials()
         each = costs(arms, trials, places, pace, self._facts)
-        # As many as share the machine keep it busy, or fewer: a GPU has room for more than it gets.
-        alone = self._more * min(places, cores(), sharing(trials, pace, self._facts))
+        # One alone is as fast as several; but no more than shared the machine when it was timed.
+        alone = self._more * min(places, busy_with(), sharing(trials, pace, self._facts))
         return [alone * cost / arm.config.epochs for arm, cost in zip(arms, each, strict=True)]
 
     def _timed(self, config: Config, seed: int, estimate: float, left: float) -> float:

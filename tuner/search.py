@@ -19,7 +19,7 @@ from .coordinator import Coordinator
 from .domains import Fixed
 from .errors import InputError
 from .evaluation import affordable
-from .fleet import cores
+from .fleet import busy_with
 from .importance import importances
 from .minutes import Minutes
 from .open_study import OpenStudy, Trainer, opened
@@ -207,7 +207,7 @@ def _evaluated(
                     pace=pace,
                     seconds=60 * budget.minutes,
                     trials=budget.trials,
-                    at_once=min(repeats.side_by_side, cores()),
+                    at_once=min(repeats.side_by_side, busy_with()),
                 )
         store.keep_evaluation(evaluation.model_dump_json())
         observer.begin(f"scoring each trial by {evaluation}")

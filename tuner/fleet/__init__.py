@@ -2,7 +2,7 @@
 
 from .fleet import Fleet, Outcome, StoppedError
 from .member import Member
-from .room import cores, gpus, has_accelerator, processes_at_once
+from .room import busy_with, cores, gpus, has_accelerator, processes_at_once
 from .rows import Minibatches, Rows
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Outcome",
     "Rows",
     "StoppedError",
+    "busy_with",
     "cores",
     "gpus",
     "has_accelerator",

@@ -129,7 +129,11 @@ class Fleet(Closing):
             least: members that are wanted even where fewer keep the device busy.
         """
         n_bytes = member_bytes(
-            largest, self._rows.facts, self._rows.dtype.itemsize, mixed=self._mixed
+            largest,
+            self._rows.facts,
+            self._rows.dtype.itemsize,
+            mixed=self._mixed,
+            recorded=self._tracks is not None,
         )
         device = self._rows.device
         return members_at_once(n_bytes * self._n_fleets, self._hands.n, device, least)
@@ -215,21 +219,21 @@ class Fleet(Closing):
         shifts = {shift.member: shift for shift in crew}
         for lane in lanes:
             lane.rows.begin_epoch(lane.epochs, _BLOCK_BYTES // (self._n_fleets * len(lanes)))
-        self._each(_Shift.begin, crew)
-        while blocks := [(lane, block) for lane in lanes if (block := lane.rows.next_block())]:
-            self._hands.each((0.0, piece) for _, (_, pieces) in blocks for piece in pieces)
-            for lane, (minibatches, _) in blocks:
-                for member in lane.members.values():
-                    shifts[member].minibatches = minibatches
-            at_work = [shifts[member] for lane, _ in blocks for member in lane.members.values()]
-            self._train([shift for shift in at_work if shift.goes_on])
-            if self._stop.is_set():
-                raise StoppedError
-            self._each(_Shift.check, at_work)
-        self._each(_Shift.score, crew)
-        self._each(_Shift.end, crew)
-        if self._tracks is not None:
-            self._tracks.wait()  # for a member, too, that an error ended
+        try:
+            self._each(_begin, crew)
+            while blocks := [(lane, block) for lane in lanes if (block := lane.rows.next_block())]:
+                self._hands.each((0.0, piece) for _, (_, pieces) in blocks for piece in pieces)
+                for lane, (minibatches, _) in blocks:
+                    for member in lane.members.values():
+                        shifts[member].minibatches = minibatches
+                at_work = [shifts[member] for lane, _ in blocks for member in lane.members.values()]
+                self._each(partial(_train, stop=self._stop), at_work)
+                if self._stop.is_set():
+                    raise StoppedError
+            self._each(_end, crew)
+        finally:
+            if self._tracks is not None:
+                self._tracks.wait()  # members that leave give memory back
         outcomes = []
         for lane in lanes:
             for key, member in lane.members.items():
@@ -239,33 +243,25 @@ class Fleet(Closing):
             lane.epochs += 1
         return outcomes
 
-    def _train(self, shifts: list[_Shift]) -> None:
-        """Has members take the steps of their minibatches.
+    def _each(self, work: Callable[[list[_Shift]], None], shifts: Iterable[_Shift]) -> None:
+        """Has the hands do a part of the epoch for all members that are still at work.
 
-        A hand trains one member after the other, whose parameters so stay in its cache. On streams
-        of a GPU they take turns at each step, so that many are at work at any moment.
+        A hand takes one member after the other, whose parameters so stay in its cache. Those on
+        streams of a GPU are one piece of work, in which they take turns.
         """
-        groups = [[shift] for shift in shifts] if self._tracks is None else [shifts]
+        at_work = [shift for shift in shifts if shift.goes_on]
+        groups = [[shift] for shift in at_work] if self._tracks is None else [at_work]
         self._hands.each(
-            (sum(shift.member.cost for shift in group), partial(_take_turns, group, self._stop))
-            for group in groups
-        )
-
-    def _each(self, work: Callable[[_Shift], None], shifts: Iterable[_Shift]) -> None:
-        """Does one thing for each member that is still at work."""
-        self._hands.each(
-            (shift.member.cost, partial(shift.attempt, work)) for shift in shifts if shift.goes_on
+            (sum(shift.member.cost for shift in group), partial(work, group)) for group in groups
         )
 
     def stop(self) -> None:
-        """Ends the epoch under way at its next step; called from another thread."""
+        """Launches no more steps of the epoch under way; called from another thread."""
         self._stop.set()
 
     def close(self) -> None:
         """Ends the threads."""
         self._hands.close()
-        if self._tracks is not None:
-            self._tracks.wait()
 
 
 class _Shift:
@@ -281,15 +277,13 @@ class _Shift:
     def goes_on(self) -> bool:
         return self.metrics is None and self.error is None
 
-    def attempt(self, work: Callable[[_Shift], None]) -> None:
-        """Does a part of the epoch; an error ends it."""
-        try:
-            work(self)
-        except Exception as error:
-            self.error = error
-
-    def begin(self) -> None:
-        self.member.begin_epoch()
+    def attempt(self, work: Callable[[Member], Mapping[str, float] | None]) -> None:
+        """Does something for the member; metrics or an error end its epoch."""
+        if self.goes_on:
+            try:
+                self.metrics = work(self.member)
+            except Exception as error:
+                self.error = error
 
     def steps(self) -> Iterator[None]:
         """Takes a step whenever the next one is asked for; an error ends them and the epoch."""
@@ -299,21 +293,27 @@ class _Shift:
         except Exception as error:
             self.error = error
 
-    def check(self) -> None:
-        if not self.member.is_finite:
-            self.metrics = self.member.give_up_epoch()
 
-    def score(self) -> None:
-        self.member.score()
-
-    def end(self) -> None:
-        self.metrics = self.member.end_epoch()
+def _begin(shifts: list[_Shift]) -> None:
+    """Draws the rates of members' epochs."""
+    for shift in shifts:
+        shift.attempt(lambda member: member.begin_epoch())
 
 
 @torch.no_grad()
-def _take_turns(shifts: list[_Shift], stop: threading.Event) -> None:
+def _train(shifts: list[_Shift], stop: threading.Event) -> None:
     """Has members take their steps, one of each in turn, until all are done or `stop` is set."""
     done = object()
     at_work = [shift.steps() for shift in shifts]
     while at_work and not stop.is_set():
         at_work = [steps for steps in at_work if next(steps, done) is not done]
+    for shift in shifts:
+        shift.attempt(lambda member: None if member.is_finite else member.give_up_epoch())
+
+
+def _end(shifts: list[_Shift]) -> None:
+    """Scores members, and then asks for their scores."""
+    for shift in shifts:
+        shift.attempt(lambda member: member.score())
+    for shift in shifts:
+        shift.attempt(lambda member: member.end_epoch())

@@ -9,6 +9,7 @@ import joblib
 import torch
 
 from ..config import DataFacts, MLPConfig
+from ..data import EVALUATION_ROWS
 from .masks import DRAWN_AT_ONCE
 
 #: On the CPU, networks for a hand that is alone: with 2 it seldom waits for its coordinator. More
@@ -16,8 +17,11 @@ from .masks import DRAWN_AT_ONCE
 _FOR_A_HAND = 2
 #: On the CPU, networks for each of several hands, which so end an epoch at nearly the same time.
 _FOR_EACH_HAND = 4
-#: On a GPU, which a small network fills a fraction of: 64 gained 6% more (docs/benchmarks.md).
+#: On a GPU, which a small network fills a fraction of; with 64 MNIST gained 6%.
 _ON_A_GPU = 32
+#: Networks on a GPU that take as long as one alone: a step of 3 x 256 takes 200 microseconds alone,
+#: and 24 where 32 networks share the GPU.
+_SHARE_A_GPU = 8
 #: Share of the available memory that processes, and then networks, may take.
 _SHARE = 0.5
 #: Bytes that a process takes with its libraries, before it has data.
@@ -48,7 +52,19 @@ def processes_at_once() -> int:
     return max(1, min(cores(), int(_SHARE * n_bytes) // _A_PROCESS))
 
 
-def member_bytes(config: MLPConfig, facts: DataFacts, itemsize: int, *, mixed: bool = False) -> int:
+def busy_with() -> int:
+    """Returns how many trainings that share the machine are about as fast as one alone."""
+    return _SHARE_A_GPU if has_accelerator() else cores()
+
+
+def member_bytes(
+    config: MLPConfig,
+    facts: DataFacts,
+    itemsize: int,
+    *,
+    mixed: bool = False,
+    recorded: bool = False,
+) -> int:
     """Returns the bytes that a member takes: parameters, optimizer, and buffers of two batches.
 
     Args:
@@ -56,13 +72,18 @@ def member_bytes(config: MLPConfig, facts: DataFacts, itemsize: int, *, mixed: b
         facts: sizes of the data.
         itemsize: bytes of a number.
         mixed: large products are of bfloat16 factors, which lie beside; counted as if all were.
+        recorded: its steps are graphs, which copy each batch, and keep what scoring works with.
     """
     n_parameters = config.n_parameters(facts.n_inputs, facts.n_outputs)
     state = 4 * n_parameters  # value, gradient, two moments
     layer = config.batch_size * config.width
-    buffers = 5 * layer + (layer + max(layer, DRAWN_AT_ONCE) if config.dropout > 0 else 0)
+    drawn = layer if recorded else max(layer, DRAWN_AT_ONCE)
+    buffers = 5 * layer + (layer + drawn if config.dropout > 0 else 0)
     # A network for whole batches, and one for the last of an epoch.
     n_bytes = itemsize * (state + 2 * (config.depth * buffers + layer))
+    if recorded:
+        a_row = facts.n_inputs + facts.n_outputs
+        n_bytes += itemsize * (2 * config.batch_size * a_row + 3 * EVALUATION_ROWS * config.width)
     if mixed:  # weights and their gradients; inputs, outputs and the gradients of both
         inputs = config.batch_size * facts.n_inputs
         n_bytes += 2 * 2 * (2 * n_parameters + 2 * inputs + 4 * config.depth * layer)

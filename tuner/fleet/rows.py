@@ -23,13 +23,13 @@ class Minibatches:
     Attributes:
         x: standardized inputs of each step, `(batch, n_inputs)`.
         y: of each step, one-hot classes or standardized targets, `(batch, n_outputs)`.
-        block: the memory in which the inputs lie one step after the other, and that of the targets;
-            at least as many rows as the steps have.
+        memory: in which the inputs lie, one step after the other, and that of the targets; at least
+            as many rows as the steps have.
     """
 
     x: tuple[Tensor, ...]
     y: tuple[Tensor, ...]
-    block: tuple[Tensor, Tensor]
+    memory: tuple[Tensor, Tensor]
 
 
 class Rows:

@@ -26,7 +26,7 @@ class FleetCrew:
         least: jobs that train at once, if memory holds them, where there is no capacity.
         largest: of the configs that will come; needed if there is no capacity.
         precision: Lightning's word for the numbers that jobs train with.
-        hands: threads that train side by side; None is one for each core.
+        hands: threads that train side by side on the CPU; None is one for each core.
         accelerator: Lightning's word for the device.
         n_crews: how many like this one share the device's memory.
     """
@@ -160,4 +160,7 @@ class FleetCrew:
 def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    said = str(error)
+    return isinstance(error, RuntimeError) and (
+        "can't allocate memory" in said or "CUDA error: out of memory" in said
+    )
