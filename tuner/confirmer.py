@@ -22,7 +22,7 @@ from .entrants import costs, entrants
 from .last_training import LastTraining
 from .progress import Observer
 from .repeats import Repeats, seeds
-from .rounds import FASTEST, PLANNED, Plan, Round, kept, least, plan
+from .rounds import FASTEST, LAST_CONFIGS, PLANNED, Plan, Round, kept, least, plan
 from .storage import StudyStore
 from .study import StudySpec
 from .winner import Arm, Confirmation, Refit, choose
@@ -195,7 +195,7 @@ class Confirmer:
             self._announce(len(presets), first, len(found))
         expected = sum(row[0] for row in self._rows(arms, pace))
         begun = time.monotonic()
-        self._run(arms, self._seeds[:1], end)
+        self._run(arms, self._seeds[:1], pace, end)
         slower = (time.monotonic() - begun) / expected if expected > 0 else 1.0
         slower = max(FASTEST, slower)
         second = planned(slower)
@@ -207,16 +207,19 @@ class Confirmer:
         while steps:
             step = steps.popleft()
             live = self._best(live, step.n_configs, keep_presets=second.presets_stay or not done)
-            in_time = self._run(live, self._seeds[: step.n_cuts], end)
+            in_time = self._run(live, self._seeds[: step.n_cuts], pace, end)
             live = [self._scored(arm, step.n_cuts) for arm in live]
             live = self._alike(live)
             done |= {arm.name: arm for arm in live}
             if not in_time:
                 break
             if not steps and step.n_cuts < self._n_seeds:
-                another = sum(row[step.n_cuts] for row in self._rows(live, pace, slower))
-                if another <= PLANNED * left():
-                    steps.append(Round(step.n_configs, step.n_cuts + 1))
+                for n in sorted({step.n_configs, min(step.n_configs, LAST_CONFIGS)}, reverse=True):
+                    last = self._best(live, n, keep_presets=second.presets_stay)
+                    another = sum(row[step.n_cuts] for row in self._rows(last, pace, slower))
+                    if another <= PLANNED * left():
+                        steps.append(Round(n, step.n_cuts + 1))
+                        break
         return list(done.values())
 
     def _likeliest_first(self, presets: list[Arm]) -> list[Arm]:
@@ -265,9 +268,17 @@ class Confirmer:
             if len(arm.scores) >= 2 or arm.reason
         ]
 
-    def _run(self, arms: Sequence[Arm], chosen: Sequence[int], end: float) -> bool:
+    def _run(
+        self, arms: Sequence[Arm], chosen: Sequence[int], pace: float | None, end: float
+    ) -> bool:
+        """Trains arms over seeds; returns whether all ended in time.
+
+        Those that take longest begin, so that none is left to train alone while the others wait.
+        """
+        each = costs(arms, self._store.trials(), self._repeats.places, pace, self._facts)
+        pairs = sorted(zip(each, arms, strict=True), key=lambda pair: -pair[0])
         return self._repeats.run(
-            [(arm.config, seed) for seed in chosen for arm in arms],
+            [(arm.config, seed) for seed in chosen for _, arm in pairs],
             networks="keep",
             end=None if math.isinf(end) else end,
             observer=self._observer,

@@ -16,7 +16,7 @@ FASTEST = 0.5
 #: Cuts that all candidates are trained over, at least.
 _FIRST_CUTS = 2
 #: Candidates that are trained over all cuts, if there are so many.
-_LAST_CONFIGS = 3
+LAST_CONFIGS = 3
 #: Seconds that pass while it is planned, at most.
 _MOMENT = 0.2
 #: Share of the time that is kept for the last training, if it could use more.
@@ -72,7 +72,7 @@ def rounds(n_configs: int, n_seeds: int) -> tuple[Round, ...]:
         found.append(Round(n_configs, n_cuts))
         if n_cuts == n_seeds:
             return tuple(found)
-        n_configs = min(n_configs, max(_LAST_CONFIGS, math.ceil(n_configs / 2)))
+        n_configs = min(n_configs, max(LAST_CONFIGS, math.ceil(n_configs / 2)))
         n_cuts = min(n_seeds, math.ceil(1.5 * n_cuts))
 
 
@@ -93,7 +93,7 @@ def plan(
         seconds: that there are.
     """
     most = len(configs)
-    sizes = [(n, n_seeds) for n in range(most, min(most, _LAST_CONFIGS + 1) - 1, -1)]
+    sizes = [(n, n_seeds) for n in range(most, min(most, LAST_CONFIGS + 1) - 1, -1)]
     sizes += [(min(n, most), n_seeds) for n in (4, 3)]
     for fewer in range(n_seeds - 1, 1, -1):
         sizes += [(min(n, most), fewer) for n in (5, 4, 3)]
