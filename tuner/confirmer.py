@@ -97,7 +97,7 @@ class Confirmer:
             return 0.0
         configs = self._rows(found, pace)
         others = self._rows(self._likeliest_first(presets), pace)
-        ending = self._ending([*found, *presets], pace, seconds)
+        ending = self._ending(found, presets, pace, seconds)
         wanted = plan(configs, others, self._n_seeds, max(0.0, seconds - ending)).seconds
         return max(max(wanted, least(configs, others)) / PLANNED + ending, _LEAST * seconds)
 
@@ -122,7 +122,7 @@ class Confirmer:
             return None
         end = math.inf if seconds is None else began + seconds
         rows = self._rows([*found, *presets], pace)
-        wanted = self._ending([*found, *presets], pace, end - began)
+        wanted = self._ending(found, presets, pace, end - began)
         ending = kept(wanted, least(rows[: len(found)], rows[len(found) :]), end - began)
         arms = self._train(found, presets, pace, end - ending)
         confirmation = self._compared(arms, time.monotonic() - began)
@@ -151,9 +151,17 @@ class Confirmer:
             self._config_of,
         )
 
-    def _ending(self, arms: Sequence[Arm], pace: float | None, seconds: float) -> float:
-        """Returns the seconds that are wanted for the last training, of those that there are."""
-        return 0.0 if self._last is None else self._last.seconds(arms, pace, seconds)
+    def _ending(
+        self, found: list[Arm], presets: list[Arm], pace: float | None, seconds: float
+    ) -> float:
+        """Returns the seconds that are wanted for the last training, of those that there are.
+
+        A preset that wins though another was likelier is trained for as long as there is time.
+        """
+        if self._last is None:
+            return 0.0
+        likeliest = self._likeliest_first(presets)[:1]
+        return self._last.seconds([*found, *likeliest], pace, seconds)
 
     def _rows(
         self, arms: Sequence[Arm], pace: float | None, slower: float = 1.0
