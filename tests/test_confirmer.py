@@ -3,7 +3,8 @@
 import math
 import signal
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -12,10 +13,12 @@ from optuna.trial import TrialState, create_trial
 import tuner
 from tuner import confirmer, heuristics, storage
 from tuner.config import MLPConfig
+from tuner.confirmer import Confirmer
 from tuner.data import Cut, load
 from tuner.entrants import costs, entrants
 from tuner.errors import InputError, InterruptedStudyError, StudyFileError
 from tuner.progress import Observer, Repeated
+from tuner.repeats import Repeat
 from tuner.rounds import Plan, kept, last, least, plan, rounds
 from tuner.space import MLPSpace
 from tuner.study import load_study
@@ -200,6 +203,32 @@ def test_costs_are_those_of_the_trials() -> None:
         for name, n in (("trial 1", 1), ("note", None), ("trial 2", 2), ("modern default", None))
     ]
     assert costs(arms, trials, side_by_side=4) == (4.0, 1.0, 2.5, 2.5)
+
+
+@pytest.mark.parametrize(("sign", "first"), [(1, "good"), (-1, "bad")])
+def test_presets_in_the_order_in_which_they_are_likely_to_go_on(sign: int, first: str) -> None:
+    """Else time is kept for the training of one that is far behind."""
+    scores = {"good": 0.9, "bad": 0.1, "seen": 0.5, "unknown": None, "forbidden": 5.0 * sign}
+    presets = [
+        Arm(
+            name=name,
+            trial=None,
+            config=MLPConfig(width=width),
+            n_parameters=0,
+            search=score,
+            scores=(),
+            is_preset=True,
+            is_allowed=name != "forbidden",
+        )
+        for width, (name, score) in enumerate(scores.items(), 10)
+    ]
+    seen = next(arm.config for arm in presets if arm.name == "seen")
+    found = Repeat(seen, 7, {"val_accuracy": 99.0 * sign}, 1)
+    repeats = SimpleNamespace(find=lambda config, seed: found if config == seen else None)
+    known = SimpleNamespace(_repeats=repeats, _seeds=(7,), _metric="val_accuracy", _sign=sign)
+    ordered = Confirmer._likeliest_first(cast(Confirmer, known), presets)
+    last = "bad" if first == "good" else "good"
+    assert [arm.name for arm in ordered] == ["seen", first, last, "unknown", "forbidden"]
 
 
 def test_a_confirmed_study(write_study: Write, project: Path) -> None:

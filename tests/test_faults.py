@@ -107,7 +107,7 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     for _ in range(times):
         process.send_signal(number)
     _, told = process.communicate(timeout=300)
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 5
     assert process.returncode == code, told
     assert "the same command goes on" in told
     assert count(trials()).running == 0

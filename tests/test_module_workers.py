@@ -141,7 +141,7 @@ def test_close_ends_a_module_that_never_ends() -> None:
         worker.submit(Job(1, config(fault="hang"), seed=1, shuffle_seed=0))
         until(worker, lambda found: len(found) == 2)
         begin = time.monotonic()
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 8
 
 
 def test_fleets_take_mlps_only(wine: Any) -> None:

@@ -278,7 +278,7 @@ def test_a_signal_while_the_server_is_away(server: Server, write_study: Write) -
     try:
         time.sleep(2)
         process.send_signal(signal.SIGTERM)
-        _, complaint = process.communicate(timeout=60)
+        _, complaint = process.communicate(timeout=20)
     finally:
         server.start()
     assert process.returncode == 5

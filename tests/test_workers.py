@@ -214,7 +214,7 @@ def test_waits_no_longer_than_asked(worker: Worker) -> None:
     assert worker.capacity >= 1
     begin = time.monotonic()
     assert worker.events(0.05) == []
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 2
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -223,7 +223,7 @@ def test_close_ends_what_runs(kind: Kind, wine: Dataset) -> None:
         worker.submit(Job(1, LONG, seed=1, shuffle_seed=0))
         until(worker, bool)
         begin = time.monotonic()
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 5
 
 
 def test_an_error_of_saving_is_the_jobs(wine: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -529,8 +529,8 @@ class TestOnAGPU:
                 worker.submit(Job(2 * number + 1, SHORT, seed=1, shuffle_seed=0))
                 assert isinstance(until(worker, ended)[-1], Finished)
                 held.append(torch.cuda.memory_allocated())
-            # Values, gradients and moments of the wide one; libraries take 32 MB for each stream.
-            assert held[2] - held[1] < 16 * wide.n_parameters(13, 3)
+            # Streams and what libraries keep for them are there after the first wide one.
+            assert held[2] - held[1] < 2**20 < wide.n_parameters(13, 3)
 
 
 OUT_OF_MEMORY = """

@@ -72,6 +72,7 @@ class Confirmer:
     ) -> None:
         self._store, self._repeats, self._observer = store, repeats, observer
         self._metric, self._direction = metric, spec.direction(metric)
+        self._sign = 1 if self._direction == "maximize" else -1
         self._n_configs, self._n_seeds = spec.confirm.configs, spec.confirm.seeds
         self._seeds = seeds(spec.study.seed, "confirm", self._n_seeds)
         self._select = spec.confirm.select
@@ -222,12 +223,12 @@ class Confirmer:
             if not in_time:
                 break
             if not steps and step.n_cuts < self._n_seeds:
-                for n in sorted({step.n_configs, min(step.n_configs, LAST_CONFIGS)}, reverse=True):
+                # One more cut of all that last, or of the best three.
+                for n in (step.n_configs, min(step.n_configs, LAST_CONFIGS)):
                     last = self._best(live, n, keep_presets=second.presets_stay)
                     another = sum(row[step.n_cuts] for row in self._rows(last, pace, slower))
-                    if another <= PLANNED * left():
+                    if not steps and another <= PLANNED * left():
                         steps.append(Round(n, step.n_cuts + 1))
-                        break
         return list(done.values())
 
     def _likeliest_first(self, presets: list[Arm]) -> list[Arm]:
@@ -239,8 +240,7 @@ class Confirmer:
         def expected(arm: Arm) -> tuple[bool, float]:
             repeat = self._repeats.find(arm.config, self._seeds[0])
             score = arm.search if repeat is None else repeat.metrics.get(self._metric)
-            sign = 1 if self._direction == "maximize" else -1
-            return arm.is_allowed, -math.inf if score is None else sign * score
+            return arm.is_allowed, -math.inf if score is None else self._sign * score
 
         return sorted(presets, key=expected, reverse=True)
 
@@ -261,10 +261,9 @@ class Confirmer:
         return best if any(arm.is_preset for arm in best) else [*best, *allowed[:1]]
 
     def _rank(self, arm: Arm) -> float:
-        sign = 1 if self._direction == "maximize" else -1
         if arm.reason:
             return math.inf
-        return -sign * fmean(arm.scores) if arm.scores else 0.0
+        return -self._sign * fmean(arm.scores) if arm.scores else 0.0
 
     def _alike(self, arms: list[Arm]) -> list[Arm]:
         """Cuts the scores of arms to the seeds that all of them have, two at least."""
@@ -283,10 +282,10 @@ class Confirmer:
 
         Those that take longest begin, so that none is left to train alone while the others wait.
         """
-        each = costs(arms, self._store.trials(), self._repeats.places, pace, self._facts)
-        pairs = sorted(zip(each, arms, strict=True), key=lambda pair: -pair[0])
+        rows = zip(self._rows(arms, pace), arms, strict=True)
+        longest_first = [arm for _, arm in sorted(rows, key=lambda row: -max(row[0]))]
         return self._repeats.run(
-            [(arm.config, seed) for seed in chosen for _, arm in pairs],
+            [(arm.config, seed) for seed in chosen for arm in longest_first],
             networks="keep",
             end=None if math.isinf(end) else end,
             observer=self._observer,

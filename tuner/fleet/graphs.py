@@ -1,6 +1,6 @@
 """Members on a GPU of CUDA: their work is recorded as graphs, and replayed side by side.
 
-A step of a small network is some 60 kernels of a few microseconds each, and to launch one takes
+A step of a small network is 40 to 60 kernels of a few microseconds each, and to launch one takes
 longer than that. A graph launches all of them at once; and graphs on several streams share the
 GPU, of which one small network fills a fraction.
 """

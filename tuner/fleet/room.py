@@ -20,7 +20,7 @@ _FOR_EACH_HAND = 4
 #: On a GPU, which a small network fills a fraction of; with 64 MNIST gained 6%.
 _ON_A_GPU = 32
 #: Networks on a GPU that take as long as one alone: a step of 3 x 256 takes 200 microseconds alone,
-#: and 24 where 32 networks share the GPU.
+#: and 24 for each of 64 networks on 32 streams.
 _SHARE_A_GPU = 8
 #: Share of the available memory that processes, and then networks, may take.
 _SHARE = 0.5
