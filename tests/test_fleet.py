@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import combinations
 from pathlib import Path
 from typing import Any, ClassVar
 from weakref import WeakSet
@@ -19,7 +20,7 @@ from tuner.config import MLPConfig
 from tuner.data import Dataset, load, shuffled
 from tuner.fleet import Fleet, Member, Outcome, Rows
 from tuner.fleet import fleet as fleet_module
-from tuner.fleet.graphs import GraphMember
+from tuner.fleet.graphs import GraphMember, Recorded, Track
 from tuner.fleet.masks import Masks
 from tuner.fleet.rates import Rates
 from tuner.model import MLP
@@ -491,7 +492,21 @@ class TestOnAGPU:
             run(fleet, 2)
             same(fleet.leave(0), alone, 0)
 
-    def test_masks_are_drawn_anew_at_each_step(self, digits: Dataset) -> None:
+    def test_a_recorded_mask_is_drawn_anew(self) -> None:
+        """And moved on by the one before, also over the step that records."""
+        device = torch.device("cuda")
+        track, masks = Track(device), Masks(0, device)
+        recorded = Recorded(track, masks.generator)
+        out, drawn = torch.empty(64, 100, device=device), []
+        track.follow()
+        for _ in range(6):
+            recorded.run(lambda: masks.draw(out, 0.5))
+            track.wait()
+            drawn.append(out.cpu())
+        assert not any(one.equal(other) for one, other in combinations(drawn, 2))
+        assert all(0.9 < mask.mean() < 1.1 for mask in drawn)
+
+    def test_dropout_trains_as_on_the_cpu(self, digits: Dataset) -> None:
         """The mean training loss over 40 seeds, more than there are streams, is the CPU's."""
         each = config(dropout=0.5, width=32, epochs=6)
         losses = []

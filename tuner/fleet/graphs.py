@@ -123,7 +123,7 @@ class Tracks:
         torch.cuda.synchronize(self._device)
 
 
-class _Recorded:
+class Recorded:
     """Work that is the same each time: done as it is, then recorded, then replayed.
 
     Libraries set themselves up when they are first used on a stream, which can't be recorded.
@@ -163,7 +163,7 @@ class _Batch:
         recorded: the step.
     """
 
-    def __init__(self, n_rows: int, rows: Rows, recorded: _Recorded) -> None:
+    def __init__(self, n_rows: int, rows: Rows, recorded: Recorded) -> None:
         facts, device = rows.facts, rows.device
         self.recorded = recorded
         self.offsets = torch.arange(n_rows, device=device)
@@ -199,7 +199,7 @@ class GraphMember(Member):
         self._rates_ahead = torch.zeros(n_steps, device=rows.device)
         self._rate = torch.zeros(1, device=rows.device)
         self._done = torch.zeros(1, dtype=torch.long, device=rows.device)
-        self._scoring = _Recorded(track)
+        self._scoring = Recorded(track)
 
     def steps(self, minibatches: Minibatches) -> Iterator[None]:
         """Takes a step for each minibatch, whenever the next one is asked for; see `Member`."""
@@ -220,7 +220,7 @@ class GraphMember(Member):
         self._memory, self._places = minibatches.memory, places
         for n_rows in {len(x) for x in minibatches.x} - self._batches.keys():
             self._network(n_rows)
-            recorded = _Recorded(self._track, self._masks.generator)
+            recorded = Recorded(self._track, self._masks.generator)
             self._batches[n_rows] = _Batch(n_rows, self._rows, recorded)
         rates = torch.tensor([self._rates.pop() for _ in minibatches.x], dtype=torch.float32)
         self._rates_ahead[: len(rates)].copy_(rates, non_blocking=True)
