@@ -104,7 +104,7 @@ class TestEntrants:
 class TestPlan:
     def test_all_where_time_is_not_limited(self) -> None:
         rows = [[1.0] * 5, [2.0] * 5, [3.0] * 5]
-        assert plan(rows, [[0.5] * 5], 5) == Plan(rounds(3, 5), True, 5 * 6.5)
+        assert plan(rows, [[0.5] * 5], 5) == Plan(rounds(3, 5), 1, True, 5 * 6.5)
 
     def test_the_first_preset_is_the_one_that_goes_on(self) -> None:
         """Else a costly one that falls behind takes away a seed of all others."""
@@ -133,9 +133,9 @@ class TestPlan:
         # 8 over two cuts, 4 over a third, 3 over two more; presets over all, or but one of them
         # over the first two.
         ours = 8 * 2 + 4 + 3 * 2
-        assert plan(configs, presets, 5) == Plan(rounds(8, 5), True, ours + 2 * 5 * 10.0)
+        assert plan(configs, presets, 5) == Plan(rounds(8, 5), 2, True, ours + 2 * 5 * 10.0)
         dropped = plan(configs, presets, 5, 110.0)
-        assert dropped == Plan(rounds(8, 5), False, ours + 2 * 2 * 10.0 + 3 * 10.0)
+        assert dropped == Plan(rounds(8, 5), 2, False, ours + 2 * 2 * 10.0 + 3 * 10.0)
         assert dropped.seconds <= 0.9 * 110 < ours + 2 * 5 * 10.0
 
     def test_the_least(self) -> None:
@@ -166,8 +166,21 @@ class TestPlan:
         assert (found.n_configs, found.n_seeds) == (n_configs, n_seeds)
 
     def test_two_seeds_of_the_best_at_least(self) -> None:
-        assert plan([[100.0] * 5, [1.0] * 5], [], 5, 1.0) == Plan(rounds(1, 2), False, 200.0)
-        assert plan([[100.0] * 2], [], 2, 1.0) == Plan(rounds(1, 2), False, 200.0)
+        assert plan([[100.0] * 5, [1.0] * 5], [], 5, 1.0) == Plan(rounds(1, 2), 0, False, 200.0)
+        assert plan([[100.0] * 2], [], 2, 1.0) == Plan(rounds(1, 2), 0, False, 200.0)
+
+    @pytest.mark.parametrize(
+        ("seconds", "n_configs", "n_presets"),
+        [(20, 2, 2), (17, 1, 2), (14, 1, 1), (6, 1, 0), (1, 1, 0)],
+    )
+    def test_presets_are_left_out_last(
+        self, seconds: float, n_configs: int, n_presets: int
+    ) -> None:
+        """Else all of them begin, none ends over two cuts, and that time is lost."""
+        configs, presets = [[2.0] * 5] * 5, [[1.0] * 5, [4.0] * 5]
+        found = plan(configs, presets, 5, seconds)
+        assert (found.n_configs, found.n_presets, found.n_seeds) == (n_configs, n_presets, 2)
+        assert plan([], presets, 5, seconds).n_presets == (2 if seconds >= 14 else 1)
 
     def test_the_last_training_of_whoever_wins(self) -> None:
         """Else the modern default wins over a small network, and is cut to half of its epochs."""
@@ -191,7 +204,7 @@ class TestPlan:
 
     def test_what_has_ended_costs_nothing(self) -> None:
         rows = [[0.0] * 5, [0.0, 0.0, 0.0, 0.0, 2.0]]
-        assert plan(rows, [[0.0] * 5], 5, 3.0) == Plan(rounds(2, 5), True, 2.0)
+        assert plan(rows, [[0.0] * 5], 5, 3.0) == Plan(rounds(2, 5), 1, True, 2.0)
 
 
 def test_costs_are_those_of_the_trials() -> None:
@@ -299,7 +312,7 @@ def test_the_best_preset_lasts_to_the_end(
     write_study: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a short search is not compared with what takes no search, where that counts."""
-    monkeypatch.setattr(confirmer, "plan", lambda *_: Plan(rounds(6, 5), False, 1.0))
+    monkeypatch.setattr(confirmer, "plan", lambda *_: Plan(rounds(6, 5), 2, False, 1.0))
     text = CONFIRMED.replace("configs = 2", "configs = 6").replace("seeds = 3", "seeds = 5")
     write_study(text)
     found = tuner.tune("small", trials=10).confirmation
@@ -316,7 +329,7 @@ def test_time_that_is_left_is_used(write_study: Write, monkeypatch: pytest.Monke
     recorder = Recorder()
 
     def planned(*_: object) -> Plan:
-        return Plan(rounds(3 if recorder.told else 1, 2), False, 1.0)
+        return Plan(rounds(3 if recorder.told else 1, 2), 2, False, 1.0)
 
     monkeypatch.setattr(confirmer, "plan", planned)
     write_study(CONFIRMED.replace("configs = 2", "configs = 6").replace("seeds = 3", "seeds = 5"))
@@ -325,12 +338,36 @@ def test_time_that_is_left_is_used(write_study: Write, monkeypatch: pytest.Monke
     # After the first seed there is time for three configs, and after two for more seeds.
     said = [text for text in recorder.begun if text.startswith("confirming")]
     assert [text.split(" of the search")[0] for text in said] == [
-        "confirming 1 config",
-        "confirming 3 configs",
+        "confirming 1 of 6 configs",
+        "confirming 3 of 6 configs",
     ]
     configs = [len(arm.scores) for arm in found.arms if not arm.is_preset]
     assert configs == [5, 5, 5]
     assert len(found.seeds) == 5
+
+
+def test_the_likeliest_preset_alone_where_time_is_short(
+    write_study: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confirmer, "plan", lambda *_: Plan(rounds(1, 2), 1, False, 1.0))
+    write_study(CONFIRMED.replace("seeds = 3", "seeds = 2"))
+    found = tuner.tune("small").confirmation
+    assert found is not None
+    assert [arm.is_allowed for arm in found.presets] == [True]
+    assert [len(arm.scores) for arm in found.arms] == [2, 2]
+
+
+def test_what_cannot_end_in_time_is_not_begun(
+    write_study: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time would be lost, and the command would end no sooner."""
+    monkeypatch.setattr(confirmer, "plan", lambda *_: Plan(rounds(1, 2), 1, False, 60.0))
+    write_study(CONFIRMED.replace("trials = 4", "trials = 4\nminutes = 0.4"))
+    recorder = Recorder()
+    result = tuner.tune("small", observer=recorder)
+    assert result.best is not None and result.confirmation is None
+    assert not recorder.told
+    assert not [text for text in recorder.begun if text.startswith("confirming")]
 
 
 def test_the_network_is_the_one_of_the_median_seed(write_study: Write) -> None:

@@ -150,7 +150,7 @@ def test_what_is_kept_for_it_is_for_whoever_may_win() -> None:
     assert alone < 0.1 * whole
     assert last.seconds([small, preset], 1e-6, 1e9) == whole
     assert last.seconds([small, forbidden], 1e-6, 1e9) == alone
-    assert last.seconds([preset], 1e-6, 1e9) == 0.0  # the search has found nothing
+    assert last.seconds([forbidden], 1e-6, 1e9) == last.seconds([], 1e-6, 1e9) == 0.0
     # Of little time a share is enough, and as many epochs as the others had the least.
     assert last.seconds([large], None, 1e9) == pytest.approx(WHOLE * 2.0)
     assert last.seconds([large], None, 30.0) == pytest.approx(0.65 * 30)

@@ -125,7 +125,7 @@ class Confirmer:
         rows = self._rows([*found, *presets], pace)
         wanted = self._ending(found, presets, pace, end - began)
         ending = kept(wanted, least(rows[: len(found)], rows[len(found) :]), end - began)
-        arms = self._train(found, presets, pace, end - ending)
+        arms = self._train(found, presets, pace, end, ending)
         confirmation = self._compared(arms, time.monotonic() - began)
         if confirmation is None:
             return None
@@ -157,12 +157,15 @@ class Confirmer:
     ) -> float:
         """Returns the seconds that are wanted for the last training, of those that there are.
 
-        A preset that wins though another was likelier is trained for as long as there is time.
+        Before anything is confirmed it is taken to be of the best of the search or the likeliest
+        preset. Another one that wins is trained for as long as there is time.
         """
-        if self._last is None:
-            return 0.0
         likeliest = self._likeliest_first(presets)[:1]
-        return self._last.seconds([*found, *likeliest], pace, seconds)
+        return self._whole([*found[:1], *likeliest], pace, seconds)
+
+    def _whole(self, arms: Sequence[Arm], pace: float | None, seconds: float) -> float:
+        """Returns the seconds that are wanted for the last training, if one of these arms wins."""
+        return 0.0 if self._last is None else self._last.seconds(arms, pace, seconds)
 
     def _rows(
         self, arms: Sequence[Arm], pace: float | None, slower: float = 1.0
@@ -182,54 +185,94 @@ class Confirmer:
         ]
 
     def _train(
-        self, found: list[Arm], presets: list[Arm], pace: float | None, end: float
+        self,
+        found: list[Arm],
+        presets: list[Arm],
+        pace: float | None,
+        end: float,
+        ending: float,
     ) -> list[Arm]:
         """Trains what there is time for, round by round; returns the arms with their scores.
 
         After the first seed it is known what a training really takes, and planned again; what the
-        rounds leave of the time goes into more cuts of those that lasted.
+        rounds leave of the time goes into more cuts of those that lasted. What cannot end in time
+        is not begun.
+
+        Args:
+            found: configs of the search.
+            presets: beside them.
+            pace: seconds that a unit of work took in the search, if that is known.
+            end: of the time, on the clock of `time.monotonic`.
+            ending: seconds of it that are kept for the last training.
         """
+        until = end - ending
 
-        def left() -> float:
-            return max(0.0, end - time.monotonic())
+        def planned(slower: float) -> tuple[Plan, list[Arm]]:
+            others = self._likeliest_first(presets)
+            configs, beside = (self._rows(each, pace, slower) for each in (found, others))
+            fits = plan(configs, beside, self._n_seeds, max(0.0, until - time.monotonic()))
+            return fits, [*found[: fits.n_configs], *others[: fits.n_presets]]
 
-        def planned(slower: float) -> Plan:
-            arms = found, self._likeliest_first(presets)
-            configs, others = (self._rows(each, pace, slower) for each in arms)
-            return plan(configs, others, self._n_seeds, left())
-
-        first = planned(1.0)
-        arms = [*found[: first.n_configs], *presets]
+        first, arms = planned(1.0)
+        if FASTEST * first.seconds > until - time.monotonic():
+            return []
         if first.seconds > 0:
-            self._announce(len(presets), first, len(found))
+            self._announce(first, len(found))
         expected = sum(row[0] for row in self._rows(arms, pace))
         begun = time.monotonic()
-        self._run(arms, self._seeds[:1], pace, end)
+        self._run(arms, self._seeds[:1], pace, until)
         slower = (time.monotonic() - begun) / expected if expected > 0 else 1.0
         slower = max(FASTEST, slower)
-        second = planned(slower)
+        second, live = planned(slower)
         if second.n_configs > first.n_configs:
-            self._announce(len(presets), second, len(found))
-        live = [*found[: second.n_configs], *presets]
+            self._announce(second, len(found))
         done: dict[str, Arm] = {}
         steps = deque(second.rounds)
         while steps:
             step = steps.popleft()
             live = self._best(live, step.n_configs, keep_presets=second.presets_stay or not done)
-            in_time = self._run(live, self._seeds[: step.n_cuts], pace, end)
+            in_time = self._run(live, self._seeds[: step.n_cuts], pace, until)
             live = [self._scored(arm, step.n_cuts) for arm in live]
             live = self._alike(live)
             done |= {arm.name: arm for arm in live}
             if not in_time:
                 break
-            if not steps and step.n_cuts < self._n_seeds:
-                # One more cut of all that last, or of the best three.
-                for n in (step.n_configs, min(step.n_configs, LAST_CONFIGS)):
-                    last = self._best(live, n, keep_presets=second.presets_stay)
-                    another = sum(row[step.n_cuts] for row in self._rows(last, pace, slower))
-                    if not steps and another <= PLANNED * left():
-                        steps.append(Round(n, step.n_cuts + 1))
+            if not steps:
+                more, until = self._one_more(live, step, second, pace, slower, end)
+                steps.extend(more)
         return list(done.values())
+
+    def _one_more(
+        self,
+        live: list[Arm],
+        step: Round,
+        planned: Plan,
+        pace: float | None,
+        slower: float,
+        end: float,
+    ) -> tuple[list[Round], float]:
+        """Returns a round over one more cut, if there is time for it, and when that has to end.
+
+        It is for all that last, or for the best three. Who may win is known better by now, and so
+        what the last training takes.
+
+        Args:
+            live: arms that last, with their scores.
+            step: that ended.
+            planned: what it was planned by.
+            pace: seconds that a unit of work took in the search, if that is known.
+            slower: how much longer trainings take here.
+            end: of the time, on the clock of `time.monotonic`.
+        """
+        if step.n_cuts < self._n_seeds:
+            for n in (step.n_configs, min(step.n_configs, LAST_CONFIGS)):
+                last = self._best(live, n, keep_presets=planned.presets_stay)
+                seconds = sum(row[step.n_cuts] for row in self._rows(last, pace, slower))
+                left = end - time.monotonic()
+                ending = slower * self._whole(last, pace, left)
+                if seconds <= PLANNED * (left - ending):
+                    return [Round(n, step.n_cuts + 1)], end - ending
+        return [], end
 
     def _likeliest_first(self, presets: list[Arm]) -> list[Arm]:
         """Orders presets by how likely they go on, as far as that is known.
@@ -343,14 +386,13 @@ class Confirmer:
         self._repeats.run([(config, seed)], networks="need", observer=self._observer)
         return self._repeats.network(config, seed)
 
-    def _announce(self, n_presets: int, planned: Plan, n_found: int) -> None:
-        n, whole = planned.n_configs, (n_found, self._n_seeds)
-        what = f"{n} config{'' if n == 1 else 's'} of the search"
-        what += f" and {n_presets} preset{'s' if n_presets > 1 else ''}" if n_presets else ""
-        asked = f" ({n_found} over {self._n_seeds} would take longer than there is time)"
+    def _announce(self, planned: Plan, n_found: int) -> None:
+        """Tells the plan, and by how much it is less than what was asked for."""
+        n, n_presets, n_seeds = planned.n_configs, planned.n_presets, planned.n_seeds
+        parts = [f"{_of(n, n_found)} config{'' if n_found == 1 else 's'} of the search"] if n else []
+        parts += [f"{n_presets} preset{'' if n_presets == 1 else 's'}"] if n_presets else []
         self._observer.begin(
-            f"confirming {what} over {planned.n_seeds} seeds"
-            f"{'' if (n, planned.n_seeds) == whole else asked}, "
+            f"confirming {' and '.join(parts)} over {_of(n_seeds, self._n_seeds)} seeds, "
             f"about {max(1, round(planned.seconds))} s"
         )
 
@@ -474,3 +516,12 @@ class Confirmer:
         assert isinstance(config, ModuleConfig) and self._training is not None
         dataset = None if self._dataset is None else self._dataset.cut_anew(Cut(seed))
         return rounded(solo.test_module(checkpoint, config, dataset, self._training, seed=seed))
+
+
+def _of(n: int, all_of_them: int) -> str:
+    """Writes a number, and of how many.
+
+    >>> _of(2, 2), _of(2, 3)
+    ('2', '2 of 3')
+    """
+    return str(n) if n == all_of_them else f"{n} of {all_of_them}"

@@ -51,19 +51,14 @@ class LastTraining:
         self._more = 1 + len(dataset.validation) / len(dataset.train)
 
     def seconds(self, arms: Sequence[Arm], pace: float | None, seconds: float) -> float:
-        """Estimates how long it takes, if the best of the search or a preset wins.
+        """Estimates how long it takes, whichever of some arms wins.
 
         Args:
-            arms: that take part in the confirmation.
+            arms: that may win; those that may not are left out.
             pace: seconds that a unit of work took in the search, if that is known.
             seconds: that there are; a share of them is enough to train it less long.
         """
-        known = [arm for arm in arms if arm.is_allowed and isinstance(arm.config, MLPConfig)]
-        searched = [arm for arm in known if arm.search is not None]
-        if not searched:
-            return 0.0
-        leader = max(searched, key=lambda arm: self._sign * (arm.search or 0.0))
-        winners = [leader, *(arm for arm in known if arm.is_preset)]
+        winners = [arm for arm in arms if arm.is_allowed and isinstance(arm.config, MLPConfig)]
         needed = [
             (arm.config.epochs * epoch, self._handed_over(arm, None).epochs * epoch)
             for arm, epoch in zip(winners, self._epochs(winners, pace), strict=True)

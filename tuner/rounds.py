@@ -42,11 +42,13 @@ class Plan:
 
     Attributes:
         rounds: each with fewer configs over more cuts.
-        presets_stay: all presets are trained over all cuts even if they fall behind; else one is.
+        n_presets: that take part.
+        presets_stay: all of them are trained over all cuts even if they fall behind; else one is.
         seconds: that it will take, about.
     """
 
     rounds: tuple[Round, ...]
+    n_presets: int
     presets_stay: bool
     seconds: float
 
@@ -84,11 +86,14 @@ def plan(
 ) -> Plan:
     """Plans what fits into some time: first with fewer configs, then with fewer seeds.
 
+    Presets are left out only where that is not enough: all but the first of them, and then that
+    one, too. What comes last may take longer than there is time, but has at least one network over
+    two cuts.
+
     Args:
         configs: seconds of the training over each seed, of each config of the search, the best
             first; 0 of those that have ended.
-        presets: the same of each preset, the one first that is expected to go on alone; none of
-            them is left out of the first round.
+        presets: the same of each preset, the one first that is expected to go on alone.
         n_seeds: as many as are wanted.
         seconds: that there are.
     """
@@ -100,6 +105,10 @@ def plan(
     sizes += [(min(n, most), _FIRST_CUTS) for n in (2, 1)]
     plans = [_planned(configs, presets, n, min(seeds, n_seeds), stay=False) for n, seeds in sizes]
     plans.insert(0, _planned(configs, presets, *sizes[0], stay=True))
+    few = min(_FIRST_CUTS, n_seeds)
+    plans.append(_planned(configs, presets[:1], min(1, most), few, stay=False))
+    if configs:
+        plans.append(_planned(configs, (), 1, few, stay=False))
     return next((each for each in plans if each.seconds <= PLANNED * seconds), plans[-1])
 
 
@@ -151,4 +160,4 @@ def _planned(
         rows = [*configs[: step.n_configs], *others]
         total += sum(sum(row[before : step.n_cuts]) for row in rows)
         before = step.n_cuts
-    return Plan(steps, stay, total)
+    return Plan(steps, len(presets), stay, total)
