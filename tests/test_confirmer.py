@@ -19,7 +19,7 @@ from tuner.entrants import costs, entrants
 from tuner.errors import InputError, InterruptedStudyError, StudyFileError
 from tuner.progress import Observer, Repeated
 from tuner.repeats import Repeat
-from tuner.rounds import Plan, kept, last, least, plan, rounds
+from tuner.rounds import Plan, fitting, kept, last, least, plan, rounds
 from tuner.space import MLPSpace
 from tuner.study import load_study
 from tuner.winner import Arm, Confirmation, Direction, choose
@@ -182,6 +182,17 @@ class TestPlan:
         assert (found.n_configs, found.n_presets, found.n_seeds) == (n_configs, n_presets, 2)
         assert plan([], presets, 5, seconds).n_presets == (2 if seconds >= 14 else 1)
 
+    def test_three_cuts_are_worth_a_fifth_of_the_last_training(self) -> None:
+        """Of two no error can be told. For a fourth or fifth it gives nothing."""
+        configs, presets = [[1.0] * 5] * 3, [[0.5] * 5]
+        needed = 3 * 3 + 3 * 0.5
+        two, ending = fitting(configs, presets, 5, needed / 0.9 + 8 - 0.1, 10.0)
+        assert (two.n_seeds, ending) == (2, 10.0)
+        three, ending = fitting(configs, presets, 5, needed / 0.9 + 8 + 0.1, 10.0)
+        assert (three.n_configs, three.n_seeds, ending) == (3, 3, 8.0)
+        more, ending = fitting(configs, presets, 5, 4 * (needed / 3) / 0.9 + 9, 10.0)
+        assert (more.n_seeds, ending) == (3, 10.0)
+
     def test_the_last_training_of_whoever_wins(self) -> None:
         """Else the modern default wins over a small network, and is cut to half of its epochs."""
         small, large = (1.0, 4.0), (3.0, 12.0)
@@ -312,7 +323,7 @@ def test_the_best_preset_lasts_to_the_end(
     write_study: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a short search is not compared with what takes no search, where that counts."""
-    monkeypatch.setattr(confirmer, "plan", lambda *_: Plan(rounds(6, 5), 2, False, 1.0))
+    monkeypatch.setattr(confirmer, "fitting", lambda *_: (Plan(rounds(6, 5), 2, False, 1.0), 0.0))
     text = CONFIRMED.replace("configs = 2", "configs = 6").replace("seeds = 3", "seeds = 5")
     write_study(text)
     found = tuner.tune("small", trials=10).confirmation
@@ -328,10 +339,10 @@ def test_time_that_is_left_is_used(write_study: Write, monkeypatch: pytest.Monke
     """Else a search whose trainings are faster than thought ends early, over two seeds."""
     recorder = Recorder()
 
-    def planned(*_: object) -> Plan:
-        return Plan(rounds(3 if recorder.told else 1, 2), 2, False, 1.0)
+    def planned(*_: object) -> tuple[Plan, float]:
+        return Plan(rounds(3 if recorder.told else 1, 2), 2, False, 1.0), 0.0
 
-    monkeypatch.setattr(confirmer, "plan", planned)
+    monkeypatch.setattr(confirmer, "fitting", planned)
     write_study(CONFIRMED.replace("configs = 2", "configs = 6").replace("seeds = 3", "seeds = 5"))
     found = tuner.tune("small", trials=10, observer=recorder).confirmation
     assert found is not None
@@ -349,7 +360,7 @@ def test_time_that_is_left_is_used(write_study: Write, monkeypatch: pytest.Monke
 def test_the_likeliest_preset_alone_where_time_is_short(
     write_study: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(confirmer, "plan", lambda *_: Plan(rounds(1, 2), 1, False, 1.0))
+    monkeypatch.setattr(confirmer, "fitting", lambda *_: (Plan(rounds(1, 2), 1, False, 1.0), 0.0))
     write_study(CONFIRMED.replace("seeds = 3", "seeds = 2"))
     found = tuner.tune("small").confirmation
     assert found is not None
@@ -361,7 +372,7 @@ def test_what_cannot_end_in_time_is_not_begun(
     write_study: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its time would be lost, and the command would end no sooner."""
-    monkeypatch.setattr(confirmer, "plan", lambda *_: Plan(rounds(1, 2), 1, False, 60.0))
+    monkeypatch.setattr(confirmer, "fitting", lambda *_: (Plan(rounds(1, 2), 1, False, 60.0), 0.0))
     write_study(CONFIRMED.replace("trials = 4", "trials = 4\nminutes = 0.4"))
     recorder = Recorder()
     result = tuner.tune("small", observer=recorder)

@@ -22,7 +22,18 @@ from .entrants import costs, entrants
 from .last_training import LastTraining
 from .progress import Observer
 from .repeats import Repeats, seeds
-from .rounds import FASTEST, LAST_CONFIGS, PLANNED, Plan, Round, kept, least, plan
+from .rounds import (
+    ENOUGH,
+    FASTEST,
+    LAST_CONFIGS,
+    PLANNED,
+    TELLING,
+    Plan,
+    Round,
+    fitting,
+    kept,
+    least,
+)
 from .storage import StudyStore
 from .study import StudySpec
 from .winner import Arm, Confirmation, Refit, choose
@@ -99,8 +110,9 @@ class Confirmer:
         configs = self._rows(found, pace)
         others = self._rows(self._likeliest_first(presets), pace)
         ending = self._ending(found, presets, pace, seconds)
-        wanted = plan(configs, others, self._n_seeds, max(0.0, seconds - ending)).seconds
-        return max(max(wanted, least(configs, others)) / PLANNED + ending, _LEAST * seconds)
+        wanted, ending = fitting(configs, others, self._n_seeds, seconds, ending)
+        needed = max(wanted.seconds, least(configs, others))
+        return max(needed / PLANNED + ending, _LEAST * seconds)
 
     def run(self, seconds: float | None = None, pace: float | None = None) -> Confirmation | None:
         """Confirms the best configs as far as there is time; what ended before is not run again.
@@ -205,15 +217,15 @@ class Confirmer:
             end: of the time, on the clock of `time.monotonic`.
             ending: seconds of it that are kept for the last training.
         """
-        until = end - ending
 
-        def planned(slower: float) -> tuple[Plan, list[Arm]]:
+        def planned(slower: float) -> tuple[Plan, list[Arm], float]:
             others = self._likeliest_first(presets)
             configs, beside = (self._rows(each, pace, slower) for each in (found, others))
-            fits = plan(configs, beside, self._n_seeds, max(0.0, until - time.monotonic()))
-            return fits, [*found[: fits.n_configs], *others[: fits.n_presets]]
+            left = end - time.monotonic()
+            fits, last = fitting(configs, beside, self._n_seeds, left, ending)
+            return fits, [*found[: fits.n_configs], *others[: fits.n_presets]], end - last
 
-        first, arms = planned(1.0)
+        first, arms, until = planned(1.0)
         if FASTEST * first.seconds > until - time.monotonic():
             return []
         if first.seconds > 0:
@@ -223,7 +235,7 @@ class Confirmer:
         self._run(arms, self._seeds[:1], pace, until)
         slower = (time.monotonic() - begun) / expected if expected > 0 else 1.0
         slower = max(FASTEST, slower)
-        second, live = planned(slower)
+        second, live, until = planned(slower)
         if second.n_configs > first.n_configs:
             self._announce(second, len(found))
         done: dict[str, Arm] = {}
@@ -270,6 +282,8 @@ class Confirmer:
                 seconds = sum(row[step.n_cuts] for row in self._rows(last, pace, slower))
                 left = end - time.monotonic()
                 ending = slower * self._whole(last, pace, left)
+                if step.n_cuts + 1 == TELLING:
+                    ending *= ENOUGH
                 if seconds <= PLANNED * (left - ending):
                     return [Round(n, step.n_cuts + 1)], end - ending
         return [], end
@@ -389,7 +403,9 @@ class Confirmer:
     def _announce(self, planned: Plan, n_found: int) -> None:
         """Tells the plan, and by how much it is less than what was asked for."""
         n, n_presets, n_seeds = planned.n_configs, planned.n_presets, planned.n_seeds
-        parts = [f"{_of(n, n_found)} config{'' if n_found == 1 else 's'} of the search"] if n else []
+        parts = (
+            [f"{_of(n, n_found)} config{'' if n_found == 1 else 's'} of the search"] if n else []
+        )
         parts += [f"{n_presets} preset{'' if n_presets == 1 else 's'}"] if n_presets else []
         self._observer.begin(
             f"confirming {' and '.join(parts)} over {_of(n_seeds, self._n_seeds)} seeds, "

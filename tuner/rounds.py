@@ -17,6 +17,8 @@ FASTEST = 0.5
 _FIRST_CUTS = 2
 #: Candidates that are trained over all cuts, if there are so many.
 LAST_CONFIGS = 3
+#: Cuts from which on an error is told, and the share of the last training that is enough for them.
+TELLING, ENOUGH = 3, 0.8
 #: Seconds that pass while it is planned, at most.
 _MOMENT = 0.2
 #: Share of the time that is kept for the last training, if it could use more.
@@ -110,6 +112,33 @@ def plan(
     if configs:
         plans.append(_planned(configs, (), 1, few, stay=False))
     return next((each for each in plans if each.seconds <= PLANNED * seconds), plans[-1])
+
+
+def fitting(
+    configs: Sequence[Sequence[float]],
+    presets: Sequence[Sequence[float]],
+    n_seeds: int,
+    seconds: float,
+    ending: float,
+) -> tuple[Plan, float]:
+    """Plans what fits beside the last training; returns the seconds that are left for that, too.
+
+    They are fewer than it wants where that makes three cuts of two.
+
+    Args:
+        configs: as `plan` takes them.
+        presets: as `plan` takes them.
+        n_seeds: as many as are wanted.
+        seconds: that there are.
+        ending: seconds of them that the last training wants.
+    """
+    fits = plan(configs, presets, n_seeds, max(0.0, seconds - ending))
+    if fits.n_seeds < TELLING:
+        enough = ENOUGH * ending
+        telling = plan(configs, presets, n_seeds, max(0.0, seconds - enough))
+        if telling.n_seeds >= TELLING:
+            return telling, enough
+    return fits, ending
 
 
 def least(configs: Sequence[Sequence[float]], presets: Sequence[Sequence[float]]) -> float:
