@@ -2,6 +2,7 @@
 
 import math
 import signal
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,15 +12,15 @@ import torch
 from optuna.trial import TrialState, create_trial
 
 import tuner
-from tuner import confirmer, heuristics, storage
+from tuner import halving, heuristics, storage
 from tuner.config import MLPConfig
-from tuner.confirmer import Confirmer
 from tuner.data import Cut, load
 from tuner.entrants import costs, entrants
 from tuner.errors import InputError, InterruptedStudyError, StudyFileError
+from tuner.halving import Halving
 from tuner.progress import Observer, Repeated
 from tuner.repeats import Repeat
-from tuner.rounds import Plan, fitting, kept, last, least, plan, rounds
+from tuner.rounds import Plan, Round, fitting, kept, last, least, plan, rounds
 from tuner.space import MLPSpace
 from tuner.study import load_study
 from tuner.winner import Arm, Confirmation, Direction, choose
@@ -182,15 +183,15 @@ class TestPlan:
         assert (found.n_configs, found.n_presets, found.n_seeds) == (n_configs, n_presets, 2)
         assert plan([], presets, 5, seconds).n_presets == (2 if seconds >= 14 else 1)
 
-    def test_three_cuts_are_worth_a_fifth_of_the_last_training(self) -> None:
+    def test_three_cuts_are_worth_a_part_of_the_last_training(self) -> None:
         """Of two no error can be told. For a fourth or fifth it gives nothing."""
         configs, presets = [[1.0] * 5] * 3, [[0.5] * 5]
         needed = 3 * 3 + 3 * 0.5
-        two, ending = fitting(configs, presets, 5, needed / 0.9 + 8 - 0.1, 10.0)
+        two, ending = fitting(configs, presets, 5, needed / 0.9 + 8 - 0.1, (10.0, 8.0))
         assert (two.n_seeds, ending) == (2, 10.0)
-        three, ending = fitting(configs, presets, 5, needed / 0.9 + 8 + 0.1, 10.0)
+        three, ending = fitting(configs, presets, 5, needed / 0.9 + 8 + 0.1, (10.0, 8.0))
         assert (three.n_configs, three.n_seeds, ending) == (3, 3, 8.0)
-        more, ending = fitting(configs, presets, 5, 4 * (needed / 3) / 0.9 + 9, 10.0)
+        more, ending = fitting(configs, presets, 5, 4 * (needed / 3) / 0.9 + 9, (10.0, 8.0))
         assert (more.n_seeds, ending) == (3, 10.0)
 
     def test_the_last_training_of_whoever_wins(self) -> None:
@@ -250,9 +251,47 @@ def test_presets_in_the_order_in_which_they_are_likely_to_go_on(sign: int, first
     found = Repeat(seen, 7, {"val_accuracy": 99.0 * sign}, 1)
     repeats = SimpleNamespace(find=lambda config, seed: found if config == seen else None)
     known = SimpleNamespace(_repeats=repeats, _seeds=(7,), _metric="val_accuracy", _sign=sign)
-    ordered = Confirmer._likeliest_first(cast(Confirmer, known), presets)
+    ordered = Halving.likeliest_first(cast(Halving, known), presets)
     last = "bad" if first == "good" else "good"
     assert [arm.name for arm in ordered] == ["seen", first, last, "unknown", "forbidden"]
+
+
+@pytest.mark.parametrize(("left", "n_cuts"), [(55.0, 3), (25.0, None)])
+def test_one_more_cut_leaves_the_last_training_its_share(left: float, n_cuts: int | None) -> None:
+    """Else cut after cut takes a third of it: letters had 4 of 40 epochs, and twice the error."""
+    trainings = SimpleNamespace(
+        seconds=lambda arms, pace, seconds, share: last([(1.0, share * 40.0)], seconds)
+    )
+    arms = [
+        Arm(
+            name=f"trial {width}",
+            trial=width,
+            config=MLPConfig(width=width, epochs=1),
+            n_parameters=0,
+            search=0.5,
+            scores=(0.5, 0.5),
+        )
+        for width in (10, 20)
+    ]
+    ended = SimpleNamespace(places=1, find=lambda config, seed: None)
+    spec = SimpleNamespace(configs=2, seeds=5)
+    each = trial(10, 0.5, 10)
+    each.user_attrs["epoch_seconds"] = 5.0
+    halves = Halving(
+        cast(Any, spec), "val_accuracy", "maximize", range(5), lambda: [each], {}, {},
+        lambda trial: MLPConfig(), cast(Any, ended), cast(Any, trainings), None, Observer(),
+    )  # fmt: skip
+    end = time.monotonic() + left
+    more, until = halves._one_more(
+        arms, Round(2, 2), Plan(rounds(2, 2), 0, False, 1.0), None, 1.0, end, 100.0
+    )
+    assert [step.n_cuts for step in more] == ([] if n_cuts is None else [n_cuts])
+    if more:
+        assert end - until == pytest.approx(0.8 * 40)
+        # A fourth one would take of what the last training has at least.
+        assert not halves._one_more(
+            arms, Round(2, 3), Plan(rounds(2, 2), 0, False, 1.0), None, 1.0, end - 10, 100.0
+        )[0]
 
 
 def test_a_confirmed_study(write_study: Write, project: Path) -> None:
@@ -323,7 +362,7 @@ def test_the_best_preset_lasts_to_the_end(
     write_study: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a short search is not compared with what takes no search, where that counts."""
-    monkeypatch.setattr(confirmer, "fitting", lambda *_: (Plan(rounds(6, 5), 2, False, 1.0), 0.0))
+    monkeypatch.setattr(halving, "fitting", lambda *_: (Plan(rounds(6, 5), 2, False, 1.0), 0.0))
     text = CONFIRMED.replace("configs = 2", "configs = 6").replace("seeds = 3", "seeds = 5")
     write_study(text)
     found = tuner.tune("small", trials=10).confirmation
@@ -342,7 +381,7 @@ def test_time_that_is_left_is_used(write_study: Write, monkeypatch: pytest.Monke
     def planned(*_: object) -> tuple[Plan, float]:
         return Plan(rounds(3 if recorder.told else 1, 2), 2, False, 1.0), 0.0
 
-    monkeypatch.setattr(confirmer, "fitting", planned)
+    monkeypatch.setattr(halving, "fitting", planned)
     write_study(CONFIRMED.replace("configs = 2", "configs = 6").replace("seeds = 3", "seeds = 5"))
     found = tuner.tune("small", trials=10, observer=recorder).confirmation
     assert found is not None
@@ -360,7 +399,7 @@ def test_time_that_is_left_is_used(write_study: Write, monkeypatch: pytest.Monke
 def test_the_likeliest_preset_alone_where_time_is_short(
     write_study: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(confirmer, "fitting", lambda *_: (Plan(rounds(1, 2), 1, False, 1.0), 0.0))
+    monkeypatch.setattr(halving, "fitting", lambda *_: (Plan(rounds(1, 2), 1, False, 1.0), 0.0))
     write_study(CONFIRMED.replace("seeds = 3", "seeds = 2"))
     found = tuner.tune("small").confirmation
     assert found is not None
@@ -372,7 +411,7 @@ def test_what_cannot_end_in_time_is_not_begun(
     write_study: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its time would be lost, and the command would end no sooner."""
-    monkeypatch.setattr(confirmer, "fitting", lambda *_: (Plan(rounds(1, 2), 1, False, 60.0), 0.0))
+    monkeypatch.setattr(halving, "fitting", lambda *_: (Plan(rounds(1, 2), 1, False, 60.0), 0.0))
     write_study(CONFIRMED.replace("trials = 4", "trials = 4\nminutes = 0.4"))
     recorder = Recorder()
     result = tuner.tune("small", observer=recorder)

@@ -67,7 +67,7 @@ def training(repeats: Trained, epoch: float) -> LastTraining:
         return arm.config.model_copy(update={"epochs": epochs or WHOLE})
 
     return LastTraining(
-        cast(Repeats, repeats), lambda: [ended], handed_over, dataset, dataset.facts, "minimize"
+        cast(Repeats, repeats), lambda: [ended], handed_over, dataset, dataset.facts
     )
 
 

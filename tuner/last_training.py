@@ -16,7 +16,7 @@ from .fleet import busy_with
 from .progress import Observer
 from .repeats import Repeats
 from .rounds import FASTEST, PLANNED, last
-from .winner import Arm, Direction
+from .winner import Arm
 
 #: Seconds for which it is timed beforehand, if it cannot be as long as it might.
 _TIMED = 0.5
@@ -33,7 +33,6 @@ class LastTraining:
         handed_over: makes the config of an arm's training to the end; None epochs are all of them.
         dataset: of the study.
         facts: sizes of the data.
-        direction: which way a score is better.
     """
 
     def __init__(
@@ -43,24 +42,26 @@ class LastTraining:
         handed_over: Callable[[Arm, int | None], Config],
         dataset: Dataset,
         facts: DataFacts | None,
-        direction: Direction,
     ) -> None:
         self._repeats, self._trials, self._handed_over = repeats, trials, handed_over
-        self._facts, self._sign = facts, 1 if direction == "maximize" else -1
+        self._facts = facts
         # Rows of it over those of another training.
         self._more = 1 + len(dataset.validation) / len(dataset.train)
 
-    def seconds(self, arms: Sequence[Arm], pace: float | None, seconds: float) -> float:
+    def seconds(
+        self, arms: Sequence[Arm], pace: float | None, seconds: float, share: float = 1.0
+    ) -> float:
         """Estimates how long it takes, whichever of some arms wins.
 
         Args:
             arms: that may win; those that may not are left out.
             pace: seconds that a unit of work took in the search, if that is known.
             seconds: that there are; a share of them is enough to train it less long.
+            share: of its epochs, which is enough where there are seconds for more.
         """
         winners = [arm for arm in arms if arm.is_allowed and isinstance(arm.config, MLPConfig)]
         needed = [
-            (arm.config.epochs * epoch, self._handed_over(arm, None).epochs * epoch)
+            (arm.config.epochs * epoch, share * self._handed_over(arm, None).epochs * epoch)
             for arm, epoch in zip(winners, self._epochs(winners, pace), strict=True)
         ]
         return last(needed, seconds)

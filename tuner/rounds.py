@@ -17,7 +17,8 @@ FASTEST = 0.5
 _FIRST_CUTS = 2
 #: Candidates that are trained over all cuts, if there are so many.
 LAST_CONFIGS = 3
-#: Cuts from which on an error is told, and the share of the last training that is enough for them.
+#: Cuts from which on an error is told. For them a share of the last training's epochs is enough,
+#: unless it has fewer than all in any case.
 TELLING, ENOUGH = 3, 0.8
 #: Seconds that pass while it is planned, at most.
 _MOMENT = 0.2
@@ -119,22 +120,22 @@ def fitting(
     presets: Sequence[Sequence[float]],
     n_seeds: int,
     seconds: float,
-    ending: float,
+    endings: tuple[float, float],
 ) -> tuple[Plan, float]:
     """Plans what fits beside the last training; returns the seconds that are left for that, too.
 
-    They are fewer than it wants where that makes three cuts of two.
+    They are fewer than it wants, and still enough, where that makes three cuts of two.
 
     Args:
         configs: as `plan` takes them.
         presets: as `plan` takes them.
         n_seeds: as many as are wanted.
         seconds: that there are.
-        ending: seconds of them that the last training wants.
+        endings: seconds of them that the last training wants, and that are enough for it.
     """
+    ending, enough = endings
     fits = plan(configs, presets, n_seeds, max(0.0, seconds - ending))
     if fits.n_seeds < TELLING:
-        enough = ENOUGH * ending
         telling = plan(configs, presets, n_seeds, max(0.0, seconds - enough))
         if telling.n_seeds >= TELLING:
             return telling, enough
