@@ -17,7 +17,7 @@ from .study import ModuleStudySpec, StudySpec
 
 #: Full trials that a search holds at least, and trainings that its confirmation holds, if epochs
 #: can be saved for it.
-_TRIALS, _CONFIRMED = 15, 18
+_TRIALS, _CONFIRMED = 15, 15
 #: Epochs that are not saved.
 _LEAST_EPOCHS = 3
 #: Shares of the time that are planned for the search, for the confirmation, and for the training of
