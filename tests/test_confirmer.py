@@ -203,6 +203,9 @@ class TestPlan:
         assert last([small, large], 10.0) == 0.65 * 10
         assert last([small, large], 4.0) == 3.0
         assert last([], 5.0) == 0.0
+        # Of what has all its epochs a share is enough; of what has not, nothing can be taken.
+        assert last([large], 100.0, 0.8) == pytest.approx(0.8 * 12)
+        assert last([large], 10.0, 0.8) == 0.65 * 10
 
     def test_the_least_comes_first_and_then_the_last_training(self) -> None:
         """Else more cuts take the time, and a network is handed out after a fifth of its epochs."""
@@ -259,9 +262,7 @@ def test_presets_in_the_order_in_which_they_are_likely_to_go_on(sign: int, first
 @pytest.mark.parametrize(("left", "n_cuts"), [(55.0, 3), (25.0, None)])
 def test_one_more_cut_leaves_the_last_training_its_share(left: float, n_cuts: int | None) -> None:
     """Else cut after cut takes a third of it: letters had 4 of 40 epochs, and twice the error."""
-    trainings = SimpleNamespace(
-        seconds=lambda arms, pace, seconds, share: last([(1.0, share * 40.0)], seconds)
-    )
+    trainings = SimpleNamespace(trainings=lambda arms, pace: [(1.0, 40.0)])
     arms = [
         Arm(
             name=f"trial {width}",

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from tuner import heuristics, last_training
+from tuner import heuristics, last_training, rounds
 from tuner.config import Config, MLPConfig
 from tuner.data import load
 from tuner.entrants import sharing
@@ -71,6 +71,10 @@ def training(repeats: Trained, epoch: float) -> LastTraining:
     )
 
 
+def kept_for(last: LastTraining, arms: list[Arm], pace: float | None, seconds: float) -> float:
+    return rounds.last(last.trainings(arms, pace), seconds)
+
+
 @pytest.mark.parametrize(
     ("estimate", "timed", "is_timed", "epochs"),
     [
@@ -125,7 +129,7 @@ def test_what_is_kept_goes_by_those_that_shared_the_machine(
     for n, shared in ((3.0, 3.0), (20.0, 8.0), (0.1, 1.0)):
         last = training(repeats, n * busy * more())
         expected = WHOLE * more() * shared * busy
-        assert last.seconds([searched], pace, 1e9) == pytest.approx(expected)
+        assert kept_for(last, [searched], pace, 1e9) == pytest.approx(expected)
 
 
 def test_without_a_limit_it_is_whole_and_without_time_there_is_none() -> None:
@@ -146,12 +150,12 @@ def test_what_is_kept_for_it_is_for_whoever_may_win() -> None:
     large = arm("trial 0", 512, trial=0, search=0.5)
     preset = arm("modern default", 512, is_preset=True)
     forbidden = preset.model_copy(update={"is_allowed": False})
-    alone, whole = (last.seconds([each], 1e-6, 1e9) for each in (small, large))
+    alone, whole = (kept_for(last, [each], 1e-6, 1e9) for each in (small, large))
     assert alone < 0.1 * whole
-    assert last.seconds([small, preset], 1e-6, 1e9) == whole
-    assert last.seconds([small, forbidden], 1e-6, 1e9) == alone
-    assert last.seconds([forbidden], 1e-6, 1e9) == last.seconds([], 1e-6, 1e9) == 0.0
+    assert kept_for(last, [small, preset], 1e-6, 1e9) == whole
+    assert kept_for(last, [small, forbidden], 1e-6, 1e9) == alone
+    assert kept_for(last, [forbidden], 1e-6, 1e9) == kept_for(last, [], 1e-6, 1e9) == 0.0
     # Of little time a share is enough, and as many epochs as the others had the least.
-    assert last.seconds([large], None, 1e9) == pytest.approx(WHOLE * 2.0)
-    assert last.seconds([large], None, 30.0) == pytest.approx(0.65 * 30)
-    assert last.seconds([large], None, 1.0) == pytest.approx(SHORT * 2.0)
+    assert kept_for(last, [large], None, 1e9) == pytest.approx(WHOLE * 2.0)
+    assert kept_for(last, [large], None, 30.0) == pytest.approx(0.65 * 30)
+    assert kept_for(last, [large], None, 1.0) == pytest.approx(SHORT * 2.0)

@@ -30,6 +30,7 @@ from .rounds import (
     Round,
     fitting,
     kept,
+    last,
     least,
 )
 from .study import ConfirmSection
@@ -137,14 +138,11 @@ class Halving:
         Before anything is confirmed it is taken to be of the best of the search or the likeliest
         preset. Another one that wins is trained for as long as there is time.
         """
-        winners = [*found[:1], *self.likeliest_first(presets)[:1]]
-        return self._whole(winners, pace, seconds), self._whole(winners, pace, seconds, ENOUGH)
+        trainings = self._trainings([*found[:1], *self.likeliest_first(presets)[:1]], pace)
+        return last(trainings, seconds), last(trainings, seconds, ENOUGH)
 
-    def _whole(
-        self, arms: Sequence[Arm], pace: float | None, seconds: float, share: float = 1.0
-    ) -> float:
-        """Returns the seconds that are wanted for the last training, if one of these arms wins."""
-        return 0.0 if self._last is None else self._last.seconds(arms, pace, seconds, share)
+    def _trainings(self, arms: Sequence[Arm], pace: float | None) -> list[tuple[float, float]]:
+        return [] if self._last is None else self._last.trainings(arms, pace)
 
     def _rows(
         self, arms: Sequence[Arm], pace: float | None, slower: float = 1.0
@@ -191,8 +189,8 @@ class Halving:
             others = self.likeliest_first(presets)
             configs, beside = (self._rows(each, pace, slower) for each in (found, others))
             left = end - time.monotonic()
-            fits, last = fitting(configs, beside, self._n_seeds, left, endings)
-            return fits, [*found[: fits.n_configs], *others[: fits.n_presets]], end - last
+            fits, ending = fitting(configs, beside, self._n_seeds, left, endings)
+            return fits, [*found[: fits.n_configs], *others[: fits.n_presets]], end - ending
 
         first, arms, until = planned(1.0)
         if first.seconds > 0:
@@ -249,10 +247,10 @@ class Halving:
         """
         if step.n_cuts < self._n_seeds:
             for n in (step.n_configs, min(step.n_configs, LAST_CONFIGS)):
-                last = self._best(live, n, keep_presets=planned.presets_stay)
-                seconds = sum(row[step.n_cuts] for row in self._rows(last, pace, slower))
+                going = self._best(live, n, keep_presets=planned.presets_stay)
+                seconds = sum(row[step.n_cuts] for row in self._rows(going, pace, slower))
                 share = ENOUGH if step.n_cuts + 1 == TELLING else 1.0
-                ending = slower * self._whole(last, pace, in_all / slower, share)
+                ending = slower * last(self._trainings(going, pace), in_all / slower, share)
                 if seconds <= PLANNED * (end - time.monotonic() - ending):
                     return [Round(n, step.n_cuts + 1)], end - ending
         return [], end

@@ -15,7 +15,7 @@ from .errors import WorkerLostError
 from .fleet import busy_with
 from .progress import Observer
 from .repeats import Repeats
-from .rounds import FASTEST, PLANNED, last
+from .rounds import FASTEST, PLANNED
 from .winner import Arm
 
 #: Seconds for which it is timed beforehand, if it cannot be as long as it might.
@@ -48,23 +48,18 @@ class LastTraining:
         # Rows of it over those of another training.
         self._more = 1 + len(dataset.validation) / len(dataset.train)
 
-    def seconds(
-        self, arms: Sequence[Arm], pace: float | None, seconds: float, share: float = 1.0
-    ) -> float:
-        """Estimates how long it takes, whichever of some arms wins.
+    def trainings(self, arms: Sequence[Arm], pace: float | None) -> list[tuple[float, float]]:
+        """Estimates the seconds of a training as long as its others, and of one to the end.
 
         Args:
-            arms: that may win; those that may not are left out.
+            arms: that may win, each of which has its pair; those that may not are left out.
             pace: seconds that a unit of work took in the search, if that is known.
-            seconds: that there are; a share of them is enough to train it less long.
-            share: of its epochs, which is enough where there are seconds for more.
         """
         winners = [arm for arm in arms if arm.is_allowed and isinstance(arm.config, MLPConfig)]
-        needed = [
-            (arm.config.epochs * epoch, share * self._handed_over(arm, None).epochs * epoch)
+        return [
+            (arm.config.epochs * epoch, self._handed_over(arm, None).epochs * epoch)
             for arm, epoch in zip(winners, self._epochs(winners, pace), strict=True)
         ]
-        return last(needed, seconds)
 
     def train(
         self, arm: Arm, seed: int, pace: float | None, end: float, observer: Observer

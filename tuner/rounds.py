@@ -152,15 +152,19 @@ def least(configs: Sequence[Sequence[float]], presets: Sequence[Sequence[float]]
     return _planned(configs, presets, min(2, len(configs)), _FIRST_CUTS, stay=False).seconds
 
 
-def last(trainings: Sequence[tuple[float, float]], seconds: float) -> float:
+def last(trainings: Sequence[tuple[float, float]], seconds: float, share: float = 1.0) -> float:
     """Returns the seconds that are kept for the last training, whichever arm wins.
 
     Args:
         trainings: of each arm that may win, the seconds of one as long as its others, and of one to
             the end, of which a share of the time is enough.
         seconds: that there are.
+        share: of the epochs to the end that is enough, where there is time for so many.
     """
-    return max((max(short, min(whole, _LAST * seconds)) for short, whole in trainings), default=0.0)
+    return max(
+        (max(short, min(share * whole, _LAST * seconds)) for short, whole in trainings),
+        default=0.0,
+    )
 
 
 def kept(wanted: float, needed: float, seconds: float) -> float:
