@@ -154,7 +154,7 @@ class TestPlan:
             (31, 3, 4),
             (28, 4, 3),
             (23, 3, 3),
-            (20, 4, 2),
+            (17, 2, 3),
             (16, 3, 2),
             (12, 2, 2),
             (10, 1, 2),
@@ -186,11 +186,11 @@ class TestPlan:
     def test_three_cuts_are_worth_a_part_of_the_last_training(self) -> None:
         """Of two no error can be told. For a fourth or fifth it gives nothing."""
         configs, presets = [[1.0] * 5] * 3, [[0.5] * 5]
-        needed = 3 * 3 + 3 * 0.5
+        needed = 2 * 3 + 3 * 0.5
         two, ending = fitting(configs, presets, 5, needed / 0.9 + 8 - 0.1, (10.0, 8.0))
         assert (two.n_seeds, ending) == (2, 10.0)
         three, ending = fitting(configs, presets, 5, needed / 0.9 + 8 + 0.1, (10.0, 8.0))
-        assert (three.n_configs, three.n_seeds, ending) == (3, 3, 8.0)
+        assert (three.n_configs, three.n_seeds, ending) == (2, 3, 8.0)
         more, ending = fitting(configs, presets, 5, 4 * (needed / 3) / 0.9 + 9, (10.0, 8.0))
         assert (more.n_seeds, ending) == (3, 10.0)
 

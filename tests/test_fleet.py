@@ -273,6 +273,40 @@ class TestOthersChangeNothing:
             same(fleet.leave(0), self.lone(digits, 0, range(2)), 0)
 
 
+def test_cores_share_the_steps_of_one_that_is_alone(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else they idle while the network that is handed over trains; it has to be the same one."""
+    threads: list[int] = []
+    step = Member._step
+
+    def watched(member: Member, *args: Any) -> None:
+        threads.append(torch.get_num_threads())
+        step(member, *args)
+
+    monkeypatch.setattr(Member, "_step", watched)
+    large = config(width=128, batch_size=128, dropout=0.2, batch_normalization=True)
+    before = torch.get_num_threads()
+    with Fleet(digits, accelerator="cpu", precision="64-true", hands=2) as fleet:
+        fleet.join(0, large, seed=SEED, shuffle_seed=SHUFFLE, n_cores=3)
+        run(fleet, 2)
+        assert set(threads) == {3}
+        threads.clear()
+        fleet.join(1, config(batch_size=64), seed=SEED, shuffle_seed=SHUFFLE)
+        run(fleet)
+        assert set(threads) == {1}  # so it is while others train beside it
+        threads.clear()
+        fleet.drop(1)
+        run(fleet)
+        assert set(threads) == {3}
+        shared = fleet.leave(0)
+    assert torch.get_num_threads() == before
+    with Fleet(digits, accelerator="cpu", precision="64-true", hands=1) as fleet:
+        fleet.join(0, large, seed=SEED, shuffle_seed=SHUFFLE)
+        run(fleet, 4)
+        same(shared, fleet.leave(0))
+
+
 def test_goes_on_elsewhere(digits: Dataset) -> None:
     """A member that leaves after 3 of 6 epochs, trained on by torch, ends as one that stayed."""
     for each in (config(schedule="constant"), config(schedule="constant", optimizer="sgd")):
@@ -394,7 +428,7 @@ class TestRecorded:
     def tape(self, monkeypatch: pytest.MonkeyPatch) -> Tape:
         tape = Tape()
 
-        def recorded(config: MLPConfig, seed: int, rows: Rows, mixed: bool) -> Member:
+        def recorded(config: MLPConfig, seed: int, rows: Rows, mixed: bool, n_cores: int) -> Member:
             return GraphMember(config, seed, rows, tape, mixed=mixed)  # type: ignore[arg-type]
 
         monkeypatch.setattr(fleet_module, "Member", recorded)

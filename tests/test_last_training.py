@@ -33,8 +33,10 @@ class Trained:
         self.is_timed = False
         self.epochs: list[int] = []
 
-    def epoch_seconds(self, config: MLPConfig, seeds: object, *, epochs: int) -> float:
-        assert epochs >= 2
+    def epoch_seconds(
+        self, config: MLPConfig, seeds: object, *, epochs: int, is_alone: bool
+    ) -> float:
+        assert epochs >= 2 and is_alone
         self.is_timed = True
         if self._timed is None:
             raise WorkerLostError("timing an epoch failed")
@@ -130,6 +132,14 @@ def test_what_is_kept_goes_by_those_that_shared_the_machine(
         last = training(repeats, n * busy * more())
         expected = WHOLE * more() * shared * busy
         assert kept_for(last, [searched], pace, 1e9) == pytest.approx(expected)
+
+
+def test_cores_that_share_its_steps_are_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the search ends early for a training that takes less than what is kept for it."""
+    repeats, searched = Trained(1.0), arm("trial 0", trial=0, search=0.5)
+    on_one = kept_for(training(repeats, 2.0), [searched], None, 1e9)
+    monkeypatch.setattr(last_training, "gain_alone", lambda config, facts: 1.6)
+    assert kept_for(training(repeats, 2.0), [searched], None, 1e9) == pytest.approx(on_one / 1.6)
 
 
 def test_without_a_limit_it_is_whole_and_without_time_there_is_none() -> None:

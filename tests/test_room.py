@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tuner.config import MLPConfig, Precision
+from tuner.config import DataFacts, MLPConfig, Precision
 from tuner.data import load
 from tuner.fleet import Fleet, room
 
@@ -52,6 +52,29 @@ def test_room(largest: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(room, "available_bytes", lambda device: 11 * 10**9)
     assert room.members_at_once(largest, 2, torch.device("cpu")) == expected
     assert room.members_at_once(largest, 1, torch.device("cpu")) == min(expected, 2)
+
+
+@pytest.mark.parametrize(
+    ("config", "n_cores", "shared"),
+    [
+        (MLPConfig(depth=3, width=256, batch_size=128), 16, 4),
+        (MLPConfig(depth=3, width=256, batch_size=128), 2, 2),
+        (MLPConfig(depth=3, width=256, batch_size=128), 1, 1),
+        (MLPConfig(depth=3, width=256, batch_size=64), 16, 1),
+        (MLPConfig(depth=2, width=64, batch_size=128), 16, 1),
+    ],
+)
+def test_cores_share_the_steps_of_large_networks_alone(
+    config: MLPConfig, n_cores: int, shared: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small ones are slower on several cores (docs/benchmarks.md)."""
+    facts = DataFacts(n_inputs=784, n_outputs=10, n_rows=50_000, task="classification")
+    monkeypatch.setattr(room.joblib, "cpu_count", lambda: n_cores)
+    monkeypatch.setattr(room, "has_accelerator", lambda: False)
+    assert room.cores_of_a_step(config, facts) == shared
+    assert room.gain_alone(config, facts) == (1.0 if shared == 1 else 1.2)
+    monkeypatch.setattr(room, "has_accelerator", lambda: True)
+    assert room.gain_alone(config, facts) == 1.0
 
 
 def test_one_process_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:

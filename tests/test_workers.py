@@ -40,7 +40,7 @@ from tuner.workers import (
     fleets,
     process,
 )
-from tuner.workers.crew import Orders
+from tuner.workers.crew import Orders, Submit
 from tuner.workers.process import ProcessLink
 
 SECONDS = 60.0  # of silence that are borne
@@ -278,6 +278,20 @@ def test_what_failed_is_not_kept_in_memory(wine: Dataset, monkeypatch: pytest.Mo
             assert lane.rows._x.numel() == 0
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("is_alone", "shares_steps", "n_cores"), [(True, True, 3), (False, True, 1), (True, False, 1)]
+)
+def test_a_job_that_is_alone_may_have_several_cores(
+    is_alone: bool, shares_steps: bool, n_cores: int, wine: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But not on a cluster, on whose machines others train."""
+    monkeypatch.setattr(fleet, "cores_of_a_step", lambda config, facts: 3)
+    crew = FleetCrew(wine, 2, hands=1, accelerator="cpu", shares_steps=shares_steps)
+    crew._follow([Submit(Job(1, SHORT, seed=1, shuffle_seed=0, is_alone=is_alone))])
+    assert crew._fleet._member(1).n_cores == n_cores
+    crew._fleet.close()
 
 
 def jobs_of(count: int, epochs: int) -> list[Job]:

@@ -36,8 +36,6 @@ from .rounds import (
 from .study import ConfirmSection
 from .winner import Arm, Direction
 
-#: Arms, presets among them, that the last rounds compare at least.
-_LEAST_LEFT = 2
 #: Share of what it may take that is kept for it in any case: of the smallest networks most of the
 #: time goes into what surrounds a training, which their arithmetic does not tell.
 _LEAST = 0.2
@@ -272,7 +270,7 @@ class Halving:
         """Returns the best arms: n of the search and all presets, or the best n that can win.
 
         The best preset that can win always goes on: what a search has found is told beside what
-        would have taken none.
+        would have taken none. Three go on at least, if there are so many.
         """
         ranked = sorted(arms, key=self.rank)
         alive = [arm for arm in ranked if not arm.reason]
@@ -280,9 +278,12 @@ class Halving:
         if keep_presets:
             found = [arm for arm in alive if not arm.is_preset]
             return [*found[:n], *presets]
-        best = [arm for arm in alive if arm.is_allowed][: max(n, _LEAST_LEFT)]
-        allowed = [arm for arm in presets if arm.is_allowed]
-        return best if any(arm.is_preset for arm in best) else [*best, *allowed[:1]]
+        allowed = [arm for arm in alive if arm.is_allowed]
+        best, others = allowed[:n], allowed[n:]
+        if not any(arm.is_preset for arm in best):
+            best += [arm for arm in others if arm.is_preset][:1]
+        others = [arm for arm in others if arm not in best]
+        return [*best, *others[: max(0, LAST_CONFIGS - len(best))]]
 
     def rank(self, arm: Arm) -> float:
         """Returns what arms are sorted by, the best mean first and what failed last."""

@@ -12,7 +12,7 @@ from .config import Config, DataFacts, MLPConfig
 from .data import Dataset
 from .entrants import costs, sharing
 from .errors import WorkerLostError
-from .fleet import busy_with
+from .fleet import busy_with, gain_alone
 from .progress import Observer
 from .repeats import Repeats
 from .rounds import FASTEST, PLANNED
@@ -97,7 +97,16 @@ class LastTraining:
         each = costs(arms, trials, places, pace, self._facts)
         # One alone is as fast as several; but no more than shared the machine when it was timed.
         alone = self._more * min(places, busy_with(), sharing(trials, pace, self._facts))
-        return [alone * cost / arm.config.epochs for arm, cost in zip(arms, each, strict=True)]
+        return [
+            alone * cost / arm.config.epochs / self._gain(arm.config)
+            for arm, cost in zip(arms, each, strict=True)
+        ]
+
+    def _gain(self, config: Config) -> float:
+        """Returns how much faster cores are that share the steps of a network than one of them."""
+        if self._facts is None or not isinstance(config, MLPConfig):
+            return 1.0
+        return gain_alone(config, self._facts)
 
     def _timed(self, config: Config, seed: int, estimate: float, left: float) -> float:
         """Returns how long an epoch takes: it is tried, unless that takes too much of what is left.
@@ -109,7 +118,7 @@ class LastTraining:
         if epochs * estimate > _TIMED_SHARE * left:
             return estimate
         try:
-            seconds = self._repeats.epoch_seconds(config, [seed], epochs=epochs)
+            seconds = self._repeats.epoch_seconds(config, [seed], epochs=epochs, is_alone=True)
         except WorkerLostError:
             return estimate
         return max(FASTEST * estimate, self._more * seconds)

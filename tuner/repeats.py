@@ -123,6 +123,7 @@ class Repeats:
         n: int = 1,
         epochs: int = 3,
         rows: int | None = None,
+        is_alone: bool = False,
     ) -> float:
         """Times the epochs of a network after its first; keeps nothing.
 
@@ -132,6 +133,7 @@ class Repeats:
             n: copies that train side by side, at most as many as run at once.
             epochs: that each of them trains, at least 2.
             rows: training rows of an epoch, at most; None is all of them.
+            is_alone: cores may share the steps of a single copy.
 
         Returns:
             Seconds that an epoch of one of them adds: of n copies an n-th of what all take.
@@ -145,7 +147,8 @@ class Repeats:
         self._n_jobs += n
         for index, number in enumerate(numbers):
             seed = seeds[index % len(seeds)]
-            self._worker.submit(Job(number, short, seed, seed, Cut(seed, rows=rows)))
+            cut = Cut(seed, rows=rows)
+            self._worker.submit(Job(number, short, seed, seed, cut, is_alone))
         ended = dict.fromkeys(numbers, 0)
         first = 0.0
         try:
@@ -186,7 +189,7 @@ class Repeats:
         """
         number = _FIRST_JOB + self._n_jobs
         self._n_jobs += 1
-        self._worker.submit(Job(number, config, seed, seed, Cut(seed, whole=True)))
+        self._worker.submit(Job(number, config, seed, seed, Cut(seed, whole=True), is_alone=True))
         try:
             while end is None or time.monotonic() < end:
                 self._look_for_signals()

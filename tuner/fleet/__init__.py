@@ -2,7 +2,15 @@
 
 from .fleet import Fleet, Outcome, StoppedError
 from .member import Member
-from .room import busy_with, cores, gpus, has_accelerator, processes_at_once
+from .room import (
+    busy_with,
+    cores,
+    cores_of_a_step,
+    gain_alone,
+    gpus,
+    has_accelerator,
+    processes_at_once,
+)
 from .rows import Minibatches, Rows
 
 __all__ = [
@@ -14,6 +22,8 @@ __all__ = [
     "StoppedError",
     "busy_with",
     "cores",
+    "cores_of_a_step",
+    "gain_alone",
     "gpus",
     "has_accelerator",
     "processes_at_once",

@@ -139,7 +139,14 @@ class Fleet(Closing):
         return members_at_once(n_bytes * self._n_fleets, self._hands.n, device, least)
 
     def join(
-        self, key: int, config: MLPConfig, *, seed: int, shuffle_seed: int, cut: Cut | None = None
+        self,
+        key: int,
+        config: MLPConfig,
+        *,
+        seed: int,
+        shuffle_seed: int,
+        cut: Cut | None = None,
+        n_cores: int = 1,
     ) -> None:
         """Takes a member into its lane, from the lane's next epoch on.
 
@@ -150,6 +157,8 @@ class Fleet(Closing):
             shuffle_seed: of the order of the rows.
             cut: says how training and validation rows are cut anew; such a member's shuffles begin
                 with it. None takes the data set's own parts.
+            n_cores: that share its steps on the CPU while no other member is at work. Kernels then
+                add up in another order.
 
         Raises:
             ValueError: the config and the data do not go together.
@@ -160,7 +169,7 @@ class Fleet(Closing):
             self._cuts[cut] = rows
         rows = self._cuts[cut]
         if self._tracks is None:
-            member = Member(config, seed, rows, mixed=self._mixed)
+            member = Member(config, seed, rows, mixed=self._mixed, n_cores=n_cores)
         else:
             member = GraphMember(config, seed, rows, self._tracks.next(), mixed=self._mixed)
         name = (config.batch_size, shuffle_seed, cut)
@@ -250,6 +259,9 @@ class Fleet(Closing):
         streams of a GPU are one piece of work, in which they take turns.
         """
         at_work = [shift for shift in shifts if shift.goes_on]
+        if len(at_work) == 1 and (n_cores := at_work[0].member.n_cores) > 1:
+            self._hands.alone(partial(work, at_work), n_cores)
+            return
         groups = [[shift] for shift in at_work] if self._tracks is None else [at_work]
         self._hands.each(
             (sum(shift.member.cost for shift in group), partial(work, group)) for group in groups

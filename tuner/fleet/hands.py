@@ -3,7 +3,8 @@
 Small networks gain nothing from several threads in one kernel, so each hand computes with one
 thread and its members are its own for the length of a call. Half of the hands begin with the
 largest members and half with the smallest: it is small members that want Python's lock most, and
-so they seldom meet.
+so they seldom meet. A large network that trains alone has one more hand, whose kernels are shared
+among several cores.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ class Hands(Closing):
         self._threads_before = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(
             self.n, thread_name_prefix="tuner-hand", initializer=_prepare
+        )
+        # Always the same thread: torch's threads within kernels belong to the one that calls.
+        self._lone = ThreadPoolExecutor(
+            1, thread_name_prefix="tuner-lone-hand", initializer=_prepare
         )
 
     def each(self, calls: Iterable[tuple[float, Callable[[], None]]]) -> None:
@@ -60,9 +65,22 @@ class Hands(Closing):
         for each in taken:
             each.result()
 
+    def alone(self, call: Callable[[], None], n_cores: int) -> None:
+        """Makes one call, whose kernels several cores share; returns when it is done."""
+
+        def make() -> None:
+            torch.set_num_threads(n_cores)
+            try:
+                call()
+            finally:
+                torch.set_num_threads(1)  # MKL's count is one for all hands
+
+        self._lone.submit(make).result()
+
     def close(self) -> None:
         """Waits for what is under way, and ends the threads."""
         self._pool.shutdown()
+        self._lone.shutdown()
         torch.set_num_threads(self._threads_before)  # MKL's count is one for all threads
 
 

@@ -32,13 +32,17 @@ class Member:
         seed: of the initial weights, which are those that `solo` draws, and of the dropout.
         rows: what it trains and is scored on.
         mixed: large products are of bfloat16 factors; it is scored without.
+        n_cores: that share its steps while no other member is at work.
 
     Attributes:
         epoch: epochs done.
+        n_cores: as given.
     """
 
-    def __init__(self, config: MLPConfig, seed: int, rows: Rows, *, mixed: bool = False) -> None:
-        facts = rows.facts
+    def __init__(
+        self, config: MLPConfig, seed: int, rows: Rows, *, mixed: bool = False, n_cores: int = 1
+    ) -> None:
+        self.n_cores, facts = n_cores, rows.facts
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = config.build(facts.n_inputs, facts.n_outputs, facts.task)

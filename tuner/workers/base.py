@@ -32,6 +32,7 @@ class Job:
             validation rows are cut anew (`Dataset.cut_anew`), and shuffled from 0 on, so that the
             scores follow from config, seeds and cut alone. A LightningDataModule of the user's
             cuts its own rows, from the seed if it draws them.
+        is_alone: no other job is under way on any worker, so that cores may share its steps.
     """
 
     id: int
@@ -39,6 +40,7 @@ class Job:
     seed: int
     shuffle_seed: int
     cut: Cut | None = None
+    is_alone: bool = False
 
 
 @dataclass(frozen=True)

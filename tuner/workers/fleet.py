@@ -10,7 +10,7 @@ import torch
 
 from ..config import MLPConfig, Precision
 from ..data import Dataset
-from ..fleet import Fleet, Outcome, StoppedError
+from ..fleet import Fleet, Outcome, StoppedError, cores_of_a_step
 from ..model import n_parameters, to_checkpoint
 from .base import Event, Failed, Finished, Job, Progress, rounded
 from .crew import Cancel, DismissedError, Orders, Submit
@@ -29,6 +29,7 @@ class FleetCrew:
         hands: threads that train side by side on the CPU; None is one for each core.
         accelerator: Lightning's word for the device.
         n_crews: how many like this one share the device's memory.
+        shares_steps: a job that is alone may compute with several cores of the machine.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class FleetCrew:
         hands: int | None = None,
         accelerator: str = "auto",
         n_crews: int = 1,
+        shares_steps: bool = True,
     ) -> None:
         self._fleet = Fleet(
             dataset, accelerator=accelerator, precision=precision, hands=hands, n_fleets=n_crews
@@ -51,6 +53,7 @@ class FleetCrew:
                 raise ValueError("a fleet needs a capacity, or the largest config to come")
             capacity = self._fleet.room(largest, least)
         self.capacity = capacity
+        self._facts, self._shares_steps = dataset.facts, shares_steps
         self._jobs: dict[int, Job] = {}
         self._told: dict[int, int] = {}  # epochs that were told of each job
         self._waiting: deque[Job] = deque()  # for a place
@@ -85,7 +88,9 @@ class FleetCrew:
             if not isinstance(job.config, MLPConfig):
                 raise TypeError(f"a fleet trains MLPs, not {job.config.module}")
             seeds = {"seed": job.seed, "shuffle_seed": job.shuffle_seed}
-            self._fleet.join(job.id, job.config, cut=job.cut, **seeds)
+            is_shared = job.is_alone and self._shares_steps
+            n_cores = cores_of_a_step(job.config, self._facts) if is_shared else 1
+            self._fleet.join(job.id, job.config, cut=job.cut, n_cores=n_cores, **seeds)
         except Exception as error:
             self._failed += self._fail(job.id, error)
 

@@ -155,6 +155,7 @@ def fleets(
             precision=precision,
             hands=hands,
             accelerator=_accelerator(staff),
+            shares_steps=staff.cluster is None,  # others may train on its machines
         )
 
     if staff.size is None:
@@ -201,6 +202,7 @@ def _fleet(
     precision: Precision,
     hands: int | None,
     accelerator: str,
+    shares_steps: bool,
 ) -> Crew:
     return FleetCrew(
         dataset,
@@ -211,6 +213,7 @@ def _fleet(
         hands=hands,
         accelerator=accelerator,
         n_crews=per_device,
+        shares_steps=shares_steps,
     )
 
 
