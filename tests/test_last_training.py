@@ -59,7 +59,7 @@ def more() -> float:
     return 1 + len(dataset.validation) / len(dataset.train)
 
 
-def training(repeats: Trained, epoch: float) -> LastTraining:
+def training(repeats: Trained, epoch: float, alone: float = math.inf) -> LastTraining:
     """Of a study whose trials let an epoch of it be expected to take so many seconds."""
     dataset = load("wine", Path())
     ended = trial(0, 0.5, 10)
@@ -69,7 +69,7 @@ def training(repeats: Trained, epoch: float) -> LastTraining:
         return arm.config.model_copy(update={"epochs": epochs or WHOLE})
 
     return LastTraining(
-        cast(Repeats, repeats), lambda: [ended], handed_over, dataset, dataset.facts
+        cast(Repeats, repeats), lambda: [ended], handed_over, dataset, dataset.facts, alone
     )
 
 
@@ -134,12 +134,22 @@ def test_what_is_kept_goes_by_those_that_shared_the_machine(
         assert kept_for(last, [searched], pace, 1e9) == pytest.approx(expected)
 
 
-def test_cores_that_share_its_steps_are_faster(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else the search ends early for a training that takes less than what is kept for it."""
+@pytest.mark.parametrize(
+    ("alone", "times"), [(math.inf, 4.0), (5.0, 4.0), (3.0, 3.0), (2.2, 2.2), (0.1, 2.0)]
+)
+def test_what_is_kept_goes_by_what_one_takes_alone(
+    alone: float, times: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the search ends early, or a third cut is left out, for time that nobody needs then.
+
+    Cores that share one step, or that are two of one, are faster than one beside a busy one.
+    """
+    monkeypatch.setattr(last_training, "busy_with", lambda: 4)
     repeats, searched = Trained(1.0), arm("trial 0", trial=0, search=0.5)
-    on_one = kept_for(training(repeats, 2.0), [searched], None, 1e9)
-    monkeypatch.setattr(last_training, "gain_alone", lambda config, facts: 1.6)
-    assert kept_for(training(repeats, 2.0), [searched], None, 1e9) == pytest.approx(on_one / 1.6)
+    repeats.places = 8
+    last = training(repeats, 8.0, alone)
+    expected = WHOLE * times * 8.0 / 8
+    assert kept_for(last, [searched], None, 1e9) == pytest.approx(expected)
 
 
 def test_without_a_limit_it_is_whole_and_without_time_there_is_none() -> None:

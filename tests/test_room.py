@@ -70,11 +70,7 @@ def test_cores_share_the_steps_of_large_networks_alone(
     """Small ones are slower on several cores (docs/benchmarks.md)."""
     facts = DataFacts(n_inputs=784, n_outputs=10, n_rows=50_000, task="classification")
     monkeypatch.setattr(room.joblib, "cpu_count", lambda: n_cores)
-    monkeypatch.setattr(room, "has_accelerator", lambda: False)
     assert room.cores_of_a_step(config, facts) == shared
-    assert room.gain_alone(config, facts) == (1.0 if shared == 1 else 1.2)
-    monkeypatch.setattr(room, "has_accelerator", lambda: True)
-    assert room.gain_alone(config, facts) == 1.0
 
 
 def test_one_process_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from .config import Config, DataFacts, MLPConfig
 from .data import Dataset
 from .entrants import costs, sharing
 from .errors import WorkerLostError
-from .fleet import busy_with, gain_alone
+from .fleet import busy_with
 from .progress import Observer
 from .repeats import Repeats
 from .rounds import FASTEST, PLANNED
@@ -33,6 +33,8 @@ class LastTraining:
         handed_over: makes the config of an arm's training to the end; None epochs are all of them.
         dataset: of the study.
         facts: sizes of the data.
+        alone: times that a training takes alone of what it adds where all workers are busy, as far
+            as that was timed.
     """
 
     def __init__(
@@ -42,9 +44,10 @@ class LastTraining:
         handed_over: Callable[[Arm, int | None], Config],
         dataset: Dataset,
         facts: DataFacts | None,
+        alone: float = math.inf,
     ) -> None:
         self._repeats, self._trials, self._handed_over = repeats, trials, handed_over
-        self._facts = facts
+        self._facts, self._alone = facts, alone
         # Rows of it over those of another training.
         self._more = 1 + len(dataset.validation) / len(dataset.train)
 
@@ -96,17 +99,9 @@ class LastTraining:
         places, trials = self._repeats.places, self._trials()
         each = costs(arms, trials, places, pace, self._facts)
         # One alone is as fast as several; but no more than shared the machine when it was timed.
-        alone = self._more * min(places, busy_with(), sharing(trials, pace, self._facts))
-        return [
-            alone * cost / arm.config.epochs / self._gain(arm.config)
-            for arm, cost in zip(arms, each, strict=True)
-        ]
-
-    def _gain(self, config: Config) -> float:
-        """Returns how much faster cores are that share the steps of a network than one of them."""
-        if self._facts is None or not isinstance(config, MLPConfig):
-            return 1.0
-        return gain_alone(config, self._facts)
+        shared = min(places, busy_with(), sharing(trials, pace, self._facts))
+        alone = self._more * min(shared, max(FASTEST * shared, self._alone))
+        return [alone * cost / arm.config.epochs for arm, cost in zip(arms, each, strict=True)]
 
     def _timed(self, config: Config, seed: int, estimate: float, left: float) -> float:
         """Returns how long an epoch takes: it is tried, unless that takes too much of what is left.

@@ -22,12 +22,9 @@ _ON_A_GPU = 32
 #: Networks on a GPU that take as long as one alone: a step of 3 x 256 takes 200 microseconds alone,
 #: and 24 for each of 64 networks on 32 streams.
 _SHARE_A_GPU = 8
-#: Multiplications of a step from which on cores that share it gain, how many of them do, and by how
-#: much they are faster than one, at least. On 16 cores with AMX, two had 1.2 to 1.9 times the speed
-#: of one, four 1.5 to 3.2, and eight about that of four; with AVX2 two had 1.2 to 1.6.
+#: Multiplications of a step from which on cores share it, and how many (docs/benchmarks.md).
 _SHARED_STEP = 100e6
 _SHARE_A_STEP = 4
-_GAIN = 1.2
 #: Share of the available memory that processes, and then networks, may take.
 _SHARE = 0.5
 #: Bytes that a process takes with its libraries, before it has data.
@@ -67,11 +64,6 @@ def cores_of_a_step(config: MLPConfig, facts: DataFacts) -> int:
     """Returns how many cores shall share the steps of a network that trains alone on the CPU."""
     multiplications = 3 * config.n_parameters(facts.n_inputs, facts.n_outputs) * config.batch_size
     return min(cores(), _SHARE_A_STEP) if multiplications >= _SHARED_STEP else 1
-
-
-def gain_alone(config: MLPConfig, facts: DataFacts) -> float:
-    """Returns how much faster than on one core a network trains alone in a fleet, at least."""
-    return _GAIN if not has_accelerator() and cores_of_a_step(config, facts) > 1 else 1.0
 
 
 def member_bytes(
