@@ -42,7 +42,6 @@ class Confirmer:
         facts: sizes of the data, if they are known.
         training: how modules of the user's are trained, if they are.
         observer: is told what happens.
-        alone: as `LastTraining` takes it.
     """
 
     def __init__(
@@ -60,8 +59,6 @@ class Confirmer:
         facts: DataFacts | None,
         training: solo.ModuleTraining | None,
         observer: Observer,
-        *,
-        alone: float = math.inf,
     ) -> None:
         self._store, self._repeats, self._observer = store, repeats, observer
         self._metric, self._direction = metric, spec.direction(metric)
@@ -69,7 +66,7 @@ class Confirmer:
         self._select = spec.confirm.select
         self._last: LastTraining | None = None
         if spec.confirm.refit and dataset is not None:
-            self._last = LastTraining(repeats, store.trials, handed_over, dataset, facts, alone)
+            self._last = LastTraining(repeats, store.trials, handed_over, dataset, facts)
         self._halving = Halving(
             spec.confirm,
             metric,

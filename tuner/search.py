@@ -156,8 +156,8 @@ def tune(
         observer=observer,
     ) as open_study:
         repeats = Repeats(paths.study_folder(spec.name), open_study.worker, open_study.interruption)
-        open_study, pace, alone = _evaluated(open_study, budget, repeats, observer)
-        confirmer = _confirmer(open_study, repeats, alone, observer)
+        open_study, pace = _evaluated(open_study, budget, repeats, observer)
+        confirmer = _confirmer(open_study, repeats, observer)
         confirms = confirm and spec.confirm.seeds > 0
         search = _coordinator(
             open_study, budget, confirmer if confirms else None, pace, fleet, observer
@@ -185,20 +185,19 @@ def tune(
 
 def _evaluated(
     open_study: OpenStudy, budget: BudgetSpec, repeats: Repeats, observer: Observer
-) -> tuple[OpenStudy, float, float]:
+) -> tuple[OpenStudy, float]:
     """Decides how trials are scored, if that is not decided yet, by what the time holds.
 
     Returns:
-        The study, the seconds that a unit of work takes (0 if that is not known), and how many
-        times as many where one network trains alone (infinity if that is not known).
+        The study, and the seconds that a unit of work takes; 0 if that is not known.
     """
     store, space, facts = open_study.store, open_study.space, open_study.facts
-    evaluation, pace, alone = open_study.evaluation, 0.0, math.inf
+    evaluation, pace = open_study.evaluation, 0.0
     if store.evaluation is None or not count(store.trials()).finished:
         if budget.minutes is not None and isinstance(space, MLPSpace) and facts is not None:
             repeats.wait(_WORKERS_SECONDS)
             began = time.monotonic()
-            pace, alone = _timed(open_study, space.usual, repeats)
+            pace = _timed(open_study, space.usual, repeats)
             store.spend(store.seconds + time.monotonic() - began)
             if open_study.spec.objective.epochs is None:
                 evaluation = affordable(
@@ -215,7 +214,7 @@ def _evaluated(
     else:
         pace = earlier_pace(open_study)
     store.prune_by(open_study.spec.study.pruner, evaluation.epochs)
-    return open_study.evaluated(evaluation), pace, alone
+    return open_study.evaluated(evaluation), pace
 
 
 def earlier_pace(open_study: OpenStudy) -> float:
@@ -228,19 +227,16 @@ def earlier_pace(open_study: OpenStudy) -> float:
     return store.seconds / (open_study.evaluation.folds * work) if work else 0.0
 
 
-def _timed(open_study: OpenStudy, config: MLPConfig, repeats: Repeats) -> tuple[float, float]:
-    """Returns the seconds that a unit of work takes, and how many times as many alone.
-
-    The seconds are those where all workers are busy.
-    """
+def _timed(open_study: OpenStudy, config: MLPConfig, repeats: Repeats) -> float:
+    """Returns the seconds that a unit of work takes where all workers are busy."""
     assert open_study.facts is not None
     rows = min(_TIMED_ROWS, open_study.facts.n_rows)
     chosen = seeds(open_study.spec.study.seed, "timing", 1)
-    n, epochs = repeats.side_by_side, _TIMED_EPOCHS
-    busy = repeats.epoch_seconds(config, chosen, n=n, epochs=epochs, rows=rows)
-    alone = repeats.epoch_seconds(config, chosen, epochs=epochs, rows=rows, is_alone=True)
+    epoch = repeats.epoch_seconds(
+        config, chosen, n=repeats.side_by_side, epochs=_TIMED_EPOCHS, rows=rows
+    )
     facts = open_study.facts.model_copy(update={"n_rows": rows})
-    return busy / heuristics.work(config, facts), alone / busy
+    return epoch / heuristics.work(config, facts)
 
 
 def _coordinator(
@@ -296,9 +292,7 @@ def _range_test(open_study: OpenStudy, budget: BudgetSpec, pace: float) -> Range
     )
 
 
-def _confirmer(
-    open_study: OpenStudy, repeats: Repeats, alone: float, observer: Observer
-) -> Confirmer:
+def _confirmer(open_study: OpenStudy, repeats: Repeats, observer: Observer) -> Confirmer:
     return Confirmer(
         open_study.spec,
         open_study.metric,
@@ -313,7 +307,6 @@ def _confirmer(
         open_study.facts,
         open_study.training,
         observer,
-        alone=alone,
     )
 
 
