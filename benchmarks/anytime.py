@@ -27,8 +27,9 @@ from rich.console import Console
 from rich.table import Table
 
 import tuner
-from tuner import open_study, storage
-from tuner.config import MLPConfig
+from tuner import storage
+from tuner.network.config import MLPConfig
+from tuner.running import open_study
 from tuner.storage.reading import CONFIRMATION_SECONDS
 from tuner.study import load_study
 

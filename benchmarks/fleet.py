@@ -7,8 +7,8 @@ import json
 import time
 from pathlib import Path
 
-from tuner.config import MLPConfig
 from tuner.data import load
+from tuner.network.config import MLPConfig
 from tuner.workers import Failed, Finished, Job, Pool, Staff, fleets
 
 from .stock import peak_bytes

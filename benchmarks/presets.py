@@ -33,14 +33,15 @@ from rich.table import Table
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 import tuner
-from tuner import heuristics, open_study, storage
-from tuner.config import DataFacts, MLPConfig
+from tuner import heuristics, storage
 from tuner.data import Cut, Dataset, Part
 from tuner.data.base import Array
-from tuner.model import MLP
-from tuner.solo import train_mlp
+from tuner.network.config import DataFacts, MLPConfig
+from tuner.network.model import MLP
+from tuner.running import open_study
 from tuner.storage.reading import CONFIRMATION_SECONDS
 from tuner.study import load_study
+from tuner.training.solo import train_mlp
 
 from . import tables
 

@@ -20,17 +20,17 @@ import optuna
 from rich.console import Console
 from rich.table import Table
 
-from tuner.closing import Closing
-from tuner.config import MLPConfig
-from tuner.coordinator import Coordinator
 from tuner.data import Dataset, load
-from tuner.evaluation import full_evaluation
-from tuner.interruption import Interruption
-from tuner.minutes import Minutes
-from tuner.progress import Ended, Observer
+from tuner.network.config import MLPConfig
+from tuner.running.coordinator import Coordinator
+from tuner.running.evaluation import full_evaluation
+from tuner.running.minutes import Minutes
+from tuner.running.progress import Ended, Observer
 from tuner.space import MLPSpace
 from tuner.storage import StudyStore
 from tuner.study import BudgetSpec, MLPStudySpec, load_study
+from tuner.system.closing import Closing
+from tuner.system.interruption import Interruption
 from tuner.workers import Event, Finished, Job, Pool, Progress, Worker
 
 STUDY = """

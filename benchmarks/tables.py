@@ -24,11 +24,11 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.model_selection import train_test_split
 
-from tuner import paths
-from tuner.config import Task
 from tuner.data import read as read_source
 from tuner.data.base import Array
 from tuner.errors import DataError
+from tuner.network.config import Task
+from tuner.system import paths
 
 Rows = tuple[Array, Array]
 _DOWNLOAD_SECONDS = 600

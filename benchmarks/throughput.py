@@ -31,8 +31,8 @@ from rich.table import Table
 from sklearn.datasets import make_classification
 
 from tuner import heuristics
-from tuner.config import MLPConfig
 from tuner.data import Dataset, load
+from tuner.network.config import MLPConfig
 from tuner.space import MLPSpace
 from tuner.study import MLPStudySpec, load_study
 

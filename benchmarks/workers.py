@@ -19,8 +19,8 @@ import optuna
 from rich.console import Console
 from rich.table import Table
 
-from tuner.config import MLPConfig
 from tuner.data import Dataset
+from tuner.network.config import MLPConfig
 from tuner.workers import Staff, Worker, fleets
 
 from .scaling import search

@@ -16,7 +16,7 @@ from tuner import storage
 from tuner.storage import count, locate
 
 from .conftest import SMALL, Write
-from .test_cli import TUNER, run
+from .terminal.test_cli import TUNER, run
 
 #: A study of about ten seconds, so that signals find trials at work.
 STUDY = SMALL.replace("wine", "digits").replace("epochs = 3", "epochs = 40")

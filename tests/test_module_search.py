@@ -22,7 +22,7 @@ from tuner.storage.reading import IDENTITY
 
 from .conftest import SMALL, Write
 from .networks import Net, Wine
-from .test_modules import MODULE, ROWS
+from .study.test_modules import MODULE, ROWS
 from .test_search import Recorder, trials
 
 ROOT = Path(__file__).parent.parent

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import tuner
-from tuner.modules import UserClasses
 from tuner.study import ModuleStudySpec, load_study
+from tuner.study.classes import UserClasses
 
 from .conftest import Write
 

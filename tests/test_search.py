@@ -11,8 +11,6 @@ from optuna.trial import TrialState
 
 import tuner
 from tuner import heuristics, storage
-from tuner.config import DataFacts
-from tuner.coordinator import trial_seed
 from tuner.errors import (
     ChangedStudyError,
     DataError,
@@ -22,11 +20,13 @@ from tuner.errors import (
     StudyFileError,
     TunerError,
 )
-from tuner.importance import importances
-from tuner.progress import Ended, Observer, Snapshot
+from tuner.network.config import DataFacts
+from tuner.results.importance import importances
+from tuner.results.winner import difference
+from tuner.running.coordinator import trial_seed
+from tuner.running.progress import Ended, Observer, Snapshot
 from tuner.storage.pruners import make_pruner
 from tuner.storage.reading import IDENTITY
-from tuner.winner import difference
 
 from .conftest import SMALL, Write
 

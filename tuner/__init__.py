@@ -4,22 +4,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import heuristics as heuristics
-    from .ablation import Ablation as Ablation
-    from .ablation import ablate as ablate
-    from .auditing import Audit as Audit
-    from .auditing import audit as audit
-    from .config import DataFacts as DataFacts
-    from .config import MLPConfig as MLPConfig
-    from .config import ModuleConfig as ModuleConfig
+    from . import heuristics
+    from .answers.ablation import Ablation as Ablation
+    from .answers.ablation import ablate as ablate
+    from .answers.auditing import Audit as Audit
+    from .answers.auditing import audit as audit
     from .errors import TunerError as TunerError
+    from .network.config import DataFacts as DataFacts
+    from .network.config import MLPConfig as MLPConfig
+    from .network.config import ModuleConfig as ModuleConfig
     from .reporting import report as report
-    from .results import Best as Best
-    from .results import best as best
-    from .results import best_config as best_config
-    from .results import confirmation as confirmation
-    from .results import leaderboard as leaderboard
-    from .results import load_model as load_model
+    from .results.results import Best as Best
+    from .results.results import best as best
+    from .results.results import best_config as best_config
+    from .results.results import confirmation as confirmation
+    from .results.results import leaderboard as leaderboard
+    from .results.results import load_model as load_model
     from .search import TuneResult as TuneResult
     from .search import tune as tune
 

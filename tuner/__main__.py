@@ -11,7 +11,7 @@ def main() -> None:
     yet, and a KeyboardInterrupt that comes within an import can get lost.
     """
     signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
-    from .cli import main as run
+    from .terminal.cli import main as run
 
     run()
 

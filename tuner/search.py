@@ -11,26 +11,27 @@ from pathlib import Path
 import pandas as pd  # noqa: F401  here, so that an interrupted search writes its table at once
 from pydantic import ValidationError
 
-from . import heuristics, paths
-from .complaints import first_error
-from .config import Config, MLPConfig, config_from_json
-from .confirmer import Confirmer
-from .coordinator import Coordinator
-from .domains import Fixed
+from . import heuristics
+from .answers.confirmer import Confirmer
 from .errors import InputError
-from .evaluation import affordable
-from .fleet import busy_with
-from .importance import importances
-from .minutes import Minutes
-from .open_study import OpenStudy, Trainer, opened
-from .progress import Observer
-from .rate_range import RangeTest, RateRange
-from .repeats import Repeats, seeds
-from .results import Best
+from .network.config import Config, MLPConfig, config_from_json
+from .results.importance import importances
+from .results.results import Best
+from .results.winner import Arm, Confirmation
+from .running.coordinator import Coordinator
+from .running.evaluation import affordable
+from .running.minutes import Minutes
+from .running.open_study import OpenStudy, Trainer, opened
+from .running.progress import Observer
+from .running.rate_range import RangeTest, RateRange
+from .running.repeats import Repeats, seeds
 from .space import MLPSpace
 from .storage import CONFIG, Counts, count
 from .study import BudgetSpec, StudySpec, load_study
-from .winner import Arm, Confirmation
+from .study.complaints import first_error
+from .study.domains import Fixed
+from .system import paths
+from .training.fleet import busy_with
 from .workers import Devices
 
 #: Networks are timed on so many rows, for so many epochs.

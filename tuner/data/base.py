@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from ..config import DataFacts, Task
 from ..errors import DataError
+from ..network.config import DataFacts, Task
 from .cuts import Cut
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn import datasets
 
-from ..config import Task
+from ..network.config import Task
 from .base import Table
 
 #: The data sets by name, with what their targets are for.

@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import paths
 from ..errors import DataError
+from ..system import paths
 from .arrays import UNREADABLE
 from .base import Array, Table
 from .openml import fetch

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import fetch_openml
 
-from .. import paths
 from ..errors import DataError
+from ..system import paths
 from .base import Table
 
 #: Seconds without an answer after which the server counts as out of reach.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..config import Task
 from ..errors import DataError
+from ..network.config import Task
 from .arrays import read_arrays
 from .base import Dataset, Table, split
 from .bundled import BUNDLED, read_bundled

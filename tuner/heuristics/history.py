@@ -15,9 +15,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .. import paths
-from ..config import Activation, DataFacts, MLPConfig, Optimizer, Schedule
 from ..errors import InputError, StoreLostError
+from ..network.config import Activation, DataFacts, MLPConfig, Optimizer, Schedule
+from ..system import paths
 from .rules import scale_square_root, two_thirds
 from .training import total_decay
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ..config import DataFacts, MLPConfig, Task, decay_ratio
+from ..network.config import DataFacts, MLPConfig, Task, decay_ratio
 from .history import Experience, rate_factor
 from .rules import (
     REFERENCE_BATCH_SIZE,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..config import DataFacts
+from ..network.config import DataFacts
 
 #: The batch size that base learning rates are stated for.
 REFERENCE_BATCH_SIZE = 128

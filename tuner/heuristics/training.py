@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..config import DataFacts, MLPConfig
+from ..network.config import DataFacts, MLPConfig
 from .rules import REFERENCE_BATCH_SIZE
 
 #: Optimizer steps at the reference batch size that a full training has, about.

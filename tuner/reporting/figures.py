@@ -12,11 +12,11 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from .. import heuristics
-from ..ablation import Ablation
-from ..auditing import Audit, Finding
-from ..config import DataFacts, MLPConfig, config_from_json
-from ..rate_range import RateRange
-from ..winner import Confirmation
+from ..answers.ablation import Ablation
+from ..answers.auditing import Audit, Finding
+from ..network.config import DataFacts, MLPConfig, config_from_json
+from ..results.winner import Confirmation
+from ..running.rate_range import RateRange
 
 #: Okabe and Ito 2008, Color universal design.
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (

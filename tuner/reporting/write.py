@@ -14,15 +14,15 @@ import optuna
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from .. import paths, results
-from ..ablation import Ablation
-from ..auditing import Audit
-from ..config import DataFacts, MLPConfig, ModuleConfig
-from ..display import clock, comparisons, estimate, number, origin
+from ..answers.ablation import Ablation
+from ..answers.auditing import Audit
 from ..errors import InputError, StoreUnreadableError
-from ..importance import ENOUGH_FOR_IMPORTANCES, importances
-from ..rate_range import RateRange
-from ..results import Best
+from ..network.config import DataFacts, MLPConfig, ModuleConfig
+from ..results import results
+from ..results.importance import ENOUGH_FOR_IMPORTANCES, importances
+from ..results.results import Best
+from ..results.winner import Confirmation
+from ..running.rate_range import RateRange
 from ..storage import (
     ABLATION,
     AUDIT,
@@ -37,7 +37,8 @@ from ..storage import (
     read_study,
     translated,
 )
-from ..winner import Confirmation
+from ..system import paths
+from ..terminal.display import clock, comparisons, estimate, number, origin
 from . import figures
 
 

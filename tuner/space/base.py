@@ -13,7 +13,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from ..config import Config, Scalar
+from ..network.config import Config, Scalar
 
 
 class SearchSpace(Protocol):

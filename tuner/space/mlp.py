@@ -30,10 +30,10 @@ from optuna.distributions import (
 )
 
 from .. import heuristics
-from ..config import Config, DataFacts, MLPConfig, Scalar
-from ..domains import Around, Choices, Domain, Fixed, Range
 from ..heuristics import Preset
+from ..network.config import Config, DataFacts, MLPConfig, Scalar
 from ..study import MLPStudySpec
+from ..study.domains import Around, Choices, Domain, Fixed, Range
 from .base import drawn, within
 
 _WIDTH_RATIO = "width_ratio"

@@ -14,9 +14,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from ..config import Config, DataFacts, ModuleConfig, Scalar
-from ..domains import Choices, Domain, Fixed, Range
-from ..modules import UserClasses
+from ..network.config import Config, DataFacts, ModuleConfig, Scalar
+from ..study.classes import UserClasses
+from ..study.domains import Choices, Domain, Fixed, Range
 from .base import drawn, within
 
 

@@ -7,8 +7,8 @@ import os
 import socket
 from typing import IO
 
-from .. import paths
 from ..errors import StoreLostError, StudyOwnedError
+from ..system import paths
 
 
 class FolderLock:

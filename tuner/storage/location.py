@@ -24,9 +24,9 @@ import optuna
 import sqlalchemy
 from sqlalchemy.engine import URL, make_url
 
-from .. import paths
 from ..errors import InputError, StudyOwnedError
-from ..extras import required
+from ..system import paths
+from ..system.extras import required
 
 #: Seconds that a write waits for another process's write to the same file.
 _BUSY_SECONDS = 60

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
 from ..errors import InputError, StoreUnreadableError, TunerError
-from ..winner import Confirmation
+from ..results.winner import Confirmation
 from .location import Location, locate
 
 # Names of the attributes that a study and its trials keep in the store.

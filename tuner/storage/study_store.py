@@ -16,12 +16,12 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import FrozenTrial, TrialState
 
-from .. import paths
-from ..closing import Closing
-from ..config import DataFacts
 from ..errors import ChangedStudyError, StoreLostError, StoreUnreadableError
+from ..network.config import DataFacts
+from ..results.winner import Confirmation
 from ..study import Pruner, StudySpec
-from ..winner import Confirmation
+from ..system import paths
+from ..system.closing import Closing
 from .folder_lock import FolderLock
 from .identity import Identity, changes, identity_of
 from .location import Location, locate

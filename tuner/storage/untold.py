@@ -14,7 +14,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from .. import paths
+from ..system import paths
 from . import tables
 from .tables import End, Row
 

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from ..config import Precision, Task
-from ..domains import Section
 from ..errors import StudyFileError
+from ..network.config import Precision, Task
+from .domains import Section
 
 Pruner = Literal["gain", "hyperband", "median", "none"]
 Select = Literal["proven", "best", "one_se"]

@@ -10,8 +10,8 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from ..complaints import first_error, unknown_key
 from ..errors import StudyFileError
+from .complaints import first_error, unknown_key
 from .mlp import Metric, MLPStudySpec, direction
 from .module import ModuleStudySpec
 

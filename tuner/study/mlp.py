@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from ..complaints import requirement
-from ..config import MLPConfig, Scalar, Task
-from ..domains import (
+from ..network.config import MLPConfig, Scalar, Task
+from .base import DataSpec, Direction, ObjectiveSpec, StudySpec
+from .complaints import requirement
+from .domains import (
     Around,
     Choices,
     Domain,
@@ -21,7 +22,6 @@ from ..domains import (
     named_values,
     worked_out,
 )
-from .base import DataSpec, Direction, ObjectiveSpec, StudySpec
 
 Metric = Literal["val_accuracy", "val_loss", "val_r2", "val_rmse"]
 

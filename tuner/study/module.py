@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ..config import Task
-from ..domains import NamedValue, Section, named_values
+from ..network.config import Task
 from .base import DataSpec, Direction, ObjectiveSpec, StudySpec
+from .domains import NamedValue, Section, named_values
 
 #: Loggers that `trainer.logger` may name.
 LOGGERS = ("csv", "tensorboard")

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
-from ..config import Config
 from ..data import Cut
+from ..network.config import Config
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .. import paths
 from ..errors import InputError, WorkerLostError
-from ..extras import required
+from ..system import paths
+from ..system.extras import required
 from .base import Event
 from .crew import Answered, Command, Crew, Orders
 from .remote import Batch, Broken, Inbox, Lost, Message, Ready

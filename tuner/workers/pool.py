@@ -9,8 +9,8 @@ import queue
 from collections import Counter
 from collections.abc import Iterator
 
-from ..closing import Closing
 from ..errors import WorkerLostError
+from ..system.closing import Closing
 from .base import Event, Failed, Job
 from .remote import Launcher, Link, Lost, Message, Remote
 from .silence import Silence

@@ -22,8 +22,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from .. import paths
 from ..errors import WorkerLostError
+from ..system import paths
 from .crew import Command, Crew, Orders
 from .parcel import Parcel, Slip
 from .remote import Batch, Broken, Inbox, Lost, Message, Ready

@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 
-from .. import solo
-from ..config import ModuleConfig, Precision
 from ..data import Cut, Dataset
-from ..model import module_to_checkpoint, n_parameters, to_checkpoint
+from ..network.config import ModuleConfig, Precision
+from ..network.model import module_to_checkpoint, n_parameters, to_checkpoint
+from ..training import solo
 from .base import Event, Failed, Finished, Job, Progress, rounded
 from .crew import Cancel, DismissedError, Orders
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from ..config import MLPConfig, Precision
 from ..data import Dataset
 from ..errors import InputError
-from ..fleet import cores, gpus, has_accelerator, processes_at_once
-from ..solo import ModuleTraining
+from ..network.config import MLPConfig, Precision
+from ..training.fleet import cores, gpus, has_accelerator, processes_at_once
+from ..training.solo import ModuleTraining
 from .base import Worker
 from .cluster import RayLauncher
 from .crew import Crew

@@ -8,8 +8,8 @@ from __future__ import annotations
 import queue
 import threading
 
-from ..closing import Closing
 from ..errors import WorkerLostError
+from ..system.closing import Closing
 from .base import Event, Job, Progress
 from .crew import Answered, Cancel, Crew, Orders, Submit
 from .silence import Silence

@@ -1,0 +1,238 @@
+"""The audit: verdicts are right on made-up scores, and its sides are what the rules say."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import tuner
+from tuner import storage
+from tuner.answers.auditing import RULES, Claim, Evidence, Side, claims, judge
+from tuner.answers.auditing.cost import seconds, trainings
+from tuner.errors import InputError
+from tuner.network.config import DataFacts, MLPConfig
+from tuner.running.progress import Observer, Repeated
+
+from ..conftest import SMALL, Write
+
+N_PAIRS, N_CLAIMS = 12, 20
+FACTS = DataFacts(n_inputs=13, n_outputs=3, n_rows=500)
+BASE = MLPConfig(depth=2, width=64, epochs=5, learning_rate=0.002)
+
+
+def family(
+    random: np.random.Generator, kind: str, effect: float, spread: float = 1.0
+) -> list[Evidence]:
+    """Claims of one kind whose differences scatter by `spread` around the same effect."""
+    return [
+        Evidence(kind, tuple(random.normal(effect, spread, N_PAIRS)), margin=1.0)  # type: ignore[arg-type]
+        for _ in range(N_CLAIMS)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "effect"),
+    [("better", 0.0), ("enough", -1.0), ("equal", 0.0)],  # enough: worse by the whole margin
+)
+def test_false_verdicts_are_rare(kind: str, effect: float) -> None:
+    """Of 40 families of 20 claims in which nothing is to be found, those with a find are 5%."""
+    random = np.random.default_rng(0)
+    wrong = {"held", "refuted"} if kind != "equal" else {"refuted"}
+    families = [{each.verdict for each in judge(family(random, kind, effect))} for _ in range(40)]
+    assert sum(bool(verdicts & wrong) for verdicts in families) / 40 <= 0.05
+
+
+@pytest.mark.slow
+def test_nothing_is_called_equivalent_that_differs_by_the_margin() -> None:
+    random = np.random.default_rng(0)
+    found = [
+        each.verdict
+        for _ in range(10)
+        for effect in (1.0, -1.0)
+        for each in judge(family(random, "better", effect))
+    ]
+    assert found.count("equivalent") / len(found) <= 0.05
+
+
+@pytest.mark.slow
+def test_power(record_property: Callable[[str, object], None]) -> None:
+    """What is right is found: at two standard deviations nearly always, after Holm over 20."""
+    random = np.random.default_rng(0)
+
+    def found(kind: str, effect: float) -> list[str]:
+        return [each.verdict for _ in range(6) for each in judge(family(random, kind, effect))]
+
+    for effect, least in ((1.0, 0.2), (2.0, 0.95)):
+        power = found("better", effect).count("held") / (6 * N_CLAIMS)
+        record_property(f"power at {effect:g} standard deviations", power)
+        assert power >= least
+    assert found("better", -2.0).count("refuted") / (6 * N_CLAIMS) >= 0.95
+    assert found("enough", 1.0).count("held") / (6 * N_CLAIMS) >= 0.95
+    assert found("enough", -3.0).count("refuted") / (6 * N_CLAIMS) >= 0.95
+
+
+def test_verdicts() -> None:
+    steady = np.linspace(-0.01, 0.01, N_PAIRS)
+
+    def verdict(kind: str, effect: float, margin: float) -> str:
+        evidence = Evidence(kind, tuple(steady + effect), margin)  # type: ignore[arg-type]
+        return judge([evidence])[0].verdict
+
+    assert verdict("better", 1.0, 0.1) == "held"
+    assert verdict("better", -1.0, 0.1) == "refuted"
+    assert verdict("better", 0.0, 0.1) == "equivalent"
+    assert verdict("better", 0.0, 0.0) == "inconclusive"
+    assert verdict("enough", 0.0, 0.1) == "held"
+    assert verdict("enough", -0.05, 0.1) == "held"
+    assert verdict("enough", -0.2, 0.1) == "refuted"
+    assert verdict("enough", -0.1, 0.1) == "inconclusive"
+    assert verdict("equal", 0.0, 0.1) == "held"
+    assert verdict("equal", 0.5, 0.1) == "refuted"
+    assert verdict("equal", 0.1, 0.1) == "refuted" or verdict("equal", 0.1, 0.1) == "inconclusive"
+
+
+def test_every_side_is_tuned_alike() -> None:
+    found = claims(BASE, FACTS, range_rate=0.01)
+    sides = {side for claim in found for side in (claim.ours, claim.theirs)}
+    assert {len(side.candidates) for side in sides if side.is_tuned} == {6}
+    assert all(
+        len(side.candidates) == len(side.variants) == 1 for side in sides if not side.is_tuned
+    )
+
+
+def test_sides_are_what_the_rules_say() -> None:
+    found = {claim.name: claim for claim in claims(BASE, FACTS, range_rate=0.01)}
+    assert len(found) == len(claims(BASE, FACTS, range_rate=0.01))
+
+    def values(side: Side, field: str) -> set[object]:
+        return {getattr(each, field) for each in side.candidates}
+
+    assert values(found["two thirds"].ours, "width") == {12}  # 2/3 of 13, and 3
+    assert values(found["mean"].ours, "width") == {8}
+    assert values(found["between"].theirs, "width") == {26, 52}
+    assert values(found["below twice"].ours, "width") == {25}
+    assert values(found["one hidden layer"].ours, "depth") == {1}
+    assert values(found["one hidden layer"].theirs, "depth") == {2, 3}
+    assert values(found["some hidden layer"].theirs, "depth") == {0}
+    assert values(found["no dropout with BN"].ours, "dropout") == {0.0}
+    assert values(found["no dropout with BN"].theirs, "batch_normalization") == {True}
+    assert values(found["BN rescues sigmoid"].theirs, "batch_normalization") == {False}
+    assert values(found["batch at most 32"].ours, "batch_size") == {16, 32}
+    ghost = found["normalization batch 32 to 128"]
+    assert values(ghost.ours, "normalization_batch_size") == {32, 64, 128}
+    assert values(ghost.ours, "batch_size") == values(ghost.theirs, "batch_size") == {128}
+    literal = found["LambdaLR 0.95 ** epoch, SGD 0.001"].ours
+    assert values(literal, "learning_rate") == {0.001}
+    assert values(literal, "final_ratio") == {0.95**5}
+    assert values(found["no perfect first rate"].theirs, "learning_rate") == {0.01}
+    assert values(found["large rates overshoot"].theirs, "learning_rate") == {0.06}
+
+
+@pytest.mark.parametrize("schedule", ["plateau", "onecycle"])
+def test_any_base_config_makes_valid_sides(schedule: str) -> None:
+    for depth in (0, 1, 4):
+        base = BASE.model_copy(update={"depth": depth, "schedule": schedule, "dropout": 0.4})
+        for claim in claims(base, FACTS, range_rate=None):
+            assert isinstance(claim, Claim)
+            assert claim.ours.candidates and claim.theirs.candidates
+
+
+def test_what_an_audit_costs() -> None:
+    wanted = [claim for claim in claims(BASE, FACTS, 0.01) if claim.rule == "S21"]
+    trained = trainings(wanted, BASE, 10, with_exponents=False)
+    # The tuned config, and the side without a hidden layer: 6 candidates, 3 seeds, 10 pairs.
+    assert len(trained) == 2 * (6 * 3 + 10) + 10
+    assert len(trainings([], BASE, 10, with_exponents=True)) == 6 * 3 + 10 + 4 * 13 * 10
+    # In proportion to epochs, and more for larger networks and smaller batches.
+    assert seconds([BASE] * 7, BASE, FACTS, 2.0) == pytest.approx(7 * BASE.epochs * 2.0)
+    for change in ({"width": 512}, {"depth": 3}, {"batch_size": 16}):
+        other = BASE.model_copy(update=change)
+        assert seconds([other], BASE, FACTS, 2.0) > 1.1 * BASE.epochs * 2.0
+
+
+class Recorder(Observer):
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.n_trained = 0
+
+    def begin(self, message: str) -> None:
+        self.begun.append(message)
+
+    def repeated(self, training: Repeated) -> None:
+        self.n_trained += 1
+
+
+@pytest.fixture
+def small(write_study: Write) -> None:
+    write_study(SMALL.replace("epochs = 3", "epochs = 2"))
+
+
+@pytest.mark.usefixtures("small")
+def test_an_audit_of_some_rules() -> None:
+    recorder = Recorder()
+    found = tuner.audit("small", rules=["S7", "S21", "S22"], pairs=3, observer=recorder)
+    assert [each.rule for each in found.findings] == ["S7", "S21", "S22"]
+    dropout, linear, silent = found.findings
+    assert (silent.verdict, silent.kind) == ("not testable", None)
+    assert "it depends" in silent.remark
+    for finding in (dropout, linear):
+        assert finding.n_pairs == 3
+        assert finding.low <= finding.effect <= finding.high
+        assert finding.p <= finding.adjusted_p
+        # With 3 pairs no p-value is below 0.25.
+        assert finding.verdict in ("inconclusive", "equivalent")
+    assert found.origin == "modern default"
+    assert found.n_trainings == recorder.n_trained
+    (announced,) = [text for text in recorder.begun if "trainings over 3 pairs" in text]
+    # The tuned config is counted with its candidates, and trained once.
+    assert 0.8 <= found.n_trainings / int(announced.split()[0]) <= 1.0
+    # Files and store hold what was returned.
+    stored = storage.read_study("small").user_attrs["audit"]
+    assert tuner.Audit.model_validate_json(stored) == found
+    again = Recorder()
+    second = tuner.audit("small", rules=["S7", "S21", "S22"], pairs=3, observer=again)
+    assert again.n_trained == 0
+    assert second.findings == found.findings
+    other = tuner.audit("small", rules=["S7"], pairs=3, seed=1)
+    assert other.findings[0].effect != dropout.effect
+
+
+@pytest.mark.usefixtures("small")
+def test_small_and_large_batches_are_one_comparison() -> None:
+    alone = tuner.audit("small", rules=["S9"], pairs=2)
+    assert {each.rule for each in alone.findings} == {"S8", "S9"}
+    both = {each.name: each for each in alone.findings}
+    large, small = both["large batches overfit"], both["small batches regularise"]
+    assert (large.effect, large.adjusted_p) == (small.effect, small.adjusted_p)
+    assert both["large batches are faster"].n_pairs == 2
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+def test_every_rule_has_a_verdict_or_a_reason() -> None:
+    tuner.tune("small")
+    found = tuner.audit("small", pairs=2, tolerance=0.5)
+    assert found.origin.startswith("trial ")
+    judged = {each.rule for each in found.findings}
+    assert judged == set(RULES)
+    assert all(each.verdict != "not testable" or each.remark for each in found.findings)
+    assert all(each.margin >= 0.5 for each in found.findings if each.unit == "val_loss")
+    assert found.rate_range is not None
+    assert len(found.rate_range.rates) == len(found.rate_range.losses) == 32
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"rules": ["S7", "S99"]}, "rules must be among S1 to S24, got 'S99'"),
+        ({"pairs": 1}, "pairs must be >= 2, got 1"),
+        ({"seed": -1}, "seed must be >= 0"),
+        ({"tolerance": -0.1}, "tolerance must be >= 0"),
+        ({"tolerance": float("nan")}, "tolerance must be >= 0"),
+    ],
+)
+def test_wrong_arguments(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        tuner.audit("small", **arguments)  # type: ignore[arg-type]

@@ -1,0 +1,164 @@
+"""The training of the network that is handed over: as long as there is time for it."""
+
+import math
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from tuner import heuristics
+from tuner.answers import last_training, rounds
+from tuner.answers.entrants import sharing
+from tuner.answers.last_training import LastTraining
+from tuner.data import load
+from tuner.errors import WorkerLostError
+from tuner.network.config import Config, MLPConfig
+from tuner.results.winner import Arm
+from tuner.running.progress import Observer
+from tuner.running.repeats import Repeats
+
+from .test_confirmer import trial
+
+#: Epochs of a training to the end, and of those before it.
+WHOLE, SHORT = 40, 3
+
+
+class Trained:
+    """Stands for the repeats of a study: says how long an epoch takes, and notes what it trains."""
+
+    places = 1
+
+    def __init__(self, timed: float | None) -> None:
+        self._timed = timed
+        self.is_timed = False
+        self.epochs: list[int] = []
+
+    def epoch_seconds(
+        self, config: MLPConfig, seeds: object, *, epochs: int, is_alone: bool
+    ) -> float:
+        assert epochs >= 2 and is_alone
+        self.is_timed = True
+        if self._timed is None:
+            raise WorkerLostError("timing an epoch failed")
+        return self._timed
+
+    def whole(self, config: MLPConfig, seed: int, *, end: float | None) -> bytes:
+        self.epochs.append(config.epochs)
+        return b"network"
+
+
+def arm(name: str, width: int = 32, **changes: Any) -> Arm:
+    config = MLPConfig(epochs=SHORT, width=width)
+    known: dict[str, Any] = {"trial": None, "n_parameters": 0, "search": None, "scores": ()}
+    return Arm(name=name, config=config, **{**known, **changes})
+
+
+def more() -> float:
+    """Rows of a last training over those of another one."""
+    dataset = load("wine", Path())
+    return 1 + len(dataset.validation) / len(dataset.train)
+
+
+def training(repeats: Trained, epoch: float) -> LastTraining:
+    """Of a study whose trials let an epoch of it be expected to take so many seconds."""
+    dataset = load("wine", Path())
+    ended = trial(0, 0.5, 10)
+    ended.user_attrs |= {"epoch_seconds": epoch / more()}
+
+    def handed_over(arm: Arm, epochs: int | None) -> Config:
+        return arm.config.model_copy(update={"epochs": epochs or WHOLE})
+
+    return LastTraining(
+        cast(Repeats, repeats), lambda: [ended], handed_over, dataset, dataset.facts
+    )
+
+
+def kept_for(last: LastTraining, arms: list[Arm], pace: float | None, seconds: float) -> float:
+    return rounds.last(last.trainings(arms, pace), seconds)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "timed", "is_timed", "epochs"),
+    [
+        (2.0, 9.9, False, WHOLE),  # fits by what is known
+        (5.0, 3.0, True, 0.9 * 100 / 3.0),
+        (5.0, 7.0, True, 0.9 * 100 / 7.0),
+        (5.0, 1e-6, True, 0.9 * 100 / 2.5),  # half of the estimate is the least that is believed
+        (4.0, 1e-6, True, WHOLE),
+        (20.0, 3.0, False, 0.9 * 100 / 20.0),  # to time it would take two fifths of the time
+        (5.0, None, True, 0.9 * 100 / 5.0),
+        (60.0, 3.0, False, SHORT),  # never less than the trainings that were confirmed
+    ],
+)
+def test_as_many_epochs_as_there_is_time_for(
+    estimate: float, timed: float | None, is_timed: bool, epochs: float
+) -> None:
+    """Else what a user takes away is trained for fewer epochs than there were minutes for."""
+    repeats = Trained(None if timed is None else timed / more())
+    found = training(repeats, estimate).train(
+        arm("trial 0", trial=0), 7, None, time.monotonic() + 100, Observer()
+    )
+    assert found is not None
+    assert (found[0].epochs, found[1]) == (repeats.epochs[0], b"network")
+    assert repeats.is_timed == is_timed
+    # A moment of the 100 s is gone.
+    assert epochs - 1.1 <= found[0].epochs <= epochs
+
+
+def test_a_machine_with_room_for_more_is_shared_by_few() -> None:
+    """Else a search on a GPU with 32 places stops early, for a training that it takes for slow."""
+    facts = load("wine", Path()).facts
+    trials = [trial(number, 0.5, 10 * (1 + number)) for number in range(3)]
+    pace = 1e-6
+    for each, n in zip(trials, (4, 5, 9), strict=True):
+        work = heuristics.work(MLPConfig(width=10 * (1 + each.number)), facts)
+        each.user_attrs["epoch_seconds"] = n * pace * work
+    assert 5 < sharing(trials, pace, facts) < 8
+    assert sharing(trials, 0.1 * pace, facts) == pytest.approx(10 * sharing(trials, pace, facts))
+    assert sharing(trials, 1e3 * pace, facts) == 1
+    assert sharing(trials, None, facts) == sharing([], pace, facts) == math.inf
+
+
+def test_what_is_kept_goes_by_those_that_shared_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(last_training, "busy_with", lambda: 8)
+    repeats, pace = Trained(1.0), 1e-6
+    repeats.places = 32
+    searched = arm("trial 0", 10, trial=0, search=0.5)
+    facts = load("wine", Path()).facts
+    busy = pace * heuristics.work(searched.config, facts)
+    for n, shared in ((3.0, 3.0), (20.0, 8.0), (0.1, 1.0)):
+        last = training(repeats, n * busy * more())
+        expected = WHOLE * more() * shared * busy
+        assert kept_for(last, [searched], pace, 1e9) == pytest.approx(expected)
+
+
+def test_without_a_limit_it_is_whole_and_without_time_there_is_none() -> None:
+    repeats = Trained(1.0)
+    last = training(repeats, 5.0)
+    winner = arm("trial 0", trial=0)
+    assert last.train(winner, 7, None, time.monotonic() - 1, Observer()) is None
+    assert repeats.epochs == []
+    found = last.train(winner, 7, None, math.inf, Observer())
+    assert found is not None and found[0].epochs == WHOLE
+    assert not repeats.is_timed
+
+
+def test_what_is_kept_for_it_is_for_whoever_may_win() -> None:
+    """Else a preset that wins over a small trial is trained for half of its epochs."""
+    last = training(Trained(1.0), 2.0)
+    small = arm("trial 0", trial=0, search=0.5)
+    large = arm("trial 0", 512, trial=0, search=0.5)
+    preset = arm("modern default", 512, is_preset=True)
+    forbidden = preset.model_copy(update={"is_allowed": False})
+    alone, whole = (kept_for(last, [each], 1e-6, 1e9) for each in (small, large))
+    assert alone < 0.1 * whole
+    assert kept_for(last, [small, preset], 1e-6, 1e9) == whole
+    assert kept_for(last, [small, forbidden], 1e-6, 1e9) == alone
+    assert kept_for(last, [forbidden], 1e-6, 1e9) == kept_for(last, [], 1e-6, 1e9) == 0.0
+    # Of little time a share is enough, and as many epochs as the others had the least.
+    assert kept_for(last, [large], None, 1e9) == pytest.approx(WHOLE * 2.0)
+    assert kept_for(last, [large], None, 30.0) == pytest.approx(0.65 * 30)
+    assert kept_for(last, [large], None, 1.0) == pytest.approx(SHORT * 2.0)

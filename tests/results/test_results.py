@@ -1,0 +1,150 @@
+"""What a study leaves behind: files that agree with the store, whatever cut the search."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+import tuner
+from tuner import storage
+from tuner.data import load
+from tuner.errors import InputError, StoreLostError
+from tuner.results.results import Best, ResultFiles
+from tuner.storage import best_trial, locate
+from tuner.system import paths
+
+from ..conftest import SMALL, Write
+
+
+@pytest.fixture
+def tuned(write_study: Write) -> tuner.TuneResult:
+    write_study()
+    return tuner.tune("small", trials=4)
+
+
+def test_files_agree_with_the_store(tuned: tuner.TuneResult, project: Path) -> None:
+    folder = project / "runs" / "small"
+    visible = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    assert not list(folder.glob(".trial-*"))
+    assert visible == ["best.ckpt", "best.json", "owner", "small.toml", "trials.csv"]
+    assert (folder / "small.toml").read_text() == SMALL
+    stored = best_trial(storage.read_study("small"))
+    assert stored is not None
+    found = tuner.best("small")
+    assert found == tuned.best
+    assert (found.trial, found.value) == (stored.number, stored.value)
+    assert json.loads(stored.user_attrs["config"]) == found.config.model_dump()
+    assert tuner.best_config("small") == tuner.best_config("studies/small.toml") == found.config
+
+
+def test_leaderboard(tuned: tuner.TuneResult, project: Path) -> None:
+    frame = tuner.leaderboard("small")
+    assert len(frame) == 4
+    assert frame["state"].tolist() == sorted(frame["state"], key=["complete", "pruned"].index)
+    values = frame.loc[frame["state"] == "complete", "value"]
+    assert values.is_monotonic_increasing
+    assert frame.loc[0, "trial"] == tuner.best("small").trial
+    sources = {"modern default", "without normalization", "wide", "shallow"}
+    assert set(frame["source"]) == sources
+    assert {"width", "learning_rate", "seed", "val_accuracy", "seconds"} <= set(frame.columns)
+    written = pd.read_csv(project / "runs" / "small" / "trials.csv")
+    assert written["trial"].tolist()[:4] == frame["trial"].tolist()
+    assert written["value"].tolist()[:4] == pytest.approx(frame["value"].tolist(), nan_ok=True)
+
+
+def test_the_loaded_winner_scores_what_was_promised(tuned: tuner.TuneResult) -> None:
+    model = tuner.load_model("small")
+    assert not model.training
+    wine = load("wine", Path(), seed=0)
+    with torch.no_grad():
+        logits = model(torch.from_numpy(wine.validation.x))
+    loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(wine.validation.y))
+    assert float(loss) == pytest.approx(tuner.best("small").value, rel=1e-5)
+
+
+def test_nothing_yet(write_study: Write) -> None:
+    write_study()
+    with pytest.raises(InputError, match="'small' has no complete trial yet"):
+        tuner.best_config("small")
+    with pytest.raises(InputError, match="'small' has no trained network"):
+        tuner.load_model("small")
+    with pytest.raises(InputError, match="no study has been tuned here yet"):
+        tuner.leaderboard("small")
+
+
+def test_damaged_files(tuned: tuner.TuneResult) -> None:
+    folder = paths.study_folder("small")
+    (folder / "best.ckpt").write_bytes(b"damaged")
+    with pytest.raises(InputError, match="not a checkpoint"):
+        tuner.load_model("small")
+    (folder / "best.json").write_text("{}")
+    with pytest.raises(InputError, match=r"best\.json: cannot be read"):
+        tuner.best_config("small")
+
+
+class TestCrashes:
+    """Each moment that a crash can pick between a trial's end and its files."""
+
+    @pytest.fixture
+    def best(self, tuned: tuner.TuneResult) -> Best:
+        assert tuned.best is not None
+        return tuned.best
+
+    def resumed(self) -> tuple[Best, Path]:
+        tuner.tune("small", trials=4)
+        return tuner.best("small"), paths.study_folder("small")
+
+    def test_after_telling_before_promoting(self, best: Best) -> None:
+        folder = paths.study_folder("small")
+        good = (folder / "best.ckpt").read_bytes()
+        ResultFiles("small").stage(best.trial, good)
+        (folder / "best.ckpt").write_bytes(b"an earlier one")
+        (folder / "best.json").write_text(best.model_copy(update={"trial": 99}).model_dump_json())
+        found, folder = self.resumed()
+        assert found == best
+        assert (folder / "best.ckpt").read_bytes() == good
+        assert not list(folder.glob(".*"))
+
+    def test_between_checkpoint_and_json(self, best: Best) -> None:
+        folder = paths.study_folder("small")
+        (folder / "best.json").unlink()
+        assert self.resumed()[0] == best
+
+    def test_before_telling(self, best: Best) -> None:
+        folder = paths.study_folder("small")
+        good = (folder / "best.ckpt").read_bytes()
+        ResultFiles("small").stage(77, b"of a trial that was never told")
+        (folder / ".best.json.123.part").write_text("half")
+        found, folder = self.resumed()
+        assert found == best
+        assert (folder / "best.ckpt").read_bytes() == good
+        assert not list(folder.glob(".*"))
+
+
+def test_files_of_a_store_that_is_gone_are_put_aside(tuned: tuner.TuneResult) -> None:
+    locate().path.unlink()
+    for rest in paths.home().glob("optuna.db-*"):
+        rest.unlink()
+    ResultFiles("small").repair(None)
+    folder = paths.study_folder("small")
+    assert not (folder / "best.json").exists()
+    assert (folder / "earlier-best.json").exists()
+    assert (folder / "earlier-best.ckpt").exists()
+
+
+def test_a_folder_that_cannot_be_written(project: Path) -> None:
+    (project / "runs").write_text("a file where the folder should be")
+    with pytest.raises(StoreLostError, match="cannot be written"):
+        ResultFiles("small").stage(1, b"")
+
+
+def test_replacing_leaves_the_old_file_when_it_fails(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), paths.replacing(path) as beside:
+        beside.write_text("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,126 @@
+"""How trials are scored: by the rows, and by what the budget holds."""
+
+from itertools import pairwise
+
+import pytest
+
+import tuner
+from tuner import heuristics, storage
+from tuner.network.config import DataFacts, MLPConfig
+from tuner.running.evaluation import Evaluation, affordable, full_evaluation
+from tuner.study import load_study
+
+from ..conftest import SMALL, Write
+from ..study.test_modules import MODULE
+from ..study.test_study import HEAD
+
+
+def scored(epochs: int, folds: int) -> Evaluation:
+    return Evaluation(epochs=epochs, folds=folds, confirm_epochs=epochs, final_epochs=epochs)
+
+
+def facts(n_rows: int) -> DataFacts:
+    return DataFacts(n_inputs=8, n_outputs=2, n_rows=n_rows)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "folds"), [(100, 5), (2_999, 5), (5_000, 2), (10_000, 1), (10**6, 1)]
+)
+def test_follows_from_the_rows(write_study: Write, n_rows: int, folds: int) -> None:
+    """Else small tables are scored by chance, and large ones take for ever."""
+    spec = load_study(write_study(HEAD))
+    found = full_evaluation(spec, facts(n_rows))
+    assert found == scored(heuristics.full_epochs(n_rows), folds)
+
+
+def test_epochs_by_the_rows() -> None:
+    """Else large tables take for ever, or more rows are trained with fewer steps than few."""
+    sizes = [10, 100, 300, 1_000, 3_000, 10_000, 30_000, 10**5, 10**6]
+    epochs = [heuristics.full_epochs(n_rows) for n_rows in sizes]
+    assert all(10 <= n <= 150 for n in epochs)
+    passes = [n * n_rows for n, n_rows in zip(epochs, sizes, strict=True)]
+    assert all(more >= 0.95 * less for less, more in pairwise(passes))
+    assert heuristics.full_epochs(5_120) == 100  # 4,000 steps of 128 rows
+    assert epochs[-1] == 10
+
+
+def test_what_is_written_stands(write_study: Write) -> None:
+    """Else the user's own word on the length of trials is ignored."""
+    spec = load_study(write_study(f"{HEAD}folds = 3\n[objective]\nepochs = 7\n"))
+    for n_rows in (100, 10**6):
+        assert full_evaluation(spec, facts(n_rows)) == scored(7, 3)
+    assert full_evaluation(load_study(write_study(MODULE)), None) == scored(10, 1)
+
+
+CONFIG = MLPConfig(width=100, batch_size=64)
+
+
+def shortened(seconds: float, trials: int | None, folds: int = 2) -> tuple[Evaluation, float]:
+    """Trials of 100 epochs shortened, and the seconds of an epoch of one fold of them."""
+    pace = 1e-7
+    found = affordable(
+        scored(100, folds),
+        CONFIG,
+        facts(5_000),
+        pace=pace,
+        seconds=seconds,
+        trials=trials,
+        at_once=2,
+    )
+    return found, pace * heuristics.work(CONFIG, facts(5_000))
+
+
+@pytest.mark.parametrize("folds", [1, 2, 5])
+@pytest.mark.parametrize("trials", [None, 4, 40])
+@pytest.mark.parametrize("seconds", [0.1, 60, 300, 1000, 10_000])
+def test_enough_trials_fit(seconds: float, trials: int | None, folds: int) -> None:
+    """Else a short search ends with a few full trials, from which nothing can be learned."""
+    found, epoch = shortened(seconds, trials, folds)
+    n = min(15, trials or 15)
+    assert found.folds == folds
+    assert 3 <= found.epochs <= found.confirm_epochs <= found.final_epochs <= 100
+    search = n * found.folds * found.epochs * epoch
+    if found.epochs > 3:
+        assert search <= seconds / 2
+        confirmation, last = 12 * found.confirm_epochs * epoch, 2 * found.final_epochs * epoch
+        assert search + confirmation <= 0.8 * seconds
+        assert last <= 0.3 * seconds
+    if found.epochs < found.confirm_epochs:  # not shorter than need be
+        assert search + n * found.folds * epoch > seconds / 2
+
+
+def test_never_below_the_least_and_as_long_as_there_is_time() -> None:
+    """Else trials are of no epoch at all, or are shortened though there is time for whole ones."""
+    assert shortened(1e-9, None)[0] == scored(3, 2)
+    assert shortened(1e9, None)[0] == scored(100, 2)
+    short = affordable(
+        scored(2, 1), CONFIG, facts(100), pace=1.0, seconds=1.0, trials=None, at_once=2
+    )
+    assert short == scored(2, 1)  # what the rows ask for is the most
+
+
+UNTOLD = SMALL.replace("epochs = 3\n", "").replace("wine", "digits").replace("folds = 1\n", "")
+
+
+def test_it_is_decided_once(write_study: Write) -> None:
+    """Else scores of one study are of trainings of different lengths, and cannot be compared."""
+    write_study(UNTOLD)
+    tuner.tune("small", minutes=0.03, workers=1)
+    study = storage.read_study("small")
+    kept = Evaluation.model_validate_json(study.user_attrs["evaluation"])
+    assert kept.folds == 5
+    assert 3 <= kept.epochs < 150
+    tuner.tune("small", minutes=0.08, workers=1)
+    study = storage.read_study("small")
+    assert Evaluation.model_validate_json(study.user_attrs["evaluation"]) == kept
+    configs = [trial.user_attrs.get("config") for trial in study.trials]
+    lengths = {MLPConfig.from_json(config).epochs for config in configs if config}
+    assert lengths == {kept.epochs}
+
+
+def test_written_epochs_are_not_shortened(write_study: Write) -> None:
+    """Else a file that says how long trials are is overruled by the clock."""
+    write_study(UNTOLD.replace("[objective]", "[objective]\nepochs = 50"))
+    tuner.tune("small", minutes=0.02, workers=1)
+    kept = storage.read_study("small").user_attrs["evaluation"]
+    assert Evaluation.model_validate_json(kept) == scored(50, 5)

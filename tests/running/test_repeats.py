@@ -1,0 +1,144 @@
+"""Repetitions: what ended is kept, follows from config and seed, and never runs twice."""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tuner.data import load
+from tuner.errors import InterruptedStudyError, StoreLostError
+from tuner.network.config import Config, MLPConfig
+from tuner.network.model import MLP
+from tuner.running.progress import Observer, Repeated
+from tuner.running.repeats import Repeats, seeds
+from tuner.system.interruption import Interruption
+from tuner.workers import FleetCrew, ThreadWorker, Worker
+
+A, B = (MLPConfig(depth=1, width=width, batch_size=32, epochs=2) for width in (4, 8))
+BAD = A.model_copy(update={"learning_rate": 1e30, "optimizer": "sgd"})
+
+
+class Recorder(Observer):
+    def __init__(self) -> None:
+        self.told: list[Repeated] = []
+
+    def repeated(self, training: Repeated) -> None:
+        self.told.append(training)
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    crew = FleetCrew(load("wine", Path()), 3, accelerator="cpu")
+    with ThreadWorker(crew, epoch_seconds=60) as worker:
+        yield worker
+
+
+@pytest.fixture
+def repeats(tmp_path: Path, worker: Worker) -> Repeats:
+    return Repeats(tmp_path, worker, Interruption())
+
+
+def ran(repeats: Repeats, *wanted: tuple[Config, int]) -> list[Repeated]:
+    recorder = Recorder()
+    assert repeats.run(wanted, observer=recorder)
+    return recorder.told
+
+
+def test_seeds_are_of_one_purpose() -> None:
+    first = seeds(0, "confirm", 5)
+    assert len(set(first)) == 5
+    assert seeds(0, "confirm", 3) == first[:3]
+    assert not {*first} & {*seeds(0, "audit", 5), *seeds(1, "confirm", 5)}
+    assert all(0 <= seed < 2**31 for seed in first)
+
+
+def test_what_ended_runs_no_more(repeats: Repeats, tmp_path: Path, worker: Worker) -> None:
+    assert [each.done for each in ran(repeats, (A, 1), (A, 2), (B, 1), (A, 1))] == [1, 2, 3]
+    assert ran(repeats, (A, 1), (B, 1)) == []
+    again = Repeats(tmp_path, worker, Interruption())
+    assert ran(again, (A, 1), (B, 2)) == [Repeated(B, 1, 1)]
+    for config, seed in ((A, 1), (A, 2), (B, 1)):
+        found, before = again.find(config, seed), repeats.find(config, seed)
+        assert found is not None
+        assert found == before
+    assert again.find(B, 3) is None
+
+
+def test_scores_follow_from_config_and_seed(
+    repeats: Repeats, tmp_path: Path, worker: Worker
+) -> None:
+    ran(repeats, (A, 1), (B, 1), (A, 2))
+    other = Repeats(tmp_path / "other", worker, Interruption())
+    ran(other, (A, 1))
+    alone, among = other.find(A, 1), repeats.find(A, 1)
+    assert alone is not None
+    assert alone == among
+    second = repeats.find(A, 2)
+    assert second is not None
+    assert second.metrics != alone.metrics
+
+
+def test_a_failure_is_kept_with_its_reason(
+    repeats: Repeats, tmp_path: Path, worker: Worker
+) -> None:
+    ran(repeats, (BAD, 1), (A, 1))
+    again = Repeats(tmp_path, worker, Interruption())
+    found = again.find(BAD, 1)
+    assert found is not None
+    assert (found.metrics, found.n_parameters) == ({}, 0)
+    assert "after epoch" in found.reason
+    assert ran(again, (BAD, 1)) == []
+
+
+def test_networks(repeats: Repeats, tmp_path: Path) -> None:
+    ran(repeats, (A, 1))
+    with pytest.raises(FileNotFoundError):
+        repeats.network(A, 1)
+    recorder = Recorder()
+    repeats.run([(A, 1), (B, 1)], networks="keep", observer=recorder)
+    assert [each.config for each in recorder.told] == [B]
+    repeats.run([(A, 1), (B, 1)], networks="need", observer=recorder)
+    assert [each.config for each in recorder.told] == [B, A]
+    path = tmp_path / "a.ckpt"
+    path.write_bytes(repeats.network(A, 1))
+    assert MLP.load_from_checkpoint(path, weights_only=True).config == A
+    repeats.forget_networks()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ckpt", "repeats.jsonl"]
+
+
+def test_a_line_that_a_crash_tore(repeats: Repeats, tmp_path: Path, worker: Worker) -> None:
+    ran(repeats, (A, 1), (B, 1))
+    file = tmp_path / "repeats.jsonl"
+    whole = file.read_text()
+    file.write_text(whole[:-30])
+    again = Repeats(tmp_path, worker, Interruption())
+    assert len(ran(again, (A, 1), (B, 1))) == 1
+    assert len(ran(Repeats(tmp_path, worker, Interruption()), (A, 1), (B, 1))) == 0
+    lines = file.read_text().splitlines()
+    assert json.loads(lines[0]) == json.loads(whole.splitlines()[0])
+
+
+def test_a_signal_and_the_end_of_the_time(tmp_path: Path, worker: Worker) -> None:
+    interruption = Interruption()
+    repeats = Repeats(tmp_path, worker, interruption)
+
+    class Cutting(Observer):
+        def repeated(self, training: Repeated) -> None:
+            interruption.signal = signal.SIGINT
+
+    with pytest.raises(InterruptedStudyError):
+        repeats.run([(A, seed) for seed in range(20)], observer=Cutting())
+    kept = sum(repeats.find(A, seed) is not None for seed in range(20))
+    assert 1 <= kept <= 3
+    interruption.signal = None
+    assert not repeats.run([(A, seed) for seed in range(20)], end=0.0, observer=Observer())
+    assert len(ran(repeats, *((A, seed) for seed in range(20)))) == 20 - kept
+
+
+def test_a_disk_that_is_gone(tmp_path: Path, worker: Worker) -> None:
+    folder = tmp_path / "file"
+    folder.write_text("")
+    with pytest.raises(StoreLostError, match=r"file.*cannot be written"):
+        ran(Repeats(folder / "study", worker, Interruption()), (A, 1))

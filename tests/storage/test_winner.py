@@ -1,0 +1,254 @@
+"""Who wins a confirmation, and what is said of the winner."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tuner.network.config import MLPConfig
+from tuner.results.winner import (
+    Arm,
+    Confirmation,
+    Confirmed,
+    Direction,
+    Estimate,
+    choose,
+    difference,
+    usual_error,
+)
+
+
+def arm(
+    name: str, *scores: float, size: int = 100, trial: int | None = 0, search: float | None = 0.9
+) -> Arm:
+    return Arm(
+        name=name,
+        trial=trial,
+        config=MLPConfig(),
+        n_parameters=size,
+        search=search,
+        scores=scores,
+        reason="" if scores else "diverged",
+    )
+
+
+def test_an_estimate_is_scipys() -> None:
+    scores = np.random.default_rng(0).normal(size=7).tolist()
+    found = Estimate.of(scores)
+    assert found.mean == pytest.approx(np.mean(scores))
+    assert found.standard_error == pytest.approx(stats.sem(scores))
+    assert found.n == 7
+
+
+@pytest.mark.parametrize(
+    ("arms", "direction", "winner"),
+    [
+        ([arm("a", 0.9, 0.9), arm("b", 0.95, 0.95)], "maximize", "b"),
+        ([arm("a", 0.9, 0.9), arm("b", 0.95, 0.95)], "minimize", "a"),
+        # b is the best by 0.01, and a within its standard error of 0.03.
+        ([arm("a", 0.89, 0.91, size=10), arm("b", 0.88, 0.94)], "maximize", "a"),
+        ([arm("a", 0.89, 0.91, size=999), arm("b", 0.88, 0.94)], "maximize", "b"),
+        ([arm("a", 0.81, 0.83, size=10), arm("b", 0.88, 0.94)], "maximize", "b"),
+        # The error is that of the differences, however much the cuts differ.
+        ([arm("a", 0.5, 1.2, size=10), arm("b", 0.52, 1.23)], "maximize", "b"),
+        ([arm("a", 0.5, 1.2, size=10), arm("b", 0.899, 0.901)], "maximize", "a"),
+        ([arm("a", 0.9, 0.9), arm("b")], "maximize", "a"),
+        # Of equally small ones the better.
+        ([arm("a", 0.89, 0.91), arm("b", 0.88, 0.94), arm("c", 0.9, 0.9)], "maximize", "b"),
+    ],
+)
+def test_the_smallest_within_an_error(arms: list[Arm], direction: Direction, winner: str) -> None:
+    """Else who asks for a small network gets one that is too large, or one that is worse."""
+    chosen = choose(arms, direction, "one_se")
+    assert chosen is not None
+    assert chosen.name == winner
+
+
+@pytest.mark.parametrize(
+    ("arms", "direction", "winner"),
+    [
+        ([arm("a", 0.9, 0.9), arm("b", 0.95, 0.95)], "maximize", "b"),
+        ([arm("a", 0.9, 0.9), arm("b", 0.95, 0.95)], "minimize", "a"),
+        # However near a smaller one is.
+        ([arm("a", 0.89, 0.91, size=10), arm("b", 0.88, 0.94)], "maximize", "b"),
+        ([arm("a", 0.9, 0.9), arm("b")], "maximize", "a"),
+        # Of equally good ones the smaller.
+        ([arm("a", 0.5, 0.75), arm("b", 0.75, 0.5, size=10)], "maximize", "b"),
+        ([arm("a", 0.5, 0.75), arm("b", 0.75, 0.5, size=10)], "minimize", "b"),
+        # One that was given up after two seeds, for looking worse over them, does not win.
+        ([arm("a", 0.9, 0.9), arm("b", 0.95, 0.95, 0.7)], "maximize", "b"),
+        ([arm("a", 0.99, 0.99), arm("b", 0.95, 0.95, 0.7)], "maximize", "b"),
+    ],
+)
+def test_the_best_wins(arms: list[Arm], direction: Direction, winner: str) -> None:
+    """Else the user is handed a config that scored worse over the same seeds than another one."""
+    chosen = choose(arms, direction)
+    assert chosen is not None
+    assert chosen.name == winner
+
+
+def test_a_preset_wins_if_it_is_best_and_allowed() -> None:
+    """Else a search that found nothing better than today's practice hands out something worse."""
+    found = arm("trial 3", 0.9, 0.91)
+    preset = arm("modern default", 0.95, 0.96, trial=None, search=None)
+    preset = preset.model_copy(update={"is_preset": True})
+    forbidden = preset.model_copy(update={"is_allowed": False})
+    for select in ("best", "one_se"):
+        chosen = choose([found, preset], "maximize", select)
+        assert chosen is preset
+        # What the file does not allow is compared, and never handed out.
+        assert choose([found, forbidden], "maximize", select) is found
+        assert choose([forbidden], "maximize", select) is None
+
+
+@pytest.mark.parametrize(
+    ("default", "overlap", "searched", "winner"),
+    [
+        # The trial is better by 0.03, 0.01 and 0.02: 0.02 with an error of 0.006.
+        ((0.87, 0.90, 0.88), 0.0, 1.0, "trial 3"),
+        ((0.87, 0.90, 0.88), 0.25, 1.0, "trial 3"),
+        # By 0.03, -0.01 and 0.01: 0.01 with an error of 0.012.
+        ((0.87, 0.92, 0.89), 0.0, 1.0, "modern default"),
+        # By 0.03, 0.0 and 0.015: 0.015, where 1.645 errors are 0.0142, or 0.0149 for other rows
+        # where 3% as many validate as train, and 0.0188 where a quarter does.
+        ((0.87, 0.91, 0.885), 0.0, 1.0, "trial 3"),
+        ((0.87, 0.91, 0.885), 0.03, 1.0, "trial 3"),
+        ((0.87, 0.91, 0.885), 0.25, 1.0, "modern default"),
+        # Most of the rows that confirm it are rows that the search has not chosen by.
+        ((0.87, 0.91, 0.885), 0.25, 0.7, "trial 3"),
+        # Given up after two cuts.
+        ((0.87, 0.92), 0.25, 1.0, "trial 3"),
+    ],
+)
+def test_a_trial_must_be_proven_better_than_a_preset(
+    default: tuple[float, ...], overlap: float, searched: float, winner: str
+) -> None:
+    """Else the luckiest of hundreds of trials is handed out, and new rows fare worse with it."""
+    found = arm("trial 3", 0.90, 0.91, 0.90)
+    preset = arm("modern default", *default, trial=None, search=None)
+    preset = preset.model_copy(update={"is_preset": True})
+    how = {"overlap": overlap, "searched": searched}
+    chosen = choose([found, preset], "maximize", "proven", **how)
+    assert chosen is not None
+    assert chosen.name == winner
+    assert choose([found, preset], "maximize", "best", **how) is found
+    forbidden = preset.model_copy(update={"is_allowed": False})
+    assert choose([found, forbidden], "maximize", "proven", **how) is found
+
+
+def test_the_error_for_other_rows_is_that_of_nadeau_and_bengio() -> None:
+    """Their corrected variance of a mean over n cuts: (1 / n + test / train) of the sample's."""
+    best, other = arm("a", 0.90, 0.91, 0.90), arm("b", 0.87, 0.91, 0.885)
+    variance = np.var([0.03, 0.0, 0.015], ddof=1)
+    for overlap in (0.0, 0.1, 0.25, 2.0):
+        error = np.sqrt((1 / 3 + overlap) * variance)
+        assert usual_error([best, other], overlap) == pytest.approx(error)
+
+
+def test_two_seeds_that_happen_to_differ_by_the_same_prove_nothing() -> None:
+    """Else a trial that is better by a hair wins with an error of 0, and new rows fare worse."""
+    found, other = arm("trial 3", 0.900, 0.910), arm("trial 5", 0.895, 0.875)
+    preset = arm("modern default", 0.899, 0.909, trial=None, search=None)
+    preset = preset.model_copy(update={"is_preset": True})
+    assert choose([found, preset, other], "maximize", "proven") is preset
+    # One that cannot win tells the error, too.
+    other = other.model_copy(update={"is_allowed": False})
+    assert choose([found, preset, other], "maximize", "proven") is preset
+    assert choose([found, preset, other], "maximize") is found
+
+
+def test_the_smaller_network() -> None:
+    """Else the user is not told of a network as good at a fraction of the size, or of a bad one."""
+    best = arm("trial 1", 0.90, 0.80, 0.71, size=1000)
+    arms = {
+        # Within one error of the differences: they are 0.01, -0.01 and 0.01.
+        "near": arm("near", 0.89, 0.81, 0.70, size=100),
+        # Further away than its error, though the cuts themselves differ by far more.
+        "worse": arm("worse", 0.88, 0.78, 0.69, size=10),
+        "larger": arm("larger", 0.90, 0.80, 0.70, size=5000),
+        "given up": arm("given up", 0.90, 0.80, size=10),
+        "forbidden": arm("forbidden", 0.89, 0.81, 0.70, size=1).model_copy(
+            update={"is_allowed": False}
+        ),
+        "diverged": arm("diverged", size=1),
+    }
+    assert winning_over(best, *arms.values()).smaller is arms["near"]
+    del arms["near"]
+    assert winning_over(best, *arms.values()).smaller is None
+
+
+def test_a_difference_is_over_the_seeds_that_both_have() -> None:
+    """Else an arm that dropped out is compared over other cuts than the winner's."""
+    ours, theirs = arm("a", 0.5, 0.9, 0.1), arm("b", 0.4, 0.7)
+    found = difference(ours, theirs, "maximize")
+    assert found is not None
+    assert (found.n, found.mean) == (2, pytest.approx(0.15))
+    assert found.standard_error == pytest.approx(stats.sem([0.1, 0.2]))
+    lower = difference(ours, theirs, "minimize")
+    assert lower is not None and lower.mean == pytest.approx(-0.15)
+    assert difference(ours, arm("c"), "maximize") is None
+
+
+def winning_over(winner: Arm, *others: Arm) -> Confirmation:
+    return Confirmation(
+        metric="val_accuracy",
+        direction="maximize",
+        seeds=(1, 2, 3),
+        arms=(winner, *others),
+        winner=winner.name,
+        search_best=0,
+        seconds=1.0,
+    )
+
+
+def test_a_preset_without_a_trial_has_no_optimism() -> None:
+    """Else a study whose preset wins unseen by the search ends in an error."""
+    preset = arm("note", 0.9, 0.92, 0.94, trial=None, search=None)
+    found = winning_over(preset.model_copy(update={"is_preset": True}), arm("trial 1", 0.8, 0.8))
+    assert found.optimism is None
+    assert Confirmed.of(found).optimism is None
+    assert [each.name for each in found.presets] == ["note"]
+
+
+def test_no_one_wins_without_scores() -> None:
+    assert choose([arm("a"), arm("b")], "maximize") is None
+
+
+def confirmation(direction: Direction = "maximize") -> Confirmation:
+    found = arm("trial 3", 0.90, 0.94, 0.92, search=0.95, trial=3).model_copy(
+        update={"tests": (0.91, 0.89, 0.9)}
+    )
+    note = arm("note", 0.89, 0.92, 0.91, size=10, trial=None, search=None)
+    diverged = arm("modern default", trial=None, search=None)
+    return Confirmation(
+        metric="val_accuracy",
+        direction=direction,
+        seeds=(11, 22, 33),
+        arms=(found, note, diverged),
+        winner="trial 3",
+        search_best=3,
+        test_metric="test_accuracy",
+        test_openings=1,
+        seconds=1.0,
+    )
+
+
+@pytest.mark.parametrize(("direction", "sign"), [("maximize", 1), ("minimize", -1)])
+def test_what_the_search_promised_and_gained(direction: Direction, sign: int) -> None:
+    found = confirmation(direction)
+    assert found.optimism == pytest.approx(sign * 0.03)
+    note, diverged = found.presets
+    gain = found.gain(note)
+    assert gain is not None
+    assert gain.mean == pytest.approx(sign * (0.01 + 0.02 + 0.01) / 3)
+    assert gain.standard_error == pytest.approx(np.std([1, 2, 1], ddof=1) / 100 / math.sqrt(3))
+    assert found.gain(diverged) is None
+
+
+def test_what_the_best_file_says() -> None:
+    found = confirmation()
+    confirmed = Confirmed.of(found)
+    assert confirmed.seed == 33  # the median of 0.90, 0.94 and 0.92
+    assert confirmed.test == Estimate.of([0.91, 0.89, 0.9])
+    assert Confirmation.model_validate_json(found.model_dump_json()) == found

@@ -1,0 +1,99 @@
+"""What people read: numbers, lines, and the live panel."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tuner.network.config import MLPConfig, ModuleConfig
+from tuner.running.progress import Ended, Running, Snapshot
+from tuner.search import TuneResult
+from tuner.storage import Counts
+from tuner.terminal.display import (
+    Display,
+    clock,
+    comparisons,
+    config_table,
+    describe,
+    number,
+    show_result,
+)
+
+from ..storage.test_winner import arm, winning_over
+
+
+def test_words() -> None:
+    assert (number(0.98625), number(None), number(77.185)) == ("0.98625", "-", "77.185")
+    assert [clock(seconds) for seconds in (61, 3599.6, 3723)] == ["1:01", "1:00:00", "1:02:03"]
+    assert clock(None) == "-"
+    config = MLPConfig(depth=2, width=64, dropout=0.1, batch_size=32, learning_rate=0.001)
+    assert describe(config) == "2 x 64 relu, bn, dropout 0.10, batch 32, adamw 0.001, cosine"
+    values: dict[str, Any] = {"epochs": 3, "n_inputs": 4, "width": 8, "rate": 0.00123456}
+    module = ModuleConfig(module="a:B", values=values, data_values={"batch_size": 64}, epochs=3)
+    assert describe(module) == "width 8, rate 0.001235, batch_size 64"
+
+
+def test_a_table_of_a_module() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    config = ModuleConfig(module="a:B", values={"width": 8}, data_module="[a]:C", epochs=3)
+    with console.capture() as capture:
+        console.print(config_table(config))
+    assert capture.get().split() == ["module", "a:B", "data_module", "[a]:C", "width", "8"]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_search(terminal: bool) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=terminal, width=120)
+    view = Running(3, "note", MLPConfig(), epoch=4, score=0.9625)
+    snapshot = Snapshot(
+        study="digits_mlp", metric="val_accuracy", counts=Counts(complete=2, pruned=1),
+        budget_trials=40, running=(view,), best=None, seconds=12.0, seconds_left=48.0, eta=30.0,
+    )  # fmt: skip
+    with Display(console) as display:
+        display.update(snapshot)
+        display.ended(Ended(view, "failed", "ValueError: a [bad] value"))
+    text = stream.getvalue()
+    assert "trial   3" in text
+    assert "ValueError: a [bad] value" in text
+    for words in (
+        "digits_mlp",
+        "of 40",
+        "1 pruned",
+        "epoch 4/10",
+        "left 0:48",
+        "ETA 0:30",
+    ):
+        assert (words in text) == terminal
+    bars = [line for line in text.splitlines() if "━" in line]
+    assert bool(bars) == terminal
+    assert not any("trial" in line for line in bars)
+
+
+def test_the_end_of_a_search_without_a_complete_trial(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=120)
+    ended = TuneResult(
+        study="digits_mlp", metric="val_accuracy", best=None, counts=Counts(pruned=2),
+        confirmation=None, importances={}, folder=tmp_path,
+        stopped="the 0.1 minutes are over", ran=2, seconds=6.0,
+    )  # fmt: skip
+    with console.capture() as capture:
+        show_result(console, ended, "digits_mlp")
+    text = capture.get()
+    assert "No trial is complete yet" in text and "larger budget" in text
+    assert "best.json" not in text and "make best" not in text
+
+
+def test_two_seeds_have_no_error_bar() -> None:
+    """Else two seeds that differ by the same are told as a gain without any doubt."""
+    preset = arm("note", 0.90, 0.91, 0.90, trial=None)
+    preset = preset.model_copy(update={"is_preset": True, "config": MLPConfig(width=5)})
+    three = winning_over(arm("trial 1", 0.92, 0.93, 0.95), preset)
+    assert "over the note: +3 ± 1 points of val_accuracy" in comparisons(three)[0]
+    preset = preset.model_copy(update={"scores": (0.90, 0.91)})
+    two = winning_over(arm("trial 1", 0.92, 0.93), preset)
+    assert comparisons(two)[0].startswith(
+        "over the note: +2 points (too few seeds for an error) of val_accuracy"
+    )

@@ -1,0 +1,159 @@
+"""Ray: clusters of several nodes on this machine, and the command line on them."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuner.data import Dataset, load
+from tuner.errors import InputError
+from tuner.workers import Failed, Pool, Progress, RayLauncher
+
+from ..conftest import Write
+from ..terminal.test_cli import TUNER
+from ..test_faults import STUDY, trials, until_a_trial_runs, values
+from .test_workers import _fleet, jobs_of, n_ended, ready, until
+
+ray = pytest.importorskip("ray")
+
+
+@pytest.fixture(scope="module")
+def wine() -> Dataset:
+    return load("wine", Path())
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    """A cluster of one node with one place."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    ray.init(cluster.address, log_to_driver=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.mark.slow
+def test_nodes_come_and_go(cluster: Any, wine: Dataset) -> None:
+    """One that joins is used; one that dies costs only what it had under way."""
+    launcher = RayLauncher("ray", [partial(_fleet, dataset=wine)])
+    with Pool(launcher, epoch_seconds=60) as workers:
+        ready(workers)
+        assert workers.capacity == 2
+        for job in jobs_of(4, 1500):
+            workers.submit(job)
+        found = until(workers, bool)
+        node = cluster.add_node(num_cpus=1)
+        found += until(workers, lambda _: workers.capacity == 4)
+        joined = workers._remotes[1]
+        assert not joined.jobs  # the other two wait at the first worker
+        workers.submit(jobs_of(5, 1500)[4])
+        found += until(workers, lambda _: bool(joined.begun))
+        cluster.remove_node(node, allow_graceful=False)
+        found += until(workers, lambda _: joined not in workers._remotes)
+        found += until(workers, lambda more: n_ended(found + more) == 5)
+        assert not [event for event in found if isinstance(event, Failed)]
+        for number in range(5):
+            epochs = [e.epoch for e in found if isinstance(e, Progress) and e.job == number]
+            assert epochs == list(range(1, 1501))
+
+
+#: Ray's own, which see a while after a `kill -9` that their cluster is gone.
+OF_RAY = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Ray finds no cluster of another test; its sockets want a short path."""
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        yield
+
+
+def tune(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*TUNER, "tune", "small", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+        start_new_session=True,
+    )
+
+
+def of_session(process: subprocess.Popen[str]) -> dict[int, str]:
+    """The processes of a session, by their names."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            _, _, rest = (folder / "stat").read_text().rpartition(")")
+            if int(rest.split()[3]) == process.pid:
+                found[int(folder.name)] = (folder / "cmdline").read_text().split("\0")[0]
+        except OSError:
+            continue  # it has just ended
+    return found
+
+
+def actors_of(process: subprocess.Popen[str]) -> list[int]:
+    return [pid for pid, name in of_session(process).items() if name.startswith("ray::_Actor")]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize("number", [None, signal.SIGTERM, signal.SIGKILL])
+def test_the_command_line_on_a_cluster_of_its_own(
+    write_study: Write, number: signal.Signals | None
+) -> None:
+    """The budget is exact though an actor is killed; nothing is left running, whatever ends it."""
+    write_study(STUDY)
+    process = tune("--cluster", "ray", "--trials", "30")
+    until_a_trial_runs(process, finished=1)
+    end = time.monotonic() + 120  # the first actor may be at work while the last one starts
+    while len(actors := actors_of(process)) < (os.cpu_count() or 1):
+        assert process.poll() is None and time.monotonic() < end, actors
+        time.sleep(0.1)
+    kept = values()
+    if number is None:
+        os.kill(actors[0], signal.SIGKILL)
+    else:
+        process.send_signal(number)
+    told, complaint = process.communicate(timeout=300)
+    if number is None:
+        assert process.returncode == 0, complaint
+        assert "starting Ray actors on cluster ray" in told
+        assert "30 of 30 trials are finished" in told
+        assert len(trials()) == 30
+    else:
+        assert process.returncode == {signal.SIGTERM: 143, signal.SIGKILL: -9}[number], complaint
+    assert kept.items() <= values().items()
+    end = time.monotonic() + 120
+    while left := [name for name in of_session(process).values() if name not in OF_RAY]:
+        assert time.monotonic() < end, left
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_no_cluster_answers(write_study: Write) -> None:
+    """In a process of its own: Ray's client keeps its hooks after a connection that failed."""
+    write_study(STUDY)
+    process = tune("--cluster", "ray://127.0.0.1:9")
+    _, told = process.communicate(timeout=300)
+    assert process.returncode == 2
+    assert "error: cluster 'ray://127.0.0.1:9': no Ray cluster answers (" in told
+    assert "Traceback" not in told
+    assert not Path("runs").exists()
+
+
+def test_ray_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match="pip install 'tuner.ray.'"):
+        RayLauncher("ray", [])

@@ -1,0 +1,1 @@
+"""What makes an answer trusted: confirmation over fresh seeds, ablation, audit."""

@@ -1,0 +1,373 @@
+"""Runs an audit: tunes each side of each claim, compares them over fresh seeds, judges."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from statistics import stdev
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from ...network.config import DataFacts, MLPConfig
+from ...results.winner import Direction
+from ...running.progress import Observer
+from ...running.rate_range import RateRange, lr_range
+from ...running.repeats import Repeats, seeds
+from . import cost, exponents
+from .claims import NOT_TESTABLE, Claim, Side, claims
+from .verdicts import Evidence, Finding, judge
+
+#: Seconds of an epoch below which more of them are timed.
+_SHORT = 0.5
+#: S9 says of small batches what S8 says of large ones: the same comparison, so no further test.
+_OTHER_SIDE = {
+    "large batches overfit": {
+        "rule": "S9",
+        "name": "small batches regularise",
+        "claim": "Smaller batches have a smaller gap between validation and training loss.",
+    },
+    "large batches are faster": {
+        "rule": "S9",
+        "name": "small batches are slower",
+        "claim": "An epoch of smaller batches takes longer.",
+    },
+}
+
+
+class Audit(BaseModel):
+    """What was found of the rules on one data set.
+
+    Attributes:
+        study: its name.
+        metric: that sides are compared by.
+        direction: which way it is better.
+        base: the config around which the rules are judged, its rate tuned.
+        origin: where it is from: "trial 17", or "modern default".
+        facts: sizes of the data.
+        n_pairs: seeds that both sides of each comparison were trained over.
+        seed: of the audit; another one judges by other seeds.
+        deviation: standard deviation of the base config's scores between these seeds.
+        tolerance: difference that the user called unimportant.
+        findings: one for each claim, in the rules' order.
+        rate_range: of the base config.
+        n_trainings: that all of it took.
+        seconds: that it took, without what an earlier call had done.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    study: str
+    metric: str
+    direction: Direction
+    base: MLPConfig
+    origin: str
+    facts: DataFacts
+    n_pairs: int
+    seed: int
+    deviation: float
+    tolerance: float
+    findings: tuple[Finding, ...]
+    rate_range: RateRange | None
+    n_trainings: int
+    seconds: float
+
+
+class Auditor:
+    """Audits the rules on one data set.
+
+    Args:
+        study: its name.
+        metric: that sides are compared by.
+        direction: which way it is better.
+        facts: sizes of the data.
+        base: the config around which rules are judged.
+        origin: where it is from.
+        repeats: of the study.
+        study_seed: of the study file.
+        seed: of the audit.
+        n_pairs: seeds that both sides of a comparison are trained over, at least 2.
+        tolerance: difference in the metric that does not matter, at least 0.
+        rules: ids of the rules to judge; () is all.
+        epoch_seconds: of the base config among others, as the search timed it; None has it timed.
+        observer: is told what happens.
+    """
+
+    def __init__(
+        self,
+        study: str,
+        metric: str,
+        direction: Direction,
+        facts: DataFacts,
+        base: MLPConfig,
+        origin: str,
+        repeats: Repeats,
+        *,
+        study_seed: int,
+        seed: int,
+        n_pairs: int,
+        tolerance: float,
+        rules: Sequence[str],
+        epoch_seconds: float | None,
+        observer: Observer,
+    ) -> None:
+        self._study, self._metric, self._direction = study, metric, direction
+        self._sign = 1 if direction == "maximize" else -1
+        self._facts, self._base, self._origin = facts, base, origin
+        self._repeats, self._observer = repeats, observer
+        self._epoch_seconds = epoch_seconds
+        self._seed, self._tolerance, self._rules = seed, tolerance, tuple(rules)
+        self._select = seeds(study_seed, f"audit {seed}: tuning", cost.SELECTION)
+        self._pairs = seeds(study_seed, f"audit {seed}: pairs", n_pairs)
+        self._trained: set[tuple[MLPConfig, int]] = set()
+        self._n_range = 0
+
+    def run(self) -> Audit:
+        """Audits; what an earlier call did is not done again.
+
+        Raises:
+            InterruptedStudyError: a signal came; what ended is kept.
+            StoreLostError: the disk is full or gone.
+        """
+        began = time.monotonic()
+        self._announce()
+        base = self._tuned_base()
+        found_range = self._range(base)
+        wanted = [
+            claim
+            for claim in claims(
+                base, self._facts, None if found_range is None else found_range.suggested
+            )
+            if self._is_wanted(claim.rule) or (claim.rule == "S8" and self._is_wanted("S9"))
+        ]
+        sides = list(dict.fromkeys(side for claim in wanted for side in (claim.ours, claim.theirs)))
+        chosen = self._chosen(sides)
+        grid = exponents.grid(base) if self._is_wanted("S12") else {}
+        pairs = [
+            (config, seed)
+            for seed in self._pairs
+            for config in (base, *chosen.values(), *(each for row in grid.values() for each in row))
+        ]
+        self._run(pairs)
+        deviation = stdev(self._scores(base))
+        findings = self._judged(wanted, chosen, grid, deviation)
+        return Audit(
+            study=self._study,
+            metric=self._metric,
+            direction=self._direction,
+            base=base,
+            origin=self._origin,
+            facts=self._facts,
+            n_pairs=len(self._pairs),
+            seed=self._seed,
+            deviation=deviation,
+            tolerance=self._tolerance,
+            findings=tuple(sorted(findings, key=lambda each: int(each.rule[1:]))),
+            rate_range=found_range,
+            n_trainings=len(self._trained) + self._n_range,
+            seconds=time.monotonic() - began,
+        )
+
+    def _is_wanted(self, rule: str) -> bool:
+        return not self._rules or rule in self._rules
+
+    # Training
+
+    def _run(self, pairs: Iterable[tuple[MLPConfig, int]]) -> None:
+        pairs = list(dict.fromkeys(pairs))
+        self._trained.update(pairs)
+        self._repeats.run(pairs, observer=self._observer)
+
+    def _tuned_base(self) -> MLPConfig:
+        side = Side("the base config", (self._base,))
+        return self._chosen([side])[side]
+
+    def _range(self, base: MLPConfig) -> RateRange | None:
+        if not self._is_wanted("S16"):
+            return None
+        found = lr_range(
+            base,
+            self._repeats,
+            n_rows=self._facts.n_rows,
+            seed=self._select[0],
+            observer=self._observer,
+        )
+        self._n_range = 0 if found is None else len(found.rates)
+        return found
+
+    def _chosen(self, sides: Sequence[Side]) -> dict[Side, MLPConfig]:
+        """Picks each side's config: of its candidates the one with the best mean over the seeds."""
+        self._run(
+            (candidate, seed)
+            for side in sides
+            if side.is_tuned
+            for candidate in side.candidates
+            for seed in self._select
+        )
+        return {
+            side: max(side.candidates, key=self._selection_score)
+            if side.is_tuned
+            else side.variants[0]
+            for side in sides
+        }
+
+    def _selection_score(self, config: MLPConfig) -> tuple[float, float]:
+        """The mean score, and where it ties (small validation parts) the lower loss."""
+        repeats = [self._repeats.find(config, seed) for seed in self._select]
+        if any(each is None or each.reason for each in repeats):
+            return -math.inf, -math.inf
+        metrics = [each.metrics for each in repeats if each is not None]
+        score = sum(self._sign * each[self._metric] for each in metrics)
+        return score, -sum(each["val_loss"] for each in metrics)
+
+    def _announce(self) -> None:
+        """Says what is to come and how long it will take, where that is more than a minute."""
+        copies = self._repeats.side_by_side
+        pace = self._pace(copies)
+        n, minutes = self._estimate(self._is_wanted, len(self._pairs), pace)
+        message = f"{n} trainings over {len(self._pairs)} pairs of seeds"
+        if minutes >= 1:
+            message += f", about {_time(minutes)}"
+        if minutes >= 10:
+            some = ("S7", "S24")
+            _, fewer = self._estimate(lambda rule: rule in some, 6, pace)
+            message += f" (--rules {','.join(some)} --pairs 6: about {_time(fewer)})"
+        self._observer.begin(message)
+
+    def _pace(self, copies: int) -> float:
+        """Seconds that an epoch of the base config adds where so many train at once."""
+        if self._epoch_seconds is not None:
+            return self._epoch_seconds / copies
+        pace = self._repeats.epoch_seconds(self._base, self._select, n=copies, epochs=2)
+        if pace * copies < _SHORT:  # one epoch says little
+            pace = self._repeats.epoch_seconds(self._base, self._select, n=copies, epochs=20)
+        return pace
+
+    def _estimate(
+        self, is_wanted: Callable[[str], bool], n_pairs: int, pace: float
+    ) -> tuple[int, float]:
+        """How many trainings an audit has, and the minutes that they take."""
+        wanted = [claim for claim in claims(self._base, self._facts, 1e-3) if is_wanted(claim.rule)]
+        todo = cost.trainings(wanted, self._base, n_pairs, with_exponents=is_wanted("S12"))
+        return len(todo), cost.seconds(todo, self._base, self._facts, pace) / 60
+
+    # Judging
+
+    def _judged(
+        self,
+        wanted: Sequence[Claim],
+        chosen: dict[Side, MLPConfig],
+        grid: exponents.Grid,
+        deviation: float,
+    ) -> list[Finding]:
+        begun: list[tuple[Finding, Evidence]] = []
+        for claim in wanted:
+            ours, theirs = chosen[claim.ours], chosen[claim.theirs]
+            differences = self._differences(claim, ours, theirs)
+            margin, unit = max(self._tolerance, deviation), self._metric
+            scale: float | None = deviation
+            if claim.quantity != "score":
+                unit = "val_loss - train_loss" if claim.quantity == "gap" else "seconds an epoch"
+                spread = stdev(differences)
+                margin, scale = spread, spread
+            begun.append(
+                (
+                    Finding(
+                        rule=claim.rule,
+                        name=claim.name,
+                        claim=claim.text,
+                        kind=claim.kind,
+                        ours=_told(claim.ours, ours),
+                        theirs=_told(claim.theirs, theirs),
+                        unit=unit,
+                        deviations=None if not scale else float(np.mean(differences)) / scale,
+                        margin=margin,
+                        n_pairs=len(differences),
+                        remark=self._remark(ours, theirs),
+                    ),
+                    Evidence(claim.kind, tuple(differences), margin),
+                )
+            )
+        if grid:
+            begun += exponents.judged(grid, self._repeats, self._pairs)
+        judgements = judge([evidence for _, evidence in begun])
+        found = [
+            finding.model_copy(update=vars(judgement))
+            for (finding, _), judgement in zip(begun, judgements, strict=True)
+        ]
+        found += [
+            each.model_copy(update=_OTHER_SIDE[each.name])
+            for each in found
+            if each.name in _OTHER_SIDE
+        ]
+        judged = {each.rule for each in found}
+        return found + [
+            Finding(rule=rule, name=rule, claim="", remark=reason)
+            for rule, reason in NOT_TESTABLE.items()
+            if self._is_wanted(rule) and rule not in judged
+        ]
+
+    def _differences(self, claim: Claim, ours: MLPConfig, theirs: MLPConfig) -> list[float]:
+        match claim.quantity:
+            case "gap":
+                values = self._gaps(theirs), self._gaps(ours)
+            case "seconds":
+                values = self._seconds(theirs), self._seconds(ours)
+            case _:
+                values = self._scores(ours), self._scores(theirs)
+                return [self._sign * (a - b) for a, b in zip(*values, strict=True)]
+        return [a - b for a, b in zip(*values, strict=True)]
+
+    def _scores(self, config: MLPConfig) -> list[float]:
+        """The scores over the pairs' seeds; a training that failed has the worst one known."""
+        found = [self._repeats.find(config, seed) for seed in self._pairs]
+        return [
+            self._worst if each is None or each.reason else each.metrics[self._metric]
+            for each in found
+        ]
+
+    @property
+    def _worst(self) -> float:
+        known = [
+            each.metrics[self._metric]
+            for each in self._repeats.all()
+            if not each.reason and math.isfinite(each.metrics[self._metric])
+        ]
+        return min(known) if self._sign > 0 else max(known)
+
+    def _gaps(self, config: MLPConfig) -> list[float]:
+        found = [self._repeats.find(config, seed) for seed in self._pairs]
+        return [
+            0.0
+            if each is None or each.reason
+            else each.metrics["val_loss"] - each.metrics["train_loss"]
+            for each in found
+        ]
+
+    def _seconds(self, config: MLPConfig) -> list[float]:
+        """Seconds of an epoch of a network that trains alone."""
+        return [self._repeats.epoch_seconds(config, [seed]) for seed in self._pairs]
+
+    def _remark(self, ours: MLPConfig, theirs: MLPConfig) -> str:
+        n_failed = [
+            sum(
+                (each := self._repeats.find(config, seed)) is not None and each.reason != ""
+                for seed in self._pairs
+            )
+            for config in (ours, theirs)
+        ]
+        if not any(n_failed):
+            return ""
+        return f"trainings that diverged: {n_failed[0]} of ours, {n_failed[1]} of theirs"
+
+
+def _time(minutes: float) -> str:
+    return f"{max(1.0, minutes):.0f} min" if minutes < 120 else f"{minutes / 60:.0f} hours"
+
+
+def _told(side: Side, config: MLPConfig) -> str:
+    """Names a side, with the rate that it was tuned to."""
+    if not side.is_tuned:
+        return side.name
+    return f"{side.name} (rate {config.learning_rate:.2g})"

@@ -1,0 +1,119 @@
+"""`audit`: judges the rules on the data of one study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ... import heuristics
+from ...errors import InputError
+from ...network.config import MLPConfig, config_from_json
+from ...running.open_study import OpenStudy, opened
+from ...running.progress import Observer
+from ...running.repeats import Repeats
+from ...storage import CONFIG, EPOCH_SECONDS
+from ...study import ModuleStudySpec, load_study
+from ...system import paths
+from ...workers import Devices
+from .auditor import Audit, Auditor
+
+#: The rules that have a verdict, or a reason why they have none.
+RULES = tuple(f"S{number}" for number in range(1, 25))
+
+
+def audit(
+    study: str | Path,
+    *,
+    rules: Sequence[str] = (),
+    pairs: int = 12,
+    seed: int = 0,
+    tolerance: float = 0.0,
+    workers: int | None = None,
+    devices: Devices | None = None,
+    cluster: str | None = None,
+    storage: str | None = None,
+    observer: Observer | None = None,
+) -> Audit:
+    """Judges the rules of thumb on the data of a study, around its best config.
+
+    That is the confirmed winner; else the best trial; else the modern default. What an earlier call
+    with the same seed did is not done again.
+
+    Args:
+        study: name of a file in `studies/`, or the path of one; of multi-layer perceptrons.
+        rules: ids of the rules to judge, such as "S7"; () is all.
+        pairs: seeds that both sides of each comparison are trained over, at least 2. With n of
+            them the smallest p-value is 2 / 2 ** n, before Holm.
+        seed: of the audit; another one judges by other seeds.
+        tolerance: difference in the metric that does not matter to you, at least 0.
+        workers: as `tune` takes it, like what follows.
+        devices: to use.
+        cluster: of Ray's, to use.
+        storage: of all studies.
+        observer: is told what happens.
+
+    Raises:
+        InputError: an argument is out of its range, or the study is one of another network.
+        TunerError: as `tune` raises it.
+    """
+    observer = observer or Observer()
+    spec = load_study(study)
+    if isinstance(spec, ModuleStudySpec):
+        raise InputError(f"{spec.path}: the rules speak of MLPs, and [model] names another network")
+    unknown = [rule for rule in rules if rule not in RULES]
+    if unknown:
+        raise InputError(f"rules must be among {RULES[0]} to {RULES[-1]}, got {unknown[0]!r}")
+    for name, value, least in (("pairs", pairs, 2), ("seed", seed, 0), ("tolerance", tolerance, 0)):
+        if not value >= least:
+            raise InputError(f"{name} must be >= {least}, got {value}")
+    with opened(
+        spec, workers=workers, devices=devices, cluster=cluster, storage=storage, observer=observer
+    ) as open_study:
+        assert open_study.facts is not None
+        base, origin, epoch_seconds = _base(open_study)
+        auditor = Auditor(
+            spec.name,
+            open_study.metric,
+            spec.direction(open_study.metric),
+            open_study.facts,
+            base,
+            origin,
+            Repeats(paths.study_folder(spec.name), open_study.worker, open_study.interruption),
+            study_seed=spec.study.seed,
+            seed=seed,
+            n_pairs=pairs,
+            tolerance=tolerance,
+            rules=rules,
+            epoch_seconds=epoch_seconds,
+            observer=observer,
+        )
+        found = auditor.run()
+        open_study.store.keep_audit(found.model_dump_json())
+        path = paths.study_folder(spec.name) / "audit.json"
+        paths.write(path, found.model_dump_json(indent=2))
+        verdicts = {f"{each.rule} {each.name}": each.verdict for each in found.findings}
+        heuristics.remember_verdicts(spec.name, verdicts)
+        return found
+
+
+def _base(open_study: OpenStudy) -> tuple[MLPConfig, str, float | None]:
+    """The config around which rules are judged, where it is from, and how long an epoch took."""
+    confirmation, best = open_study.store.confirmation, open_study.store.best()
+    if confirmation is not None:
+        winning = confirmation.winning
+        assert isinstance(winning.config, MLPConfig)
+        timed = {
+            each.number: each.user_attrs.get(EPOCH_SECONDS) for each in open_study.store.trials()
+        }
+        return (
+            winning.config,
+            winning.name,
+            timed.get(-1 if winning.trial is None else winning.trial),
+        )
+    if best is not None:
+        config = config_from_json(best.user_attrs[CONFIG])
+        assert isinstance(config, MLPConfig)
+        return config, f"trial {best.number}", best.user_attrs.get(EPOCH_SECONDS)
+    assert open_study.facts is not None
+    epochs = open_study.evaluation.final_epochs
+    return heuristics.modern_default(open_study.facts, epochs), "modern default", None

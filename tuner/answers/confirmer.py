@@ -1,0 +1,285 @@
+"""Confirms the best configs of a search again, with the presets among them as candidates.
+
+They are trained over fresh seeds and cuts, one is picked, scored on the test rows, and trained once
+more, to be handed over.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from optuna.trial import FrozenTrial
+
+from ..data import Cut, Dataset
+from ..network.config import Config, DataFacts, MLPConfig, ModuleConfig
+from ..results.winner import Arm, Confirmation, Refit, choose
+from ..running.progress import Observer
+from ..running.repeats import Repeats, seeds
+from ..storage import StudyStore
+from ..study import StudySpec
+from ..training import solo
+from ..workers import rounded
+from .halving import Halving
+from .last_training import LastTraining
+
+
+class Confirmer:
+    """Confirms one study.
+
+    Args:
+        spec: the study file.
+        metric: that it optimizes.
+        store: of the study, owned.
+        repeats: of the study.
+        presets: that are trained beside them, by name.
+        allowed: whether the study file allows each of them; others are compared and cannot win.
+        confirmed: makes the config that a trial's parameters mean in a confirmation.
+        handed_over: makes the config of an arm's training to the end; None epochs are all of them.
+        folds: cuts that each trial was validated on.
+        dataset: with the test part; None where a LightningDataModule of the user's brings it.
+        facts: sizes of the data, if they are known.
+        training: how modules of the user's are trained, if they are.
+        observer: is told what happens.
+    """
+
+    def __init__(
+        self,
+        spec: StudySpec,
+        metric: str,
+        store: StudyStore,
+        repeats: Repeats,
+        presets: Mapping[str, Config],
+        allowed: Mapping[str, bool],
+        confirmed: Callable[[FrozenTrial], Config],
+        handed_over: Callable[[Arm, int | None], Config],
+        folds: int,
+        dataset: Dataset | None,
+        facts: DataFacts | None,
+        training: solo.ModuleTraining | None,
+        observer: Observer,
+    ) -> None:
+        self._store, self._repeats, self._observer = store, repeats, observer
+        self._metric, self._direction = metric, spec.direction(metric)
+        self._seeds = seeds(spec.study.seed, "confirm", spec.confirm.seeds)
+        self._select = spec.confirm.select
+        self._last: LastTraining | None = None
+        if spec.confirm.refit and dataset is not None:
+            self._last = LastTraining(repeats, store.trials, handed_over, dataset, facts)
+        self._halving = Halving(
+            spec.confirm,
+            metric,
+            self._direction,
+            self._seeds,
+            store.trials,
+            presets,
+            allowed,
+            confirmed,
+            repeats,
+            self._last,
+            facts,
+            observer,
+        )
+        self._network: bytes | None = None
+        self._folds, self._dataset, self._training = folds, dataset, training
+
+    def needs(self, seconds: float, pace: float | None) -> float:
+        """Returns the seconds that a confirmation of what was found so far needs.
+
+        Args:
+            seconds: that it may take; the least that is worth it takes what it takes.
+            pace: seconds that a unit of work took in the search, if that is known.
+        """
+        return self._halving.needs(seconds, pace)
+
+    def run(self, seconds: float | None = None, pace: float | None = None) -> Confirmation | None:
+        """Confirms the best configs as far as there is time; what ended before is not run again.
+
+        Args:
+            seconds: that there are, if they are limited.
+            pace: seconds that a unit of work took in the search, if that is known.
+
+        Returns:
+            None if no trial is complete, if no config was trained over two seeds in time, or if
+            all their trainings failed.
+
+        Raises:
+            InterruptedStudyError: a signal came; what ended is kept.
+            StoreLostError: the store or the disk is gone.
+        """
+        began = time.monotonic()
+        if self._store.best() is None:
+            return None
+        end = math.inf if seconds is None else began + seconds
+        arms = self._halving.run(end, pace)
+        confirmation = self._compared(arms, time.monotonic() - began)
+        if confirmation is None:
+            return None
+        before = self._as_before(confirmation)
+        if before is not None and (before.refit is not None or not self._refits(before)):
+            return before
+        if before is None:
+            confirmation = self._tested(confirmation)
+            self._store.keep_confirmation(confirmation)  # a cut of what follows loses nothing
+        else:
+            confirmation = before
+        refitted = self._refitted(confirmation, pace, end, opens_test=before is not None)
+        if refitted is not confirmation:
+            self._store.keep_confirmation(refitted)
+        return refitted
+
+    def _compared(self, arms: Sequence[Arm], seconds: float) -> Confirmation | None:
+        """Picks the winner, if there is one."""
+        overlap, searched = self._overlap, self._searched
+        winner = choose(arms, self._direction, self._select, overlap=overlap, searched=searched)
+        best = self._store.best()
+        if winner is None or best is None:
+            return None
+        ranked = sorted(arms, key=lambda arm: (-len(arm.scores), self._halving.rank(arm)))
+        return Confirmation(
+            metric=self._metric,
+            direction=self._direction,
+            seeds=self._seeds[: len(winner.scores)],
+            arms=tuple(ranked),
+            winner=winner.name,
+            search_best=best.number,
+            seconds=seconds,
+            select=self._select,
+        )
+
+    @property
+    def _overlap(self) -> float:
+        """Validation rows over training rows of each cut, as far as that is known."""
+        if self._dataset is None:
+            return 0.0
+        return len(self._dataset.validation) / len(self._dataset.train)
+
+    @property
+    def _searched(self) -> float:
+        """Share of the rows that trials were validated on, as far as that is known."""
+        if self._dataset is None:
+            return 1.0
+        n, n_train = len(self._dataset.validation), len(self._dataset.train)
+        return min(1.0, self._folds * n / (n + n_train))
+
+    def network(self, confirmation: Confirmation, seed: int) -> bytes:
+        """Returns the checkpoint of the winner for a seed; it is trained again if it is gone.
+
+        It is the one that was trained on all rows but the test rows, if there is one.
+
+        Raises:
+            InterruptedStudyError: a signal came meanwhile.
+            StoreLostError: the disk is full or gone.
+        """
+        config = confirmation.winning.config
+        if confirmation.refit is not None:
+            kept, self._network = self._network, None
+            whole = kept or self._repeats.whole(confirmation.refit.config, seed)
+            assert whole is not None, "it was trained before"
+            return whole
+        self._repeats.run([(config, seed)], networks="need", observer=self._observer)
+        return self._repeats.network(config, seed)
+
+    # The test part
+
+    def _as_before(self, confirmation: Confirmation) -> Confirmation | None:
+        """Returns the stored confirmation if this one says the same but for tests and time.
+
+        Or less: with less time left, it may have been planned over fewer seeds than are known.
+        """
+        stored = self._store.confirmation
+        if stored is None or stored.search_best != confirmation.search_best:
+            return None
+        if len(stored.seeds) > len(confirmation.seeds):
+            return stored
+        untested = tuple(arm.model_copy(update={"tests": ()}) for arm in stored.arms)
+        is_same = (stored.seeds, untested) == (confirmation.seeds, confirmation.arms)
+        return stored if is_same and stored.winner == confirmation.winner else None
+
+    def _tested(self, confirmation: Confirmation) -> Confirmation:
+        """Scores winner and presets on the test rows."""
+        if not solo.has_test(confirmation.winning.config):
+            return confirmation
+        name = self._metric.replace("val", "test", 1)
+        arms = {arm.name: arm for arm in (confirmation.winning, *confirmation.presets)}
+        wanted = [arm for arm in arms.values() if arm.scores]
+        tests = self._tests_before(wanted)
+        openings = self._store.test_openings
+        unknown = [arm for arm in wanted if arm.name not in tests]
+        if unknown:
+            pairs = [(arm.config, seed) for arm in unknown for seed in self._seeds_of(arm)]
+            self._repeats.run(pairs, networks="need", observer=self._observer)
+            openings = self._store.open_test()
+        for arm in unknown:
+            scores = [self._test(arm.config, seed).get(name) for seed in self._seeds_of(arm)]
+            tests[arm.name] = tuple(score for score in scores if score is not None)
+        if not all(tests[arm.name] for arm in wanted):
+            name, tests = "", {}  # the module logs none of this name
+        tested = tuple(
+            arm.model_copy(update={"tests": tests[arm.name]}) if arm.name in tests else arm
+            for arm in confirmation.arms
+        )
+        update = {"arms": tested, "test_metric": name, "test_openings": openings}
+        return confirmation.model_copy(update=update)
+
+    def _seeds_of(self, arm: Arm) -> tuple[int, ...]:
+        return self._seeds[: len(arm.scores)]
+
+    def _tests_before(self, wanted: Sequence[Arm]) -> dict[str, tuple[float, ...]]:
+        """Returns what is known of the test rows over the same seeds, by name."""
+        stored = self._store.confirmation
+        if stored is None or stored.seeds != self._seeds[: len(stored.seeds)]:
+            return {}
+        known = {arm.config.to_json(): arm.tests for arm in stored.arms}
+        return {
+            arm.name: known[arm.config.to_json()]
+            for arm in wanted
+            if len(known.get(arm.config.to_json(), ())) == len(arm.scores)
+        }
+
+    # The network that is handed over
+
+    def _refits(self, confirmation: Confirmation) -> bool:
+        """Whether the winner is to be trained on all rows: those of a source, which are known."""
+        return self._last is not None and isinstance(confirmation.winning.config, MLPConfig)
+
+    def _refitted(
+        self, confirmation: Confirmation, pace: float | None, end: float, *, opens_test: bool
+    ) -> Confirmation:
+        """Trains the winner on all rows but the test rows, as long as there is time for it.
+
+        Args:
+            confirmation: that it won.
+            pace: seconds that a unit of work took in the search, if that is known.
+            end: of the time, on the clock of `time.monotonic`.
+            opens_test: its score on the test rows is an opening of its own, in a later call than
+                those of the other networks.
+        """
+        if self._last is None or not self._refits(confirmation):
+            return confirmation
+        seed = self._seeds[0]
+        trained = self._last.train(confirmation.winning, seed, pace, end, self._observer)
+        if trained is None:
+            return confirmation
+        config, self._network = trained
+        test = None
+        if confirmation.test_metric:
+            assert self._dataset is not None
+            if opens_test:
+                openings = self._store.open_test()
+                confirmation = confirmation.model_copy(update={"test_openings": openings})
+            tests = rounded(solo.test_mlp(self._network, self._dataset))
+            test = tests.get(confirmation.test_metric)
+        refit = Refit(config=config, seed=seed, test=test)
+        return confirmation.model_copy(update={"refit": refit})
+
+    def _test(self, config: Config, seed: int) -> Mapping[str, float]:
+        """Scores one network on the test rows."""
+        checkpoint = self._repeats.network(config, seed)
+        if isinstance(config, MLPConfig):
+            assert self._dataset is not None
+            return rounded(solo.test_mlp(checkpoint, self._dataset))
+        assert isinstance(config, ModuleConfig) and self._training is not None
+        dataset = None if self._dataset is None else self._dataset.cut_anew(Cut(seed))
+        return rounded(solo.test_module(checkpoint, config, dataset, self._training, seed=seed))

@@ -1,0 +1,357 @@
+"""Trains the candidates of a confirmation: many at first over few cuts, the better half over more.
+
+That is successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943). What it costs is known
+before, since the search has timed such networks; candidates are compared over the cuts that they
+share.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+
+from optuna.trial import FrozenTrial
+
+from ..network.config import Config, DataFacts
+from ..results.winner import Arm, Direction
+from ..running.progress import Observer
+from ..running.repeats import Repeats
+from ..study import ConfirmSection
+from .entrants import costs, entrants
+from .last_training import LastTraining
+from .rounds import (
+    ENOUGH,
+    FASTEST,
+    LAST_CONFIGS,
+    PLANNED,
+    TELLING,
+    Plan,
+    Round,
+    fitting,
+    kept,
+    last,
+    least,
+)
+
+#: Arms, presets among them, that the last rounds compare at least.
+_LEAST_LEFT = 2
+#: Share of what it may take that is kept for it in any case: of the smallest networks most of the
+#: time goes into what surrounds a training, which their arithmetic does not tell.
+_LEAST = 0.2
+
+
+class Halving:
+    """Trains the candidates of one study.
+
+    Args:
+        spec: how many configs of the search, over how many seeds.
+        metric: that they are scored by.
+        direction: which way it is better.
+        seeds: of the trainings; each has validation rows of its own.
+        trials: returns those of the study.
+        presets: that are candidates beside them, by name.
+        allowed: whether the study file allows each of them; others are compared and cannot win.
+        confirmed: makes the config that a trial's parameters mean in a confirmation.
+        repeats: of the study, which trains them.
+        last: the training that time is kept for, if there is one.
+        facts: sizes of the data, if they are known.
+        observer: is told what happens.
+    """
+
+    def __init__(
+        self,
+        spec: ConfirmSection,
+        metric: str,
+        direction: Direction,
+        seeds: Sequence[int],
+        trials: Callable[[], Sequence[FrozenTrial]],
+        presets: Mapping[str, Config],
+        allowed: Mapping[str, bool],
+        confirmed: Callable[[FrozenTrial], Config],
+        repeats: Repeats,
+        last: LastTraining | None,
+        facts: DataFacts | None,
+        observer: Observer,
+    ) -> None:
+        self._n_configs, self._n_seeds, self._seeds = spec.configs, spec.seeds, seeds
+        self._metric, self._direction = metric, direction
+        self._sign = 1 if direction == "maximize" else -1
+        self._trials, self._presets, self._allowed = trials, presets, allowed
+        self._config_of, self._repeats, self._last = confirmed, repeats, last
+        self._facts, self._observer = facts, observer
+
+    def needs(self, seconds: float, pace: float | None) -> float:
+        """Returns the seconds that a confirmation of what was found so far needs.
+
+        Args:
+            seconds: that it may take; the least that is worth it takes what it takes.
+            pace: seconds that a unit of work took in the search, if that is known.
+        """
+        found, presets = self._entrants()
+        if not found and all(arm.trial is None for arm in presets):
+            return 0.0
+        configs = self._rows(found, pace)
+        others = self._rows(self.likeliest_first(presets), pace)
+        endings = self._endings(found, presets, pace, seconds)
+        wanted, ending = fitting(configs, others, self._n_seeds, seconds, endings)
+        needed = max(wanted.seconds, least(configs, others))
+        return max(needed / PLANNED + ending, _LEAST * seconds)
+
+    def run(self, end: float, pace: float | None) -> list[Arm]:
+        """Trains what there is time for, beside the last training; what ended is not run again.
+
+        Args:
+            end: of the time, on the clock of `time.monotonic`.
+            pace: seconds that a unit of work took in the search, if that is known.
+
+        Returns:
+            The arms that were trained over two cuts or more, with their scores.
+
+        Raises:
+            InterruptedStudyError: a signal came; what ended is kept.
+        """
+        found, presets = self._entrants()
+        seconds = end - time.monotonic()
+        configs, others = self._rows(found, pace), self._rows(presets, pace)
+        wanted, enough = self._endings(found, presets, pace, seconds)
+        ending = kept(wanted, least(configs, others), seconds)
+        return self._train(found, presets, pace, end, seconds, (ending, min(ending, enough)))
+
+    def _entrants(self) -> tuple[list[Arm], list[Arm]]:
+        return entrants(
+            self._trials(),
+            self._direction,
+            self._n_configs,
+            self._presets,
+            self._allowed,
+            self._config_of,
+        )
+
+    def _endings(
+        self, found: list[Arm], presets: list[Arm], pace: float | None, seconds: float
+    ) -> tuple[float, float]:
+        """Returns the seconds that the last training wants of those that there are, and the least.
+
+        Before anything is confirmed it is taken to be of the best of the search or the likeliest
+        preset. Another one that wins is trained for as long as there is time.
+        """
+        trainings = self._trainings([*found[:1], *self.likeliest_first(presets)[:1]], pace)
+        return last(trainings, seconds), last(trainings, seconds, ENOUGH)
+
+    def _trainings(self, arms: Sequence[Arm], pace: float | None) -> list[tuple[float, float]]:
+        return [] if self._last is None else self._last.trainings(arms, pace)
+
+    def _rows(
+        self, arms: Sequence[Arm], pace: float | None, slower: float = 1.0
+    ) -> list[list[float]]:
+        """Returns the seconds of each arm over each seed, 0 of what has ended.
+
+        Args:
+            arms: that are trained.
+            pace: seconds that a unit of work took in the search, if that is known.
+            slower: how much longer they take here.
+        """
+        trials, places = self._trials(), self._repeats.places
+        each = costs(arms, trials, places, pace, self._facts)
+        return [
+            [0.0 if self._repeats.find(arm.config, seed) else slower * cost for seed in self._seeds]
+            for arm, cost in zip(arms, each, strict=True)
+        ]
+
+    def _train(
+        self,
+        found: list[Arm],
+        presets: list[Arm],
+        pace: float | None,
+        end: float,
+        seconds: float,
+        endings: tuple[float, float],
+    ) -> list[Arm]:
+        """Trains what there is time for, round by round; returns the arms with their scores.
+
+        After the first seed it is known what a training really takes, and planned again; what the
+        rounds leave of the time goes into more cuts of those that lasted. What cannot end in time
+        is not begun.
+
+        Args:
+            found: configs of the search.
+            presets: beside them.
+            pace: seconds that a unit of work took in the search, if that is known.
+            end: of the time, on the clock of `time.monotonic`.
+            seconds: that there are in all.
+            endings: of which so many are kept for the last training; as `fitting` takes them.
+        """
+
+        def planned(slower: float) -> tuple[Plan, list[Arm], float]:
+            others = self.likeliest_first(presets)
+            configs, beside = (self._rows(each, pace, slower) for each in (found, others))
+            left = end - time.monotonic()
+            fits, ending = fitting(configs, beside, self._n_seeds, left, endings)
+            return fits, [*found[: fits.n_configs], *others[: fits.n_presets]], end - ending
+
+        first, arms, until = planned(1.0)
+        if first.seconds > 0:
+            if FASTEST * first.seconds > until - time.monotonic():
+                return []
+            self._announce(first, len(found))
+        expected = sum(row[0] for row in self._rows(arms, pace))
+        begun = time.monotonic()
+        self._run(arms, self._seeds[:1], pace, until)
+        slower = (time.monotonic() - begun) / expected if expected > 0 else 1.0
+        slower = max(FASTEST, slower)
+        second, live, until = planned(slower)
+        if second.n_configs > first.n_configs:
+            self._announce(second, len(found))
+        done: dict[str, Arm] = {}
+        steps = deque(second.rounds)
+        while steps:
+            step = steps.popleft()
+            live = self._best(live, step.n_configs, keep_presets=second.presets_stay or not done)
+            in_time = self._run(live, self._seeds[: step.n_cuts], pace, until)
+            live = [self._scored(arm, step.n_cuts) for arm in live]
+            live = self._alike(live)
+            done |= {arm.name: arm for arm in live}
+            if not in_time:
+                break
+            if not steps:
+                more, until = self._one_more(live, step, second, pace, slower, end, seconds)
+                steps.extend(more)
+        return list(done.values())
+
+    def _one_more(
+        self,
+        live: list[Arm],
+        step: Round,
+        planned: Plan,
+        pace: float | None,
+        slower: float,
+        end: float,
+        in_all: float,
+    ) -> tuple[list[Round], float]:
+        """Returns a round over one more cut, if there is time for it, and when that has to end.
+
+        It is for all that last, or for the best three. Who may win is known better by now, and so
+        what the last training takes.
+
+        Args:
+            live: arms that last, with their scores.
+            step: that ended.
+            planned: what it was planned by.
+            pace: seconds that a unit of work took in the search, if that is known.
+            slower: how much longer trainings take here.
+            end: of the time, on the clock of `time.monotonic`.
+            in_all: seconds that there were; the last training has its share of all of them.
+        """
+        if step.n_cuts < self._n_seeds:
+            for n in (step.n_configs, min(step.n_configs, LAST_CONFIGS)):
+                going = self._best(live, n, keep_presets=planned.presets_stay)
+                seconds = sum(row[step.n_cuts] for row in self._rows(going, pace, slower))
+                share = ENOUGH if step.n_cuts + 1 == TELLING else 1.0
+                ending = slower * last(self._trainings(going, pace), in_all / slower, share)
+                if seconds <= PLANNED * (end - time.monotonic() - ending):
+                    return [Round(n, step.n_cuts + 1)], end - ending
+        return [], end
+
+    def likeliest_first(self, presets: list[Arm]) -> list[Arm]:
+        """Orders presets by how likely they go on, as far as that is known.
+
+        Those that can win come first; each by the first seed, or else by the search.
+        """
+
+        def expected(arm: Arm) -> tuple[bool, float]:
+            repeat = self._repeats.find(arm.config, self._seeds[0])
+            score = arm.search if repeat is None else repeat.metrics.get(self._metric)
+            return arm.is_allowed, -math.inf if score is None else self._sign * score
+
+        return sorted(presets, key=expected, reverse=True)
+
+    def _best(self, arms: list[Arm], n: int, *, keep_presets: bool) -> list[Arm]:
+        """Returns the best arms: n of the search and all presets, or the best n that can win.
+
+        The best preset that can win always goes on: what a search has found is told beside what
+        would have taken none.
+        """
+        ranked = sorted(arms, key=self.rank)
+        alive = [arm for arm in ranked if not arm.reason]
+        presets = [arm for arm in alive if arm.is_preset]
+        if keep_presets:
+            found = [arm for arm in alive if not arm.is_preset]
+            return [*found[:n], *presets]
+        best = [arm for arm in alive if arm.is_allowed][: max(n, _LEAST_LEFT)]
+        allowed = [arm for arm in presets if arm.is_allowed]
+        return best if any(arm.is_preset for arm in best) else [*best, *allowed[:1]]
+
+    def rank(self, arm: Arm) -> float:
+        """Returns what arms are sorted by, the best mean first and what failed last."""
+        if arm.reason:
+            return math.inf
+        return -self._sign * fmean(arm.scores) if arm.scores else 0.0
+
+    def _alike(self, arms: list[Arm]) -> list[Arm]:
+        """Cuts the scores of arms to the seeds that all of them have, two at least."""
+        known = [len(arm.scores) for arm in arms if len(arm.scores) >= 2]
+        n = min(known, default=0)
+        return [
+            arm.model_copy(update={"scores": arm.scores[:n]})
+            for arm in arms
+            if len(arm.scores) >= 2 or arm.reason
+        ]
+
+    def _run(
+        self, arms: Sequence[Arm], chosen: Sequence[int], pace: float | None, end: float
+    ) -> bool:
+        """Trains arms over seeds; returns whether all ended in time.
+
+        Those that take longest begin, so that none is left to train alone while the others wait.
+        """
+        rows = zip(self._rows(arms, pace), arms, strict=True)
+        longest_first = [arm for _, arm in sorted(rows, key=lambda row: -max(row[0]))]
+        return self._repeats.run(
+            [(arm.config, seed) for seed in chosen for arm in longest_first],
+            networks="keep",
+            end=None if math.isinf(end) else end,
+            observer=self._observer,
+        )
+
+    def _announce(self, planned: Plan, n_found: int) -> None:
+        """Tells the plan, and by how much it is less than what was asked for."""
+        n, n_presets, n_seeds = planned.n_configs, planned.n_presets, planned.n_seeds
+        parts = []
+        if n:
+            parts.append(f"{_of(n, n_found)} config{'' if n_found == 1 else 's'} of the search")
+        if n_presets:
+            parts.append(f"{n_presets} preset{'' if n_presets == 1 else 's'}")
+        self._observer.begin(
+            f"confirming {' and '.join(parts)} over {_of(n_seeds, self._n_seeds)} seeds, "
+            f"about {max(1, round(planned.seconds))} s"
+        )
+
+    def _scored(self, arm: Arm, n_cuts: int) -> Arm:
+        """Gives an arm its scores over the first seeds, or the reason why it has none."""
+        repeats = []
+        for seed in self._seeds[:n_cuts]:
+            repeat = self._repeats.find(arm.config, seed)
+            if repeat is None:
+                break
+            repeats.append(repeat)
+        n_parameters = max((repeat.n_parameters for repeat in repeats), default=0)
+        failed = [repeat for repeat in repeats if repeat.reason]
+        scores = () if failed else tuple(repeat.metrics[self._metric] for repeat in repeats)
+        update = {
+            "n_parameters": n_parameters,
+            "scores": scores,
+            "reason": failed[0].reason if failed else "",
+        }
+        return arm.model_copy(update=update)
+
+
+def _of(n: int, all_of_them: int) -> str:
+    """Writes a number, and of how many.
+
+    >>> _of(2, 2), _of(2, 3)
+    ('2', '2 of 3')
+    """
+    return str(n) if n == all_of_them else f"{n} of {all_of_them}"

@@ -1,0 +1,116 @@
+"""The training of the network that is handed over: on all rows but the test rows, to the end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+from optuna.trial import FrozenTrial
+
+from ..data import Dataset
+from ..errors import WorkerLostError
+from ..network.config import Config, DataFacts, MLPConfig
+from ..results.winner import Arm
+from ..running.progress import Observer
+from ..running.repeats import Repeats
+from ..training.fleet import busy_with
+from .entrants import costs, sharing
+from .rounds import FASTEST, PLANNED
+
+#: Seconds for which it is timed beforehand, if it cannot be as long as it might.
+_TIMED = 0.5
+#: Share of what is left that this may take.
+_TIMED_SHARE = 0.15
+
+
+class LastTraining:
+    """Trains the winner once more, for as many epochs as there is time for.
+
+    Args:
+        repeats: of the study, whose workers train it.
+        trials: returns those of the study, at least one of which is complete when it is asked.
+        handed_over: makes the config of an arm's training to the end; None epochs are all of them.
+        dataset: of the study.
+        facts: sizes of the data.
+    """
+
+    def __init__(
+        self,
+        repeats: Repeats,
+        trials: Callable[[], Sequence[FrozenTrial]],
+        handed_over: Callable[[Arm, int | None], Config],
+        dataset: Dataset,
+        facts: DataFacts | None,
+    ) -> None:
+        self._repeats, self._trials, self._handed_over = repeats, trials, handed_over
+        self._facts = facts
+        # Rows of it over those of another training.
+        self._more = 1 + len(dataset.validation) / len(dataset.train)
+
+    def trainings(self, arms: Sequence[Arm], pace: float | None) -> list[tuple[float, float]]:
+        """Estimates the seconds of a training as long as its others, and of one to the end.
+
+        Args:
+            arms: that may win, each of which has its pair; those that may not are left out.
+            pace: seconds that a unit of work took in the search, if that is known.
+        """
+        winners = [arm for arm in arms if arm.is_allowed and isinstance(arm.config, MLPConfig)]
+        return [
+            (arm.config.epochs * epoch, self._handed_over(arm, None).epochs * epoch)
+            for arm, epoch in zip(winners, self._epochs(winners, pace), strict=True)
+        ]
+
+    def train(
+        self, arm: Arm, seed: int, pace: float | None, end: float, observer: Observer
+    ) -> tuple[Config, bytes] | None:
+        """Trains an arm; returns its config and the checkpoint.
+
+        None if it failed, or did not end in time.
+
+        Args:
+            arm: the winner.
+            seed: of the initial weights and the shuffles.
+            pace: seconds that a unit of work took in the search, if that is known.
+            end: of the time, on the clock of `time.monotonic`.
+            observer: is told that it begins.
+
+        Raises:
+            InterruptedStudyError: a signal came meanwhile.
+        """
+        config, left = self._handed_over(arm, None), end - time.monotonic()
+        if left <= 0:
+            return None
+        observer.begin("training the winner on all rows but the test rows")
+        (epoch,) = self._epochs([arm], pace)
+        if config.epochs * epoch > PLANNED * left:
+            epoch = self._timed(config, seed, epoch, left)
+            epochs = int(PLANNED * (end - time.monotonic()) / epoch)
+            epochs = min(config.epochs, max(arm.config.epochs, epochs))
+            config = self._handed_over(arm, epochs)
+        network = self._repeats.whole(config, seed, end=None if math.isinf(end) else end)
+        return None if network is None else (config, network)
+
+    def _epochs(self, arms: Sequence[Arm], pace: float | None) -> list[float]:
+        """Estimates how long an epoch of each arm takes, on all rows and alone."""
+        places, trials = self._repeats.places, self._trials()
+        each = costs(arms, trials, places, pace, self._facts)
+        # One alone is as fast as several; but no more than shared the machine when it was timed.
+        alone = self._more * min(places, busy_with(), sharing(trials, pace, self._facts))
+        return [alone * cost / arm.config.epochs for arm, cost in zip(arms, each, strict=True)]
+
+    def _timed(self, config: Config, seed: int, estimate: float, left: float) -> float:
+        """Returns how long an epoch takes: it is tried, unless that takes too much of what is left.
+
+        Alone it takes 0.65 to 1 of what the search has timed of busy workers, and less where cores
+        share its steps.
+        """
+        assert isinstance(config, MLPConfig)
+        epochs = 1 + math.ceil(_TIMED / estimate)
+        if epochs * estimate > _TIMED_SHARE * left:
+            return estimate
+        try:
+            seconds = self._repeats.epoch_seconds(config, [seed], epochs=epochs, is_alone=True)
+        except WorkerLostError:
+            return estimate
+        return max(FASTEST * estimate, self._more * seconds)

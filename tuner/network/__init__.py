@@ -1,0 +1,1 @@
+"""What a network is made from, and what that means in torch."""

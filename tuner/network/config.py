@@ -1,0 +1,230 @@
+"""What a network is made from: `MLPConfig`, or `ModuleConfig` for a class of the user's.
+
+`DataFacts` are the sizes that an MLP is made for.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from ..system.imports import class_named
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningDataModule, LightningModule
+
+    from .model import MLP
+
+Scalar = bool | int | float | str
+Task = Literal["classification", "regression"]
+Activation = Literal["relu", "gelu", "silu", "mish", "selu", "tanh", "sigmoid"]
+Precision = Literal["32-true", "bf16-mixed"]
+Optimizer = Literal["adamw", "sgd"]
+Schedule = Literal[
+    "constant", "lambda", "step", "multistep", "exponential", "plateau", "cosine", "onecycle"
+]
+
+
+def decay_ratio(per_epoch: float, epochs: int) -> float:
+    """Returns final over initial rate after so many epochs of `rate * per_epoch ** epoch`.
+
+    Never 0, which so many epochs can round it to: a `final_ratio` is greater.
+    """
+    return max(float(per_epoch**epochs), sys.float_info.min)
+
+
+class DataFacts(BaseModel):
+    """The sizes of a data set that the rules of thumb speak of.
+
+    Attributes:
+        n_inputs: features of one row, at least 1.
+        n_outputs: classes, or targets of a regression, at least 1.
+        n_rows: rows that a network trains on (validation and test rows left out).
+        task: what is learned.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_inputs: Annotated[int, Field(ge=1)]
+    n_outputs: Annotated[int, Field(ge=1)]
+    n_rows: Annotated[int, Field(ge=1)]
+    task: Task = "classification"
+
+
+class MLPConfig(BaseModel):
+    """All that a multi-layer perceptron needs besides `DataFacts`; frozen and validated.
+
+    Attributes:
+        depth: hidden layers, 0 to 8; 0 is a linear model.
+        width: units of each hidden layer.
+        activation: after each hidden layer (and its batch normalization).
+        batch_normalization: between each hidden linear layer and its activation; such a
+            linear layer has no bias (S4).
+        normalization_batch_size: samples that share a mean and a variance while training
+            (ghost batch normalization, S10); None, or a number from the batch size up, is
+            the whole batch.
+        dropout: probability in [0, 1), after the activation of every hidden layer.
+        label_smoothing: share in [0, 1) of each target spread over all classes;
+            classification only.
+        optimizer: AdamW, or SGD with momentum.
+        learning_rate: of this batch size, before the schedule; greater than 0.
+        momentum: of SGD, in [0, 1).
+        weight_decay: of the weight matrices; biases and normalization are left out.
+        gradient_clipping: largest norm of the gradient, or None.
+        batch_size: rows of one optimizer step.
+        epochs: passes over the training rows; the horizon of the schedule.
+        schedule: how the learning rate goes over the epochs, see `tuner.schedules`.
+        final_ratio: final over initial learning rate, in (0, 1]; the same meaning for
+            every schedule.
+        warmup: share of the training in [0, 0.5] over which the rate climbs first. For
+            onecycle it is OneCycleLR's `pct_start`, with torch's own 0.3 for 0. Plateau
+            allows none (torch's SequentialLR rejects it).
+        drops: number of drops of step and multistep.
+        patience: bad epochs that plateau waits for, as a share of all epochs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    depth: Annotated[int, Field(ge=0, le=8)] = 2
+    width: Annotated[int, Field(ge=1)] = 256
+    activation: Activation = "relu"
+    batch_normalization: bool = True
+    normalization_batch_size: Annotated[int, Field(ge=2)] | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    optimizer: Optimizer = "adamw"
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    gradient_clipping: Annotated[float, Field(gt=0)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    epochs: Annotated[int, Field(ge=1)] = 10
+    schedule: Schedule = "cosine"
+    final_ratio: Annotated[float, Field(gt=0, le=1)] = 0.01
+    warmup: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    drops: Annotated[int, Field(ge=1)] = 3
+    patience: Annotated[float, Field(gt=0, le=1)] = 0.2
+
+    @model_validator(mode="after")
+    def _plateau_has_no_warmup(self) -> Self:
+        if self.schedule == "plateau" and self.warmup > 0:
+            raise ValueError("warmup must be 0 with the plateau schedule")
+        return self
+
+    def to_json(self) -> str:
+        """Returns this config as a JSON object."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Returns the config that `to_json` wrote.
+
+        Raises:
+            pydantic.ValidationError: the text is no valid config.
+        """
+        return cls.model_validate_json(text)
+
+    def flat(self) -> dict[str, Scalar | None]:
+        """Returns each value by its name."""
+        return self.model_dump()
+
+    def n_parameters(self, n_inputs: int, n_outputs: int) -> int:
+        """Counts the trainable numbers of `build(n_inputs, n_outputs)`."""
+        total, fan_in = 0, n_inputs
+        for _ in range(self.depth):
+            total += fan_in * self.width
+            total += 2 * self.width if self.batch_normalization else self.width
+            fan_in = self.width
+        return total + fan_in * n_outputs + n_outputs
+
+    def build(self, n_inputs: int, n_outputs: int, task: Task = "classification") -> MLP:
+        """Makes the network, a `LightningModule` that a plain `lightning.Trainer` trains.
+
+        Args:
+            n_inputs: features of one row.
+            n_outputs: classes, or targets of a regression.
+            task: decides the loss and the metrics.
+
+        Raises:
+            ValueError: label smoothing in a regression.
+        """
+        from .model import MLP
+
+        return MLP(self, n_inputs=n_inputs, n_outputs=n_outputs, task=task)
+
+
+class ModuleConfig(BaseModel):
+    """All that a LightningModule of the user's, and its data, are made with; frozen.
+
+    Attributes:
+        module: the class, as `package.module:Class`.
+        values: arguments of its constructor.
+        data_module: the LightningDataModule class; None where the rows are those of a source.
+        data_values: arguments of its constructor; of the rows of a source, `batch_size`.
+        epochs: passes over the training rows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    module: str
+    values: Mapping[str, Scalar] = {}
+    data_module: str | None = None
+    data_values: Mapping[str, Scalar] = {}
+    epochs: Annotated[int, Field(ge=1)] = 10
+
+    def to_json(self) -> str:
+        """Returns this config as a JSON object."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Returns the config that `to_json` wrote.
+
+        Raises:
+            pydantic.ValidationError: the text is no valid config.
+        """
+        return cls.model_validate_json(text)
+
+    def flat(self) -> dict[str, Scalar | None]:
+        """Returns each argument by its name, those of the module before those of the data."""
+        return {**self.values, **self.data_values, **self.values}
+
+    def build(self) -> LightningModule:
+        """Imports the class, which runs its file, and makes the network.
+
+        Raises:
+            InputError: the class cannot be imported.
+            Exception: whatever its constructor raises.
+        """
+        made: LightningModule = class_named(self.module)(**self.values)
+        return made
+
+    def build_data(self) -> LightningDataModule:
+        """Imports the class of the data, which runs its file, and makes them.
+
+        Raises:
+            ValueError: the rows are those of a source.
+            InputError: the class cannot be imported.
+            Exception: whatever its constructor raises.
+        """
+        if self.data_module is None:
+            raise ValueError("the rows are those of a source, which tuner.data.load reads")
+        made: LightningDataModule = class_named(self.data_module)(**self.data_values)
+        return made
+
+
+Config = MLPConfig | ModuleConfig
+
+_ANY_CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
+
+
+def config_from_json(text: str) -> Config:
+    """Returns the config of either kind that `to_json` wrote; a `module` tells them apart.
+
+    Raises:
+        pydantic.ValidationError: the text is no valid config.
+    """
+    return _ANY_CONFIG.validate_json(text)

@@ -1,0 +1,109 @@
+"""How a config is scored: the epochs and cuts of a trial, and the epochs of what comes after it.
+
+What a study file leaves out follows from the rows, and from the budget, too: where it holds only a
+few full trainings the search learns more from shorter ones. The best are then confirmed by longer
+ones, and the winner is trained to the end.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .. import heuristics
+from ..network.config import DataFacts, MLPConfig
+from ..study import ModuleStudySpec, StudySpec
+
+#: Full trials that a search holds at least, and trainings that its confirmation holds, if epochs
+#: can be saved for it.
+_TRIALS, _CONFIRMED = 15, 15
+#: Epochs that are not saved.
+_LEAST_EPOCHS = 3
+#: Shares of the time that are planned for the search, for the confirmation, and for the training of
+#: what is handed over. Where that takes its share, fewer than `_CONFIRMED` are confirmed: what new
+#: rows are scored by is the network that is handed over.
+_SEARCH, _CONFIRMATION, _LAST = 0.5, 0.3, 0.3
+
+
+class Evaluation(BaseModel):
+    """How each config of a study is scored; kept with the study, so that all are scored alike.
+
+    Attributes:
+        epochs: of a trial.
+        folds: cuts that a trial is trained over, side by side; its score is the mean. 1 takes the
+            parts of the data as they are.
+        confirm_epochs: of the trainings of the confirmation; at least those of a trial.
+        final_epochs: of the training of the winner that is handed over; at least as many again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: Annotated[int, Field(ge=1)]
+    folds: Annotated[int, Field(ge=1)]
+    confirm_epochs: Annotated[int, Field(ge=1)]
+    final_epochs: Annotated[int, Field(ge=1)]
+
+    def __str__(self) -> str:
+        said = f"{self.epochs} epoch{'s' if self.epochs > 1 else ''}"
+        if self.folds > 1:
+            said += f", the mean over {self.folds} cuts"
+        if self.final_epochs > self.epochs:
+            said += (
+                f"; confirmed by {self.confirm_epochs}, trained to the end by {self.final_epochs}"
+            )
+        return said
+
+
+def full_evaluation(spec: StudySpec, facts: DataFacts | None) -> Evaluation:
+    """Returns how a trial is scored where time is no matter.
+
+    Args:
+        spec: the study file, whose word counts.
+        facts: sizes of the data, if they are known.
+    """
+    folds, epochs = spec.data.folds, spec.objective.epochs
+    if facts is None or isinstance(spec, ModuleStudySpec):
+        assert epochs is not None
+        return _alike(epochs, folds or 1)
+    folds = folds or heuristics.full_folds(facts.n_rows)
+    return _alike(epochs or heuristics.full_epochs(facts.n_rows), folds)
+
+
+def _alike(epochs: int, folds: int) -> Evaluation:
+    return Evaluation(epochs=epochs, folds=folds, confirm_epochs=epochs, final_epochs=epochs)
+
+
+def affordable(
+    full: Evaluation,
+    config: MLPConfig,
+    facts: DataFacts,
+    *,
+    pace: float,
+    seconds: float,
+    trials: int | None,
+    at_once: int,
+) -> Evaluation:
+    """Shortens trainings until the time holds enough of them.
+
+    Args:
+        full: how configs are scored where time is no matter.
+        config: a usual network.
+        facts: sizes of the data.
+        pace: seconds that a unit of work (`heuristics.work`) takes, above 0.
+        seconds: that search and confirmation have.
+        trials: that the search is to have, if they are limited.
+        at_once: trainings that share the machine when it is busy; a single one is no faster.
+    """
+    n = _TRIALS if trials is None else min(_TRIALS, trials)
+    epoch = pace * heuristics.work(config, facts)
+    confirm = _within(full.epochs, _CONFIRMATION * seconds / (_CONFIRMED * epoch))
+    epochs = min(confirm, _within(full.epochs, _SEARCH * seconds / (n * full.folds * epoch)))
+    final = max(confirm, _within(full.epochs, _LAST * seconds / (at_once * epoch)))
+    return full.model_copy(
+        update={"epochs": epochs, "confirm_epochs": confirm, "final_epochs": final}
+    )
+
+
+def _within(most: int, epochs: float) -> int:
+    return min(most, max(_LEAST_EPOCHS, int(epochs)))

@@ -1,0 +1,232 @@
+"""A study opened: its file read, its data loaded, its workers started, its store taken."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from .. import data, heuristics
+from ..data import Dataset
+from ..errors import DataError, InputError
+from ..network.config import DataFacts
+from ..space import MLPSpace, ModuleSpace
+from ..storage import StudyStore, locate
+from ..study import AnyStudySpec, ModuleStudySpec, StudySpec
+from ..study.classes import UserClasses
+from ..system import paths
+from ..system.interruption import Interruption
+from ..training.solo import ModuleTraining
+from ..workers import Devices, Staff, Worker, fleets, solos
+from .evaluation import Evaluation, full_evaluation
+from .progress import Observer
+
+Trainer = Literal["fleet", "solo"]
+
+
+@dataclass(frozen=True)
+class OpenStudy:
+    """All that belongs to a study while one process owns it.
+
+    Attributes:
+        spec: the study file.
+        metric: what is optimized.
+        dataset: rows of a source; None where a LightningDataModule of the user's brings them.
+        facts: sizes of the data, if they are known.
+        evaluation: how trials are scored: as it was decided, else as where time is no matter.
+        classes: of the user's, if they are.
+        space: the searched parameters.
+        training: how modules of the user's are trained, if they are.
+        worker: trains.
+        store: of the study, owned.
+        interruption: notes signals.
+    """
+
+    spec: AnyStudySpec
+    metric: str
+    dataset: Dataset | None
+    facts: DataFacts | None
+    evaluation: Evaluation
+    classes: UserClasses | None
+    space: MLPSpace | ModuleSpace
+    training: ModuleTraining | None
+    worker: Worker
+    store: StudyStore
+    interruption: Interruption
+
+    def evaluated(self, evaluation: Evaluation) -> OpenStudy:
+        """Returns the study with its trials scored in this way."""
+        if evaluation == self.evaluation:
+            return self
+        space = _space(self.spec, self.classes, self.facts, evaluation.epochs)
+        return replace(self, evaluation=evaluation, space=space)
+
+
+@contextmanager
+def opened(
+    spec: AnyStudySpec,
+    *,
+    trainer: Trainer | None = None,
+    fleet: int | None = None,
+    workers: int | None = None,
+    devices: Devices | None = None,
+    cluster: str | None = None,
+    storage: str | None = None,
+    at_most: int | None = None,
+    new: bool = False,
+    observer: Observer,
+) -> Iterator[OpenStudy]:
+    """Opens a study; all is given back at the end of the block.
+
+    Args:
+        spec: the study file.
+        trainer: as `tune` takes it, like what follows.
+        fleet: trials that train at once.
+        workers: that train side by side.
+        devices: to use.
+        cluster: of Ray's, to use.
+        storage: of all studies.
+        at_most: trainings that there will be, if that is known.
+        new: put an earlier study of this name aside and begin anew.
+        observer: is told what is prepared.
+
+    Raises:
+        TunerError: as `tune` raises it.
+    """
+    _check(trainer, fleet, workers)
+    is_module = isinstance(spec, ModuleStudySpec)
+    if is_module and (trainer == "fleet" or fleet is not None):
+        raise InputError(f"{spec.path}: fleets train MLPs, and [model] names another network")
+    trainer = trainer or ("solo" if is_module else "fleet")
+    location = locate(storage)
+    classes = None
+    if isinstance(spec, ModuleStudySpec):
+        observer.begin(f"importing {spec.model.module}")
+        classes = UserClasses.of(spec)
+    if spec.data.source is not None:
+        observer.begin(f"reading {spec.data.source}")
+    dataset = load_data(spec)
+    facts = None if dataset is None else dataset.facts
+    full = full_evaluation(spec, facts)
+    team = Staff.choose(
+        workers=workers,
+        devices=devices,
+        cluster=cluster,
+        at_most=full.folds * min(at_most or sys.maxsize, fleet or sys.maxsize),
+        epoch_seconds=60 * spec.study.epoch_minutes,
+    )
+    space = _space(spec, classes, facts, full.epochs)
+    metric = spec.metric(None if facts is None else facts.task)
+    training = _training(spec, team) if isinstance(spec, ModuleStudySpec) else None
+    if not team.in_this_process:
+        observer.begin(f"starting {team}")
+    with (
+        Interruption() as interruption,
+        _worker(spec, dataset, space, trainer, fleet, full.folds, team, training) as worker,
+        StudyStore(
+            spec,
+            metric=metric,
+            facts=facts,
+            fingerprint="" if dataset is None else dataset.fingerprint,
+            new=new,
+            location=location,
+            is_cut=lambda: interruption.signal is not None,
+        ) as store,
+    ):
+        found = OpenStudy(
+            spec,
+            metric,
+            dataset,
+            facts,
+            full,
+            classes,
+            space,
+            training,
+            worker,
+            store,
+            interruption,
+        )
+        kept = store.evaluation
+        yield found if kept is None else found.evaluated(Evaluation.model_validate_json(kept))
+
+
+def _check(trainer: Trainer | None, fleet: int | None, workers: int | None) -> None:
+    if trainer is not None and trainer not in get_args(Trainer):
+        raise InputError(f"trainer must be one of {get_args(Trainer)}, got {trainer!r}")
+    for name, value in {"fleet": fleet, "workers": workers}.items():
+        if value is not None and value < 1:
+            raise InputError(f"{name} must be >= 1, got {value}")
+    if fleet is not None and trainer == "solo":
+        raise InputError("fleet says how many trials train at once, and solo trains one")
+    if fleet is not None and workers is not None and workers > fleet:
+        raise InputError(f"{workers} workers are too many for {fleet} trials at once")
+
+
+def _space(
+    spec: AnyStudySpec, classes: UserClasses | None, facts: DataFacts | None, epochs: int
+) -> MLPSpace | ModuleSpace:
+    if isinstance(spec, ModuleStudySpec):
+        assert classes is not None
+        return ModuleSpace.of(classes, facts)
+    assert facts is not None
+    known = heuristics.history() if spec.start.history else ()
+    return MLPSpace.of(spec, facts, epochs, [each for each in known if each.study != spec.name])
+
+
+def _worker(
+    spec: AnyStudySpec,
+    dataset: Dataset | None,
+    space: MLPSpace | ModuleSpace,
+    trainer: Trainer,
+    fleet: int | None,
+    folds: int,
+    team: Staff,
+    training: ModuleTraining | None,
+) -> Worker:
+    precision = spec.study.precision
+    if training is not None:
+        return solos(dataset, team, training=training)
+    if trainer == "solo":
+        return solos(dataset, team, precision=precision)
+    assert isinstance(space, MLPSpace) and dataset is not None
+    return fleets(
+        dataset,
+        team,
+        largest=space.largest(),
+        members=None if fleet is None else fleet * folds,
+        least=folds,
+        precision=precision,
+    )
+
+
+def _training(spec: ModuleStudySpec, team: Staff) -> ModuleTraining:
+    return ModuleTraining(
+        metric=spec.objective.metric,
+        arguments={**spec.trainer_arguments, **({"accelerator": "cpu"} if team.on_cpu else {})},
+        loggers=spec.loggers,
+        folder=paths.study_folder(spec.name).resolve(),
+    )
+
+
+def load_data(spec: StudySpec) -> Dataset | None:
+    """Loads and splits the rows of a study's source; None if a LightningDataModule brings them.
+
+    Raises:
+        DataError: they cannot be had or learned from; the message names the study file.
+    """
+    source = spec.data.source
+    if source is None:
+        return None
+    try:
+        return data.load(
+            source,
+            spec.path.parent,
+            validation=spec.data.validation,
+            test=spec.data.test,
+            task=spec.data.task,
+            seed=spec.study.seed,
+        )
+    except DataError as error:
+        raise type(error)(f"{spec.path}: data.source: {error}") from error

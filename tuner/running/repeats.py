@@ -1,0 +1,338 @@
+"""Trains configs again, each over several seeds, and keeps what ended."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ..data import Cut
+from ..errors import InterruptedStudyError, StoreLostError, WorkerLostError
+from ..network.config import Config, MLPConfig, config_from_json
+from ..system import paths
+from ..system.interruption import Interruption
+from ..workers import Event, Failed, Finished, Job, Progress, Worker
+from .progress import Observer, Repeated
+
+#: Numbers of jobs from here on are of repetitions, so that their logs lie beside those of trials.
+_FIRST_JOB = 1_000_000
+Networks = Literal["drop", "keep", "need"]
+
+#: Seconds between two looks at the clock and at signals.
+_TICK = 0.1
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """One training of a config that ended.
+
+    Attributes:
+        config: the network and its training.
+        seed: decided the initial weights, the shuffles, and the cut of the rows.
+        metrics: after the last epoch; {} if it failed.
+        n_parameters: trainable numbers of the network; 0 if it failed.
+        reason: why it failed, in one line; "" if it did not.
+    """
+
+    config: Config
+    seed: int
+    metrics: Mapping[str, float]
+    n_parameters: int
+    reason: str = ""
+
+
+def seeds(study_seed: int, purpose: str, n: int) -> tuple[int, ...]:
+    """Returns seeds for one purpose, in [0, 2 ** 31), that no other purpose shares.
+
+    Args:
+        study_seed: of the study file.
+        purpose: names them.
+        n: how many; more of them begin with the same.
+    """
+    words = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:4], "big")
+    state = np.random.SeedSequence([study_seed, words]).generate_state(n)
+    return tuple(int(word) >> 1 for word in state)
+
+
+class Repeats:
+    """The repetitions of one study: those that ended are in a file, and need not run again.
+
+    Args:
+        folder: of the study's results.
+        worker: trains them; has no other job.
+        interruption: notes a signal.
+    """
+
+    def __init__(self, folder: Path, worker: Worker, interruption: Interruption) -> None:
+        self._file = folder / "repeats.jsonl"
+        self._networks = folder / "repeats"
+        self._worker, self._interruption = worker, interruption
+        self._known = dict(self._read())
+        self._n_jobs = 0
+
+    @property
+    def side_by_side(self) -> int:
+        """How many run at once, as soon as a worker has started.
+
+        Raises:
+            InterruptedStudyError: a signal came meanwhile.
+        """
+        while self._worker.capacity < 1:
+            self._look_for_signals()
+            self._worker.events(_TICK)
+        return self._worker.capacity
+
+    @property
+    def places(self) -> int:
+        """How many can run at once by now, at least 1; waits for nothing, and takes no event."""
+        return max(1, self._worker.capacity)
+
+    def wait(self, seconds: float) -> None:
+        """Waits until all workers have started, at most so long once the first one has.
+
+        Raises:
+            InterruptedStudyError: a signal came meanwhile.
+        """
+        end = time.monotonic() + seconds if self.side_by_side else 0.0
+        while not self._worker.is_complete and time.monotonic() < end:
+            self._look_for_signals()
+            self._worker.events(_TICK)
+
+    def find(self, config: Config, seed: int) -> Repeat | None:
+        """Returns a repetition that ended."""
+        return self._known.get(_key(config, seed))
+
+    def all(self) -> list[Repeat]:
+        """Returns all repetitions that ended, those of earlier processes too."""
+        return list(self._known.values())
+
+    def epoch_seconds(
+        self,
+        config: MLPConfig,
+        seeds: Sequence[int],
+        *,
+        n: int = 1,
+        epochs: int = 3,
+        rows: int | None = None,
+        is_alone: bool = False,
+    ) -> float:
+        """Times the epochs of a network after its first; keeps nothing.
+
+        Args:
+            config: the network and its training.
+            seeds: that the copies take turns with.
+            n: copies that train side by side, at most as many as run at once.
+            epochs: that each of them trains, at least 2.
+            rows: training rows of an epoch, at most; None is all of them.
+            is_alone: cores may share the steps of a single copy.
+
+        Returns:
+            Seconds that an epoch of one of them adds: of n copies an n-th of what all take.
+
+        Raises:
+            InterruptedStudyError: a signal came meanwhile.
+            WorkerLostError: the training failed.
+        """
+        short = config.model_copy(update={"epochs": epochs})
+        numbers = range(_FIRST_JOB + self._n_jobs, _FIRST_JOB + self._n_jobs + n)
+        self._n_jobs += n
+        for index, number in enumerate(numbers):
+            seed = seeds[index % len(seeds)]
+            cut = Cut(seed, rows=rows)
+            self._worker.submit(Job(number, short, seed, seed, cut, is_alone))
+        ended = dict.fromkeys(numbers, 0)
+        first = 0.0
+        try:
+            while True:
+                self._look_for_signals()
+                for event in self._worker.events(_TICK):
+                    if isinstance(event, Failed) and event.job in ended and not event.diverged:
+                        raise WorkerLostError(f"timing an epoch failed: {event.reason}")
+                    if isinstance(event, Failed) and event.job in ended:
+                        ended[event.job] = epochs
+                    if isinstance(event, Progress) and event.job in ended:
+                        ended[event.job] = event.epoch
+                if first == 0.0 and min(ended.values()) >= 1:
+                    first = time.monotonic()
+                if min(ended.values()) >= epochs:
+                    return (time.monotonic() - first) / (epochs - 1) / n
+        finally:
+            for number in numbers:
+                self._worker.cancel(number)
+
+    def network(self, config: Config, seed: int) -> bytes:
+        """Returns the checkpoint of a repetition that was run with `networks="need"`."""
+        return self._network(_key(config, seed)).read_bytes()
+
+    def whole(self, config: Config, seed: int, *, end: float | None = None) -> bytes | None:
+        """Trains a network on all rows but the test rows, and keeps nothing of it.
+
+        Args:
+            config: the network and its training.
+            seed: of the initial weights and the shuffles.
+            end: when to stop, on the clock of `time.monotonic`.
+
+        Returns:
+            Its checkpoint; None if it did not end in time, or failed.
+
+        Raises:
+            InterruptedStudyError: a signal came meanwhile.
+        """
+        number = _FIRST_JOB + self._n_jobs
+        self._n_jobs += 1
+        self._worker.submit(Job(number, config, seed, seed, Cut(seed, whole=True), is_alone=True))
+        try:
+            while end is None or time.monotonic() < end:
+                self._look_for_signals()
+                for event in self._worker.events(_TICK):
+                    if isinstance(event, Finished) and event.job == number:
+                        return event.checkpoint
+                    if isinstance(event, Failed) and event.job == number:
+                        return None
+            return None
+        finally:
+            self._worker.cancel(number)
+
+    def forget_networks(self) -> None:
+        """Takes the checkpoints away."""
+        shutil.rmtree(self._networks, ignore_errors=True)
+
+    def run(
+        self,
+        wanted: Iterable[tuple[Config, int]],
+        *,
+        networks: Networks = "drop",
+        end: float | None = None,
+        observer: Observer,
+    ) -> bool:
+        """Runs what has not ended yet, in this order.
+
+        Args:
+            wanted: pairs of a config and a seed; the same one may come twice.
+            networks: "keep" the checkpoints of what runs; "need" them, so that what ended runs
+                again where they are gone.
+            end: when to stop, on the clock of `time.monotonic`.
+            observer: is told of each that ends.
+
+        Returns:
+            Whether all of them have ended.
+
+        Raises:
+            InterruptedStudyError: a signal came; what ended is kept.
+            StoreLostError: the disk is full or gone.
+        """
+        pairs = {_key(*pair): pair for pair in wanted}
+        waiting = deque(
+            pair for key, pair in pairs.items() if not self._has(key, networks == "need")
+        )
+        under_way: dict[int, tuple[Config, int]] = {}
+        n = len(waiting)
+        try:
+            while waiting or under_way:
+                self._look_for_signals()
+                if end is not None and time.monotonic() >= end:
+                    return False
+                while waiting and len(under_way) < self._worker.capacity:
+                    config, seed = waiting.popleft()
+                    number = _FIRST_JOB + self._n_jobs
+                    self._n_jobs += 1
+                    under_way[number] = config, seed
+                    self._worker.submit(Job(number, config, seed, shuffle_seed=seed, cut=Cut(seed)))
+                for event in self._worker.events(_TICK):
+                    repeat = self._repeat(event, under_way, networks != "drop")
+                    if repeat is not None:
+                        done = n - len(waiting) - len(under_way)
+                        observer.repeated(Repeated(repeat.config, done, n))
+            return True
+        finally:
+            for number in under_way:
+                self._worker.cancel(number)
+
+    def _repeat(
+        self, event: Event, under_way: dict[int, tuple[Config, int]], keeps_network: bool
+    ) -> Repeat | None:
+        """Keeps what an event says of a repetition, if it ended."""
+        match event:
+            case Finished(job=number, metrics=metrics) if number in under_way:
+                config, seed = under_way.pop(number)
+                if keeps_network:
+                    paths.write(self._network(_key(config, seed)), event.checkpoint)
+                repeat = Repeat(config, seed, metrics, event.n_parameters)
+            case Failed(job=number, reason=reason) if number in under_way:
+                config, seed = under_way.pop(number)
+                repeat = Repeat(config, seed, {}, 0, reason)
+            case _:
+                return None
+        self._known[_key(config, seed)] = repeat
+        self._append(repeat)
+        return repeat
+
+    def _look_for_signals(self) -> None:
+        if self._interruption.signal is not None:
+            raise InterruptedStudyError(
+                self._interruption.signal,
+                "interrupted; what finished is kept, the same command goes on",
+            )
+
+    # Files
+
+    def _has(self, key: str, with_network: bool) -> bool:
+        repeat = self._known.get(key)
+        if repeat is None:
+            return False
+        return bool(repeat.reason) or not with_network or self._network(key).exists()
+
+    def _network(self, key: str) -> Path:
+        return self._networks / f"{key}.ckpt"
+
+    def _append(self, repeat: Repeat) -> None:
+        line = json.dumps(
+            {
+                "config": json.loads(repeat.config.to_json()),
+                "seed": repeat.seed,
+                "metrics": dict(repeat.metrics),
+                "n_parameters": repeat.n_parameters,
+                "reason": repeat.reason,
+            }
+        )
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a") as file:
+                # A line that a crash tore ends here, and takes no other with it.
+                file.write(f"{line}\n" if self._ends_a_line() else f"\n{line}\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise StoreLostError(f"{self._file}: cannot be written ({error.strerror})") from error
+
+    def _ends_a_line(self) -> bool:
+        with self._file.open("rb") as file:
+            if file.seek(0, os.SEEK_END) == 0:
+                return True
+            file.seek(-1, os.SEEK_END)
+            return file.read() == b"\n"
+
+    def _read(self) -> Iterable[tuple[str, Repeat]]:
+        if not self._file.exists():
+            return
+        for line in self._file.read_text().splitlines():
+            try:
+                entry = json.loads(line)
+                config = config_from_json(json.dumps(entry.pop("config")))
+                repeat = Repeat(config, **entry)
+            except (ValueError, TypeError, KeyError):  # a line that a crash tore
+                continue
+            yield _key(config, repeat.seed), repeat
+
+
+def _key(config: Config, seed: int) -> str:
+    return hashlib.sha256(f"{config.to_json()} {seed}".encode()).hexdigest()[:24]

@@ -1,0 +1,60 @@
+"""Where the files of a project live."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import StoreLostError
+
+#: Ending of files that are still being written.
+UNFINISHED = ".part"
+#: The variable that names the store of all studies; it may hold a password.
+STORAGE = "TUNER_STORAGE"
+
+
+def home() -> Path:
+    """Returns the folder of all results: `runs/` here, or what `TUNER_HOME` names."""
+    return Path(os.environ.get("TUNER_HOME") or "runs")
+
+
+def cache() -> Path:
+    """Returns the folder of downloaded data, shared by all projects of this user."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "tuner"
+
+
+def study_folder(study: str) -> Path:
+    """Returns the folder that holds the files of one study (it need not exist)."""
+    return home() / study
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Writes a file beside and renames it into place.
+
+    Raises:
+        StoreLostError: the disk is full or gone.
+    """
+    try:
+        with replacing(path) as beside:
+            beside.write_bytes(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise StoreLostError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a path beside `path` to write to, and renames it over `path` at the end.
+
+    A reader sees the old file or the new one and never a part of either. When the block
+    raises, `path` stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

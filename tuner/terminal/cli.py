@@ -1,0 +1,379 @@
+"""The command line: each command is a thin call of a public function."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from ..errors import InputError, InterruptedStudyError, TunerError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Finds the best settings of a neural network.",
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+Study = Annotated[str, typer.Argument(help="A name in studies/, or the path of a study file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+Storage = Annotated[
+    Optional[str],
+    typer.Option(
+        help="Database of all studies, postgresql://user@host/database, if not runs/optuna.db. "
+        "TUNER_STORAGE says the same."
+    ),
+]
+
+
+Workers = Annotated[
+    Optional[int],
+    typer.Option(help="Processes that train; if unset one a GPU, or a core without GPUs."),
+]
+GPUs = Annotated[
+    Optional[str], typer.Option(help="GPUs to use, such as 0,2, or cpu for none; else all.")
+]
+Cluster = Annotated[
+    Optional[str],
+    typer.Option(help="Train on a Ray cluster: ray, or ray://host:10001 for one elsewhere."),
+]
+
+
+@app.command()
+def tune(
+    study: Study,
+    trials: Annotated[
+        Optional[int], typer.Option(help="Finished trials in all, earlier runs included.")
+    ] = None,
+    minutes: Annotated[
+        Optional[float], typer.Option(help="Minutes in all, earlier runs included.")
+    ] = None,
+    target: Annotated[Optional[float], typer.Option(help="Score that is good enough.")] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Put an earlier study of this name aside, begin anew.")
+    ] = False,
+    trainer: Annotated[
+        Optional[str],
+        typer.Option(help="fleet: many MLPs at once. solo: one trial at a time, any module."),
+    ] = None,
+    fleet: Annotated[
+        Optional[int],
+        typer.Option(help="Trials that train at once, in all; 2 a core or more if unset."),
+    ] = None,
+    workers: Workers = None,
+    devices: GPUs = None,
+    cluster: Cluster = None,
+    storage: Storage = None,
+    confirm: Annotated[
+        bool,
+        typer.Option(help="Train the best configs again over fresh seeds, as [confirm] says."),
+    ] = True,
+) -> None:
+    """Tune a study until its budget is used; go on where an earlier run ended.
+
+    --trials and --minutes replace the budget of the study file; --target alone is added to it.
+    """
+    with _loading():
+        import optuna
+
+        from ..search import tune as run
+        from ..workers import parse_devices
+        from .display import Display, show_result
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with Display(out) as display:
+        result = run(
+            study,
+            trials=trials,
+            minutes=minutes,
+            target=target,
+            new=new,
+            trainer=trainer,  # type: ignore[arg-type]  # checked where it is used
+            fleet=fleet,
+            workers=workers,
+            devices=None if devices is None else parse_devices(devices),
+            cluster=cluster,
+            storage=storage,
+            confirm=confirm,
+            observer=display,
+        )
+    show_result(out, result, study)
+
+
+@app.command()
+def audit(
+    study: Study,
+    rules: Annotated[
+        Optional[str], typer.Option(help="Rules to judge, such as S7,S24; all if unset.")
+    ] = None,
+    pairs: Annotated[
+        int, typer.Option(min=2, help="Seeds that both sides of a comparison are trained over.")
+    ] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Another one judges by other seeds.")] = 0,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Difference in the metric that does not matter.")
+    ] = 0.0,
+    workers: Workers = None,
+    devices: GPUs = None,
+    cluster: Cluster = None,
+    storage: Storage = None,
+) -> None:
+    """Judge the rules of thumb on the data of a study, each over many seeds.
+
+    They are judged around the study's winner, or the modern default where nothing is tuned yet.
+    """
+    with _loading():
+        import optuna
+
+        from ..answers.auditing import audit as run
+        from ..workers import parse_devices
+        from .display import Display, show_audit
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with Display(out) as display:
+        found = run(
+            study,
+            rules=() if rules is None else [rule.strip() for rule in rules.split(",")],
+            pairs=pairs,
+            seed=seed,
+            tolerance=tolerance,
+            workers=workers,
+            devices=None if devices is None else parse_devices(devices),
+            cluster=cluster,
+            storage=storage,
+            observer=display,
+        )
+    show_audit(out, found)
+
+
+@app.command()
+def ablate(
+    study: Study,
+    workers: Workers = None,
+    devices: GPUs = None,
+    cluster: Cluster = None,
+    storage: Storage = None,
+) -> None:
+    """Show which change from the rules to the winner gained how much."""
+    with _loading():
+        import optuna
+
+        from ..answers.ablation import ablate as run
+        from ..workers import parse_devices
+        from .display import Display, show_ablation
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with Display(out) as display:
+        found = run(
+            study,
+            workers=workers,
+            devices=None if devices is None else parse_devices(devices),
+            cluster=cluster,
+            storage=storage,
+            observer=display,
+        )
+    show_ablation(out, found)
+
+
+@app.command()
+def best(study: Study, as_json: AsJson = False) -> None:
+    """Print the winner of a study: how sure its score is, and its config."""
+    from ..results import results
+
+    found = results.best(study)
+    if as_json:
+        print(found.model_dump_json(indent=2))
+        return
+    from .display import show_winner
+
+    show_winner(out, found, results.confirmation(study))
+
+
+@app.command()
+def report(study: Study, storage: Storage = None) -> None:
+    """Write report.html: all that is known of a study, in one file that works offline."""
+    with _loading():
+        from ..reporting import report as write
+    out.print(f"written: {write(study, storage=storage)}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def studies(as_json: AsJson = False, storage: Storage = None) -> None:
+    """List the studies with their progress and best score."""
+    from pathlib import Path
+
+    from ..storage import locate, summaries
+    from .display import clock, number
+
+    tuned = {summary.name: summary for summary in summaries(locate(storage))}
+    written = sorted(file.stem for file in Path("studies").glob("*.toml"))
+    names = sorted({*tuned, *written})
+    if as_json:
+        rows = [
+            {
+                "study": name,
+                "finished": tuned[name].counts.finished if name in tuned else 0,
+                "budget": tuned[name].budget if name in tuned else None,
+                "metric": tuned[name].metric if name in tuned else None,
+                "best": tuned[name].best if name in tuned else None,
+            }
+            for name in names
+        ]
+        print(json.dumps(rows, indent=2))
+        return
+    if not names:
+        out.print("There is no study here: no studies/*.toml, and nothing was tuned.")
+        return
+    names_of_columns = ("trials", "complete", "pruned", "failed", "metric", "best", "time")
+    table = Table(Column("study", no_wrap=True), *names_of_columns, box=None)
+    for name in names:
+        if name not in tuned:
+            table.add_row(name, "0", "", "", "", "", "-", "")
+            continue
+        summary = tuned[name]
+        counts = summary.counts
+        of = f" of {summary.budget}" if summary.budget else ""
+        table.add_row(
+            name,
+            f"{counts.finished}{of}",
+            str(counts.complete),
+            str(counts.pruned),
+            str(counts.failed),
+            summary.metric,
+            number(summary.best),
+            clock(summary.seconds),
+        )
+    out.print(table)
+
+
+@app.command()
+def recommend(
+    inputs: Annotated[int, typer.Option(min=1, help="Features of one row.")],
+    outputs: Annotated[int, typer.Option(min=1, help="Classes, or targets of a regression.")],
+    rows: Annotated[int, typer.Option(min=1, help="Training rows.")],
+    task: Annotated[str, typer.Option(help="classification or regression.")] = "classification",
+    epochs: Annotated[
+        Optional[int], typer.Option(min=1, help="Length of one training; if unset by the rows.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a config from the rules and earlier studies here, with the reason of each value."""
+    from .. import heuristics
+
+    if task not in ("classification", "regression"):
+        raise InputError(f"--task must be classification or regression, got {task!r}")
+    config = heuristics.recommend(
+        n_inputs=inputs,
+        n_outputs=outputs,
+        n_rows=rows,
+        task="regression" if task == "regression" else "classification",
+        epochs=epochs,
+        history=heuristics.history(),
+    )
+    if as_json:
+        print(config.to_json())
+        return
+    table = Table("parameter", "value", "rule", "reason and source", box=None, padding=(0, 2, 0, 0))
+    for column in table.columns[:3]:
+        column.no_wrap = True
+    values = config.model_dump()
+    for reason in config.reasons:
+        value = values[reason.parameter]
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        why = f"{reason.text} [dim]{escape(reason.source)}[/]"
+        table.add_row(reason.parameter, shown, reason.rule_id, why)
+    out.print(table)
+    for contradiction in config.contradictions:
+        out.print(f"[yellow]The rules disagree:[/] {contradiction.text}.")
+    out.print("These are rules of thumb, and where a search starts: tuner tune checks them.")
+
+
+@app.command("export-heuristics")
+def export_heuristics(
+    path: Annotated[str, typer.Argument(help="The file to write.")] = "heuristics.json",
+) -> None:
+    """Write what the studies here found as one JSON file, for use elsewhere."""
+    from pathlib import Path
+
+    from .. import heuristics
+
+    found = heuristics.history()
+    if not found:
+        raise InputError(f"{heuristics.history_file()}: no study has a confirmed winner yet")
+    try:
+        Path(path).write_text(heuristics.to_json(found), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    out.print(f"written: {path}, {len(found)} studies", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def dashboard(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1.")] = 8080,
+    storage: Storage = None,
+) -> None:
+    """Serve every study in optuna-dashboard, to this machine only."""
+    with _loading():
+        import optuna
+
+        from ..reporting.dashboard import serve
+        from ..storage import locate
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+    def ready(url: str) -> None:
+        out.print(f"optuna-dashboard: {url}  (Ctrl-C ends it)", highlight=False)
+
+    # Ctrl-C is how one ends a server, so it is no error.
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(port, ready, locate(storage))
+
+
+@app.command()
+def doctor(storage: Storage = None) -> None:
+    """Say what would trip you on this machine; exit with 1 if something would."""
+    from .doctor import examine
+
+    checks = examine(storage)
+    table = Table("check", "", "found")
+    for check in checks:
+        table.add_row(check.name, "[green]ok[/]" if check.ok else "[red]no[/]", check.found)
+    out.print(table)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Runs the command line and ends the process with the exit code of `tuner.errors`."""
+    try:
+        app()
+    except InterruptedStudyError as error:
+        err.print(f"[yellow]{error}[/]", highlight=False)
+        _leave(error.exit_code)
+    except TunerError as error:
+        err.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+
+
+@contextlib.contextmanager
+def _loading() -> Iterator[None]:
+    """Says that modules are being loaded; from its end on, Ctrl-C is a KeyboardInterrupt again."""
+    with err.status("loading"):
+        yield
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _leave(code: int) -> None:
+    """Ends the process at once, without waiting for a training step to end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,1 @@
+"""How networks are trained: `fleet` many MLPs at once, `solo` any LightningModule."""

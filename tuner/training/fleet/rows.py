@@ -1,0 +1,153 @@
+"""The rows of a data set on the device: minibatches that a whole lane shares, and validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ...data import EVALUATION_ROWS, Dataset, Part, TensorBatches, shuffled
+
+#: Rows that are shuffled and standardized in one go.
+_PIECE_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Minibatches:
+    """Some consecutive steps of an epoch.
+
+    Attributes:
+        x: standardized inputs of each step, `(batch, n_inputs)`.
+        y: of each step, one-hot classes or standardized targets, `(batch, n_outputs)`.
+        memory: in which the inputs lie, one step after the other, and that of the targets; at least
+            as many rows as the steps have.
+    """
+
+    x: tuple[Tensor, ...]
+    y: tuple[Tensor, ...]
+    memory: tuple[Tensor, Tensor]
+
+
+class Rows:
+    """Training and validation rows, standardized as `MLP` does it.
+
+    Args:
+        dataset: rows in three parts; the test part is not touched.
+        device: where they lie.
+        dtype: of the numbers that members train on.
+    """
+
+    def __init__(self, dataset: Dataset, device: torch.device, dtype: torch.dtype) -> None:
+        self.facts = dataset.facts
+        self.device, self.dtype = device, dtype
+        norm = dataset.standardization
+        #: What `MLP.standardize` takes: mean and scale of inputs, then of targets.
+        self.standardization = tuple(
+            torch.from_numpy(column).to(device, dtype)
+            for column in (
+                norm.input_mean,
+                norm.input_scale,
+                norm.target_mean,
+                norm.target_scale,
+            )
+        )
+        mean, scale, self._target_mean, self._target_scale = self.standardization
+        self._shift, self._factor = -mean / scale, scale.reciprocal()
+        self._x, self._y = self._tensors(dataset.train)
+        raw, self.validation_y = self._tensors(dataset.validation)
+        #: Standardized inputs of the validation rows, in blocks `(rows, n_inputs)`.
+        self.validation_x = tuple(
+            self._standardized(block) for block in torch.split(raw, EVALUATION_ROWS)
+        )
+
+    def _tensors(self, part: Part) -> tuple[Tensor, Tensor]:
+        return torch.from_numpy(part.x).to(self.device), torch.from_numpy(part.y).to(self.device)
+
+    @property
+    def n_training(self) -> int:
+        """Training rows."""
+        return len(self._x)
+
+    def n_trained(self, batch_size: int) -> int:
+        """Returns the rows of an epoch: all, or all but one that would be a batch by itself."""
+        return min(len(self._x), self.steps(batch_size) * batch_size)
+
+    def steps(self, batch_size: int) -> int:
+        """Returns the optimizer steps of an epoch."""
+        return len(TensorBatches(self._x, self._y, batch_size, seed=0))
+
+    def lay(self, index: Tensor, x: Tensor, y: Tensor) -> None:
+        """Writes training rows, standardized.
+
+        Args:
+            index: which rows, `(n,)`.
+            x: takes their inputs, `(n, n_inputs)`.
+            y: takes one-hot classes or standardized targets, `(n, n_outputs)`.
+        """
+        x.copy_(self._x.index_select(0, index).flatten(1))
+        torch.addcmul(self._shift, x, self._factor, out=x)
+        y.copy_(self._targets(self._y.index_select(0, index)))
+
+    def _standardized(self, raw: Tensor) -> Tensor:
+        return torch.addcmul(self._shift, raw.flatten(1).to(self.dtype), self._factor)
+
+    def _targets(self, y: Tensor) -> Tensor:
+        if self.facts.task == "classification":
+            return functional.one_hot(y, self.facts.n_outputs)
+        columns = y.to(self.dtype).view(len(y), self.facts.n_outputs)
+        return (columns - self._target_mean) / self._target_scale
+
+
+class LaneRows:
+    """The minibatches of one lane, laid ready a block at a time in memory that is used again.
+
+    Args:
+        rows: of the data set.
+        batch_size: rows of a step; the last one of an epoch may be shorter.
+        seed: of the shuffles.
+    """
+
+    def __init__(self, rows: Rows, batch_size: int, seed: int) -> None:
+        self._rows, self._batch_size, self._seed = rows, batch_size, seed
+        self.release()
+
+    def release(self) -> None:
+        """Gives the memory of the blocks back, until the next epoch begins."""
+        self._left: list[Tensor] = []
+        self._x = self._y = torch.empty(0)
+
+    def begin_epoch(self, shuffle: int, n_bytes: int) -> None:
+        """Shuffles the rows.
+
+        Args:
+            shuffle: which shuffle, from 0.
+            n_bytes: that a block may take, but for its first step.
+        """
+        rows, size = self._rows, self._batch_size
+        order = shuffled(rows.n_training, self._seed, shuffle)[: rows.n_trained(size)]
+        a_row = (rows.facts.n_inputs + rows.facts.n_outputs) * rows.dtype.itemsize
+        block = max(1, n_bytes // (a_row * size)) * size
+        self._left = list(torch.split(order.to(rows.device), block))[::-1]
+        if len(self._x) != len(self._left[-1]):
+            n, facts = len(self._left[-1]), rows.facts
+            self._x = torch.empty(n, facts.n_inputs, device=rows.device, dtype=rows.dtype)
+            self._y = torch.empty(n, facts.n_outputs, device=rows.device, dtype=rows.dtype)
+
+    def next_block(self) -> tuple[Minibatches, list[Callable[[], None]]] | None:
+        """Returns the next minibatches, and what must be called to lay them ready; None at the end.
+
+        The calls may be made side by side. The block before is overwritten.
+        """
+        if not self._left:
+            return None
+        index = self._left.pop()
+        x, y = self._x[: len(index)], self._y[: len(index)]
+        parts = zip(*(torch.split(each, _PIECE_ROWS) for each in (index, x, y)), strict=True)
+        pieces: list[Callable[[], None]] = [partial(self._rows.lay, *part) for part in parts]
+        size = self._batch_size
+        steps = Minibatches(torch.split(x, size), torch.split(y, size), (self._x, self._y))
+        return steps, pieces
