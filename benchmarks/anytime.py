@@ -178,7 +178,7 @@ def stock(study: str, folder: Path, moments: Sequence[float], seed: int) -> list
     processes = [
         subprocess.Popen(
             [
-                sys.executable, "-m", "benchmarks.stock", str(arrays), str(log),
+                sys.executable, "-m", "benchmarks.arm", str(arrays), str(log),
                 "--threads", "1", "--seconds", str(last), "--seed", str(seed + 1000 * index),
                 "--storage", url, "--epochs", "10",
             ],

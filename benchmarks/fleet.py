@@ -11,7 +11,7 @@ from tuner.data import load
 from tuner.network.config import MLPConfig
 from tuner.workers import Failed, Finished, Job, Pool, Staff, fleets
 
-from .stock import peak_bytes
+from .arm import peak_bytes
 
 
 def main() -> None:

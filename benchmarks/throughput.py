@@ -187,7 +187,7 @@ class Bench:
         claims = tempfile.mkdtemp(dir=self.folder)
         commands = [
             [
-                "benchmarks.stock", str(self.arrays), str(self.folder / f"log{index}"),
+                "benchmarks.arm", str(self.arrays), str(self.folder / f"log{index}"),
                 "--threads", str(threads), "--claims", claims,
                 "--configs", str(self.listed), "--epochs", str(self.n_epochs),
                 *(["--loop"] if kind == "loop" else []),

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import heuristics
+    from . import heuristics as heuristics
     from .answers.ablation import Ablation as Ablation
     from .answers.ablation import ablate as ablate
     from .answers.auditing import Audit as Audit
@@ -14,33 +14,33 @@ if TYPE_CHECKING:
     from .network.config import MLPConfig as MLPConfig
     from .network.config import ModuleConfig as ModuleConfig
     from .reporting import report as report
-    from .results.results import Best as Best
-    from .results.results import best as best
-    from .results.results import best_config as best_config
-    from .results.results import confirmation as confirmation
-    from .results.results import leaderboard as leaderboard
-    from .results.results import load_model as load_model
+    from .results.files import Best as Best
+    from .results.files import best as best
+    from .results.files import best_config as best_config
+    from .results.files import confirmation as confirmation
+    from .results.files import leaderboard as leaderboard
+    from .results.files import load_model as load_model
     from .search import TuneResult as TuneResult
     from .search import tune as tune
 
 #: Public names and where they live. Each is loaded when it is first used, torch with it.
 _HOMES = {
-    "Ablation": "ablation",
-    "Audit": "auditing",
-    "Best": "results",
-    "DataFacts": "config",
-    "MLPConfig": "config",
-    "ModuleConfig": "config",
+    "Ablation": "answers.ablation",
+    "Audit": "answers.auditing",
+    "Best": "results.files",
+    "DataFacts": "network.config",
+    "MLPConfig": "network.config",
+    "ModuleConfig": "network.config",
     "TuneResult": "search",
     "TunerError": "errors",
-    "ablate": "ablation",
-    "audit": "auditing",
-    "best": "results",
-    "best_config": "results",
-    "confirmation": "results",
+    "ablate": "answers.ablation",
+    "audit": "answers.auditing",
+    "best": "results.files",
+    "best_config": "results.files",
+    "confirmation": "results.files",
     "heuristics": "heuristics",
-    "leaderboard": "results",
-    "load_model": "results",
+    "leaderboard": "results.files",
+    "load_model": "results.files",
     "report": "reporting",
     "tune": "search",
 }

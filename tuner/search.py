@@ -15,8 +15,8 @@ from . import heuristics
 from .answers.confirmer import Confirmer
 from .errors import InputError
 from .network.config import Config, MLPConfig, config_from_json
+from .results.files import Best
 from .results.importance import importances
-from .results.results import Best
 from .results.winner import Arm, Confirmation
 from .running.coordinator import Coordinator
 from .running.evaluation import affordable

@@ -21,7 +21,7 @@ from ..results.winner import Confirmation, Direction, Estimate
 from ..running.open_study import opened
 from ..running.progress import Observer
 from ..running.repeats import Repeats, seeds
-from ..storage import confirmation_of, locate, read_study, translated
+from ..storage import CONFIRMATION, locate, read_study, translated
 from ..study import ModuleStudySpec, load_study
 from ..system import paths
 from ..workers import Devices
@@ -144,7 +144,7 @@ def ablate(
     location = locate(storage)
     stored = read_study(spec.name, location)
     with translated(location, StoreUnreadableError, "reading the study"):
-        confirmation = confirmation_of(stored)
+        confirmation = Confirmation.kept(stored.user_attrs.get(CONFIRMATION))
     if confirmation is None:
         raise InputError(f"{spec.path}: the study has no confirmed winner yet (tuner tune {study})")
     with opened(

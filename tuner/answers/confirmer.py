@@ -121,12 +121,13 @@ class Confirmer:
             return before
         if before is None:
             confirmation = self._tested(confirmation)
-            self._store.keep_confirmation(confirmation)  # a cut of what follows loses nothing
+            # A cut of what follows loses nothing.
+            self._store.keep_confirmation(confirmation.model_dump_json())
         else:
             confirmation = before
         refitted = self._refitted(confirmation, pace, end, opens_test=before is not None)
         if refitted is not confirmation:
-            self._store.keep_confirmation(refitted)
+            self._store.keep_confirmation(refitted.model_dump_json())
         return refitted
 
     def _compared(self, arms: Sequence[Arm], seconds: float) -> Confirmation | None:
@@ -188,7 +189,7 @@ class Confirmer:
 
         Or less: with less time left, it may have been planned over fewer seeds than are known.
         """
-        stored = self._store.confirmation
+        stored = Confirmation.kept(self._store.confirmation)
         if stored is None or stored.search_best != confirmation.search_best:
             return None
         if len(stored.seeds) > len(confirmation.seeds):
@@ -228,7 +229,7 @@ class Confirmer:
 
     def _tests_before(self, wanted: Sequence[Arm]) -> dict[str, tuple[float, ...]]:
         """Returns what is known of the test rows over the same seeds, by name."""
-        stored = self._store.confirmation
+        stored = Confirmation.kept(self._store.confirmation)
         if stored is None or stored.seeds != self._seeds[: len(stored.seeds)]:
             return {}
         known = {arm.config.to_json(): arm.tests for arm in stored.arms}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
@@ -16,7 +17,8 @@ from ..system.imports import class_named
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule, LightningModule
 
-    from .model import MLP
+#: Module that says what an `MLPConfig` means; only `build` needs it, and torch with it.
+_MODEL = ".model"
 
 Scalar = bool | int | float | str
 Task = Literal["classification", "regression"]
@@ -140,8 +142,10 @@ class MLPConfig(BaseModel):
             fan_in = self.width
         return total + fan_in * n_outputs + n_outputs
 
-    def build(self, n_inputs: int, n_outputs: int, task: Task = "classification") -> MLP:
-        """Makes the network, a `LightningModule` that a plain `lightning.Trainer` trains.
+    def build(
+        self, n_inputs: int, n_outputs: int, task: Task = "classification"
+    ) -> LightningModule:
+        """Makes the network, an `MLP`, which a plain `lightning.Trainer` trains.
 
         Args:
             n_inputs: features of one row.
@@ -151,9 +155,10 @@ class MLPConfig(BaseModel):
         Raises:
             ValueError: label smoothing in a regression.
         """
-        from .model import MLP
-
-        return MLP(self, n_inputs=n_inputs, n_outputs=n_outputs, task=task)
+        made: LightningModule = import_module(_MODEL, __package__).MLP(
+            self, n_inputs, n_outputs, task
+        )
+        return made
 
 
 class ModuleConfig(BaseModel):

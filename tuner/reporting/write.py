@@ -18,27 +18,27 @@ from ..answers.ablation import Ablation
 from ..answers.auditing import Audit
 from ..errors import InputError, StoreUnreadableError
 from ..network.config import DataFacts, MLPConfig, ModuleConfig
-from ..results import results
+from ..results import files
+from ..results.files import Best
 from ..results.importance import ENOUGH_FOR_IMPORTANCES, importances
-from ..results.results import Best
 from ..results.winner import Confirmation
+from ..results.wording import clock, comparisons, estimate, number, origin
 from ..running.rate_range import RateRange
 from ..storage import (
     ABLATION,
     AUDIT,
+    CONFIRMATION,
     FACTS,
     MACHINE,
     RATE_RANGE,
     SECONDS,
     Counts,
-    confirmation_of,
     count,
     locate,
     read_study,
     translated,
 )
 from ..system import paths
-from ..terminal.display import clock, comparisons, estimate, number, origin
 from . import figures
 
 
@@ -75,7 +75,7 @@ def report(study: str | Path, *, storage: str | None = None) -> Path:
         StoreUnreadableError: the store cannot be read.
         StoreLostError: the disk is full or gone.
     """
-    name = results.study_name(study)
+    name = files.study_name(study)
     location = locate(storage)
     opened = read_study(name, location)
     with translated(location, StoreUnreadableError, "reading the study"):
@@ -102,11 +102,11 @@ def report(study: str | Path, *, storage: str | None = None) -> Path:
 def _told(study: optuna.Study) -> _Told:
     name = study.study_name
     try:
-        best = results.best(name)
+        best = files.best(name)
     except InputError:
         best = None
     ablation, audit = (study.user_attrs.get(name) for name in (ABLATION, AUDIT))
-    confirmation = confirmation_of(study)
+    confirmation = Confirmation.kept(study.user_attrs.get(CONFIRMATION))
     tried = study.user_attrs.get(RATE_RANGE)
     file = paths.study_folder(name) / f"{name}.toml"
     return _Told(

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..network.config import Config
 
@@ -144,6 +144,19 @@ class Confirmation(BaseModel):
     seconds: float
     select: Select = "one_se"
     refit: Refit | None = None
+
+    @classmethod
+    def kept(cls, text: str | None) -> Self | None:
+        """Reads what the store keeps of the last confirmation of a study, if there was one.
+
+        What another version of this package wrote in other words counts as none.
+        """
+        if text is None:
+            return None
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError:
+            return None
 
     def arm(self, name: str) -> Arm:
         """Returns the arm of this name."""

@@ -19,7 +19,7 @@ import optuna
 from .. import heuristics
 from ..errors import InterruptedStudyError, StoreLostError, StudyFailedError
 from ..network.config import Config, DataFacts, MLPConfig, config_from_json
-from ..results.results import Best, ResultFiles
+from ..results.files import Best, ResultFiles
 from ..results.winner import Confirmation, Confirmed, Direction
 from ..space import MLPSpace, SearchSpace
 from ..storage import (
@@ -165,7 +165,7 @@ class Coordinator:
         self.store.keep_machine(machine())
         self.files.write_study(self.spec.text)
         self.minutes.reserved = self.reserve(self.minutes.pace)
-        kept, best = self.store.confirmation, self.best
+        kept, best = Confirmation.kept(self.store.confirmation), self.best
         if kept is not None and best is not None and kept.search_best == best.trial:
             best = self.confirmed(kept)
         self.files.repair(best)

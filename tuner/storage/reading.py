@@ -15,10 +15,8 @@ import optuna
 import sqlalchemy.exc
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import ValidationError
 
 from ..errors import InputError, StoreUnreadableError, TunerError
-from ..results.winner import Confirmation
 from .location import Location, locate
 
 # Names of the attributes that a study and its trials keep in the store.
@@ -222,17 +220,3 @@ def best_trial(study: optuna.Study) -> FrozenTrial | None:
         return None
     sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
     return min(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
-
-
-def confirmation_of(study: optuna.Study) -> Confirmation | None:
-    """Returns what the last confirmation of a study found, if there was one.
-
-    One that another version of this package wrote in other words counts as none.
-    """
-    text = study.user_attrs.get(CONFIRMATION)
-    if text is None:
-        return None
-    try:
-        return Confirmation.model_validate_json(text)
-    except ValidationError:
-        return None

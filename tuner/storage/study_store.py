@@ -18,7 +18,6 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..errors import ChangedStudyError, StoreLostError, StoreUnreadableError
 from ..network.config import DataFacts
-from ..results.winner import Confirmation
 from ..study import Pruner, StudySpec
 from ..system import paths
 from ..system.closing import Closing
@@ -47,7 +46,6 @@ from .reading import (
     SOURCE,
     TEST_OPENINGS,
     best_trial,
-    confirmation_of,
     connect,
     count,
     translated,
@@ -282,15 +280,16 @@ class StudyStore(Closing):
             self.study.set_user_attr(SECONDS, round(seconds, 3))
 
     @property
-    def confirmation(self) -> Confirmation | None:
-        """What the last confirmation found, if there was one."""
+    def confirmation(self) -> str | None:
+        """What the last confirmation found, as JSON, if there was one."""
         with translated(self._location, StoreLostError, "reading the confirmation"):
-            return confirmation_of(self.study)
+            text: str | None = self.study.user_attrs.get(CONFIRMATION)
+            return text
 
-    def keep_confirmation(self, confirmation: Confirmation) -> None:
-        """Keeps what a confirmation found."""
+    def keep_confirmation(self, text: str) -> None:
+        """Keeps what a confirmation found, as JSON."""
         with translated(self._location, StoreLostError, "keeping the confirmation"):
-            self.study.set_user_attr(CONFIRMATION, confirmation.model_dump_json())
+            self.study.set_user_attr(CONFIRMATION, text)
 
     def keep_audit(self, text: str) -> None:
         """Keeps what an audit found, as JSON."""

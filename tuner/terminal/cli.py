@@ -91,7 +91,8 @@ def tune(
 
         from ..search import tune as run
         from ..workers import parse_devices
-        from .display import Display, show_result
+        from .display import Display
+        from .tables import show_result
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with Display(out) as display:
         result = run(
@@ -139,7 +140,8 @@ def audit(
 
         from ..answers.auditing import audit as run
         from ..workers import parse_devices
-        from .display import Display, show_audit
+        from .display import Display
+        from .tables import show_audit
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with Display(out) as display:
         found = run(
@@ -171,7 +173,8 @@ def ablate(
 
         from ..answers.ablation import ablate as run
         from ..workers import parse_devices
-        from .display import Display, show_ablation
+        from .display import Display
+        from .tables import show_ablation
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with Display(out) as display:
         found = run(
@@ -188,15 +191,15 @@ def ablate(
 @app.command()
 def best(study: Study, as_json: AsJson = False) -> None:
     """Print the winner of a study: how sure its score is, and its config."""
-    from ..results import results
+    from ..results import files
 
-    found = results.best(study)
+    found = files.best(study)
     if as_json:
         print(found.model_dump_json(indent=2))
         return
-    from .display import show_winner
+    from .tables import show_winner
 
-    show_winner(out, found, results.confirmation(study))
+    show_winner(out, found, files.confirmation(study))
 
 
 @app.command()
@@ -212,8 +215,8 @@ def studies(as_json: AsJson = False, storage: Storage = None) -> None:
     """List the studies with their progress and best score."""
     from pathlib import Path
 
+    from ..results.wording import clock, number
     from ..storage import locate, summaries
-    from .display import clock, number
 
     tuned = {summary.name: summary for summary in summaries(locate(storage))}
     written = sorted(file.stem for file in Path("studies").glob("*.toml"))

@@ -103,7 +103,7 @@ def train_mlp(
     """
     torch.manual_seed(seed)
     facts, standardization = dataset.facts, dataset.standardization
-    model = config.build(facts.n_inputs, facts.n_outputs, facts.task)
+    model = MLP(config, facts.n_inputs, facts.n_outputs, facts.task)
     model.standardize(
         torch.from_numpy(standardization.input_mean),
         torch.from_numpy(standardization.input_scale),

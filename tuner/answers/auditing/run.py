@@ -8,6 +8,7 @@ from pathlib import Path
 from ... import heuristics
 from ...errors import InputError
 from ...network.config import MLPConfig, config_from_json
+from ...results.winner import Confirmation
 from ...running.open_study import OpenStudy, opened
 from ...running.progress import Observer
 from ...running.repeats import Repeats
@@ -98,7 +99,8 @@ def audit(
 
 def _base(open_study: OpenStudy) -> tuple[MLPConfig, str, float | None]:
     """The config around which rules are judged, where it is from, and how long an epoch took."""
-    confirmation, best = open_study.store.confirmation, open_study.store.best()
+    store = open_study.store
+    confirmation, best = Confirmation.kept(store.confirmation), store.best()
     if confirmation is not None:
         winning = confirmation.winning
         assert isinstance(winning.config, MLPConfig)

@@ -45,7 +45,7 @@ class Member:
         self.n_cores, facts = n_cores, rows.facts
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = config.build(facts.n_inputs, facts.n_outputs, facts.task)
+            model = MLP(config, facts.n_inputs, facts.n_outputs, facts.task)
         self.config, self.epoch = config, 0
         self._rows, self._mixed = rows, mixed
         self._model = model.to(device=rows.device, dtype=rows.dtype)

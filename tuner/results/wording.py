@@ -1,0 +1,123 @@
+"""How what was found is written, in the terminal and in the report alike."""
+
+from __future__ import annotations
+
+import math
+
+from ..network.config import Config, ModuleConfig, Scalar
+from .files import Best
+from .winner import Confirmation, Estimate, difference
+
+
+def number(value: float | None) -> str:
+    """Writes a score with the digits that one compares."""
+    return "-" if value is None else f"{value:.5g}"
+
+
+def clock(seconds: float | None) -> str:
+    """Writes seconds as minutes and seconds."""
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+#: Arguments of a module that are the same in all trials of a study.
+_FILLED = ("epochs", "n_inputs", "n_outputs", "task")
+
+
+def describe(config: Config) -> str:
+    """Writes the main values of a config in one line."""
+    if isinstance(config, ModuleConfig):
+        shown = {name: value for name, value in config.flat().items() if name not in _FILLED}
+        return ", ".join(f"{name} {written(value)}" for name, value in shown.items())
+    parts = [
+        f"{config.depth} x {config.width} {config.activation}",
+        "bn" if config.batch_normalization else "no bn",
+        f"batch {config.batch_size}",
+        f"{config.optimizer} {config.learning_rate:.2g}",
+        config.schedule,
+    ]
+    if config.dropout > 0:
+        parts.insert(2, f"dropout {config.dropout:.2f}")
+    return ", ".join(parts)
+
+
+def written(value: Scalar | None) -> str:
+    """Writes a value of a config."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def origin(best: Best) -> str:
+    """Says where a winner comes from: a preset, or a trial."""
+    return best.preset or f"trial {best.trial}"
+
+
+def estimate(found: Estimate | None) -> str:
+    """Writes a mean and its standard error, with the digits that the error leaves."""
+    if found is None:
+        return "-"
+    if found.standard_error == 0 or not math.isfinite(found.standard_error):
+        return f"{number(found.mean)} ± {found.standard_error:.2g}"
+    digits = max(0, 1 - math.floor(math.log10(found.standard_error)))
+    return f"{found.mean:.{digits}f} ± {found.standard_error:.{digits}f}"
+
+
+def _difference(gain: Estimate, metric: str) -> str:
+    """Writes a difference with its error, of an accuracy in points.
+
+    Two seeds often differ by the same, which says nothing of a third one: of them no error is told.
+    """
+    unit, factor = (" points", 100) if "accuracy" in metric else ("", 1)
+    if gain.n == 2:
+        return f"{factor * gain.mean:+.2g}{unit} (too few seeds for an error)"
+    return f"{factor * gain.mean:+.2g} ± {factor * gain.standard_error:.2g}{unit}"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / max(1, whole):.2g}%"
+
+
+def comparisons(confirmation: Confirmation) -> list[str]:
+    """Says why the winner won, what the search gained, and how often the test part was opened."""
+    winning, lines = confirmation.winning, []
+    best = confirmation.arms[0]
+    if confirmation.select == "one_se" and best.scores and best.name != winning.name:
+        lines.append(
+            f"{winning.name} won: within one standard error of the best mean ({best.name}), "
+            "and the smallest network there."
+        )
+    if confirmation.select == "proven" and best.scores and best.name != winning.name:
+        gain = difference(best, winning, confirmation.direction)
+        assert gain is not None
+        lines.append(
+            f"{best.name} had the best mean, by {_difference(gain, confirmation.metric)}: not "
+            f"enough to be better than the {winning.name} on other rows."
+        )
+    smaller = confirmation.smaller
+    if smaller is not None:
+        loss = confirmation.gain(smaller)
+        assert loss is not None
+        lines.append(
+            f"{smaller.name} has {_share(smaller.n_parameters, winning.n_parameters)} of the "
+            f"parameters, for {_difference(loss, confirmation.metric)} of {confirmation.metric}."
+        )
+    for arm in confirmation.presets:
+        gain = confirmation.gain(arm)
+        if arm.name == winning.name or arm.config == winning.config:
+            lines.append(f"The winner is the {arm.name}: the search found nothing better.")
+        elif gain is not None:
+            size = winning.n_parameters / max(1, arm.n_parameters)
+            seeds = "" if gain.n == len(winning.scores) else f" over {gain.n} seeds"
+            lines.append(
+                f"over the {arm.name}: {_difference(gain, confirmation.metric)} of "
+                f"{confirmation.metric}{seeds}, with {size:.2g} times the parameters"
+            )
+            if not arm.is_allowed:
+                lines.append(f"The {arm.name} could not win: the study file does not allow it.")
+    if confirmation.test_openings:
+        n = confirmation.test_openings
+        times = "once" if n == 1 else f"{n} times: its score flatters a little more each time"
+        lines.append(f"The test part was opened {times}.")
+    return lines

@@ -1,0 +1,215 @@
+"""What is printed at the end: a winner, an audit, an ablation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..network.config import Config, ModuleConfig, Scalar
+from ..results.files import Best
+from ..results.importance import ENOUGH_FOR_IMPORTANCES
+from ..results.winner import Confirmation
+from ..results.wording import clock, comparisons, describe, estimate, number, origin, written
+
+if TYPE_CHECKING:
+    from ..answers.ablation import Ablation
+    from ..answers.auditing import Audit
+    from ..search import TuneResult
+
+
+def config_table(config: Config) -> Table:
+    """Lays out every value of a config."""
+    table = Table.grid(padding=(0, 2))
+    classes: dict[str, Scalar | None] = {}
+    if isinstance(config, ModuleConfig):
+        classes = {"module": config.module}
+        if config.data_module is not None:
+            classes["data_module"] = config.data_module
+    for name, value in {**classes, **config.flat()}.items():
+        table.add_row(f"[dim]{escape(name)}[/]", escape(written(value)))
+    return table
+
+
+def show_winner(console: Console, best: Best, confirmation: Confirmation | None) -> None:
+    """Prints the winner, how sure its score is, and its config.
+
+    Args:
+        console: where to print.
+        best: of the study.
+        confirmation: that it won, if it is confirmed.
+    """
+    about = f"(study {escape(best.study)}, {origin(best)}, {best.n_parameters:,} parameters)"
+    if best.confirmed is None:
+        console.print(
+            f"\n[bold green]Best {escape(best.metric)}: {number(best.value)}[/] {about}\n"
+            "[yellow]in the search, and not confirmed over other seeds: expect less[/]"
+        )
+    else:
+        confirmed = best.confirmed
+        console.print(
+            f"\n[bold green]Best {escape(best.metric)}: {estimate(confirmed.validation)}[/] {about}"
+        )
+        if confirmed.test is not None:
+            console.print(
+                f"[bold green]     {escape(confirmed.test_metric)}: {estimate(confirmed.test)}[/]"
+            )
+        searched = "" if best.value is None else f" In the search it had {number(best.value)}"
+        if confirmed.optimism is not None:
+            searched += f": optimism {confirmed.optimism:+.2g}."
+        elif best.value is not None:
+            searched += ", after fewer epochs."
+        console.print(
+            f"over {confirmed.validation.n} seeds, each with initial weights, shuffles and "
+            f"validation rows of its own{_shorter(best)}.{searched}"
+        )
+        if confirmed.is_refit:
+            scored = ""
+            if confirmed.network_test is not None:
+                scored = f": {escape(confirmed.test_metric)} {number(confirmed.network_test)}"
+            console.print(
+                f"best.ckpt was trained for {best.config.epochs} epochs on all rows but the test "
+                f"rows{scored}."
+            )
+    if confirmation is not None:
+        console.print()
+        console.print(confirmation_table(confirmation))
+        for line in comparisons(confirmation):
+            console.print(line, highlight=False)
+    console.print()
+    console.print(config_table(best.config))
+
+
+def _shorter(best: Best) -> str:
+    """Says of how many epochs confirmed trainings were, where the winner's last one is longer."""
+    confirmed = best.confirmed
+    if confirmed is None or confirmed.epochs in (None, best.config.epochs):
+        return ""
+    return f", {confirmed.epochs} epochs of training"
+
+
+def confirmation_table(confirmation: Confirmation) -> Table:
+    """Lays out all arms of a confirmation, mean ± standard error."""
+    metric, test = escape(confirmation.metric), escape(confirmation.test_metric)
+    scored = [metric, *([test] if test else []), "seeds", "in the search", "parameters"]
+    table = Table("", *scored, box=None)
+    for arm in confirmation.arms:
+        row = [escape(arm.name), estimate(arm.confirmed) if arm.scores else escape(arm.reason)]
+        row += [estimate(arm.test)] if test else []
+        row += [str(len(arm.scores)), number(arm.search), f"{arm.n_parameters:,}"]
+        is_winner = arm.name == confirmation.winner
+        table.add_row(*row, "winner" if is_winner else "", style="bold" if is_winner else "")
+    return table
+
+
+_VERDICTS = {
+    "held": "[green]held[/]",
+    "refuted": "[red]refuted[/]",
+    "equivalent": "[cyan]equivalent[/]",
+    "inconclusive": "[yellow]inconclusive[/]",
+    "not testable": "[dim]not testable[/]",
+}
+
+
+def show_audit(console: Console, found: Audit) -> None:
+    """Prints the verdicts on the rules.
+
+    Args:
+        console: where to print.
+        found: by the audit.
+    """
+    console.print(
+        f"\n[bold]{found.study}[/]: rules judged around {found.origin} "
+        f"({escape(describe(found.base))}), {found.n_pairs} pairs, "
+        f"{found.n_trainings:,} trainings, {clock(found.seconds)}.\n"
+        f"A standard deviation between seeds is {number(found.deviation)} of {found.metric}.\n"
+    )
+    table = Table("rule", "claim", "verdict", "effect (95%)", "p, Holm", box=None, pad_edge=False)
+    for finding in found.findings:
+        told = escape(finding.claim or finding.remark)
+        effect = p = ""
+        if finding.kind is not None:
+            told += f"\n[dim]{escape(finding.ours)} against {escape(finding.theirs)}"
+            told += f"; {escape(finding.remark)}[/]" if finding.remark else "[/]"
+            effect = f"{finding.effect:+.2g} ({finding.low:+.2g} to {finding.high:+.2g})"
+            effect += f"\n[dim]of {finding.unit}[/]"
+            p = f"{finding.adjusted_p:.2g}"
+        table.add_row(finding.rule, told, _VERDICTS[finding.verdict], effect, p)
+    console.print(table)
+    console.print(
+        "\nheld, refuted: at 5% over all of these claims. equivalent: no difference beyond one "
+        "standard deviation between seeds, which is also what an 'enough' may be worse by.",
+        style="dim",
+    )
+
+
+def show_ablation(console: Console, found: Ablation) -> None:
+    """Prints the way from the rules to the winner.
+
+    Args:
+        console: where to print.
+        found: by the ablation.
+    """
+    console.print(
+        f"\n[bold]{found.study}[/]: from the note's rules to {found.winner}, the largest gain "
+        f"first; {escape(found.metric)} over {len(found.seeds)} seeds, {clock(found.seconds)}.\n"
+    )
+    table = Table("change", found.metric, "gain", "", box=None, pad_edge=False)
+    for step in found.steps:
+        table.add_row(
+            step.change or "the note's rules",
+            estimate(step.estimate),
+            "" if step.gain is None else estimate(step.gain),
+            escape(step.words),
+        )
+    console.print(table)
+
+
+def _and_confirmation(result: TuneResult) -> str:
+    found = result.confirmation
+    return "" if found is None else f", {clock(found.seconds)} of confirmation"
+
+
+def show_result(console: Console, result: TuneResult, study: str) -> None:
+    """Prints how a search ended, and what to do next.
+
+    Args:
+        console: where to print.
+        result: of the search.
+        study: as the user named it.
+    """
+    counts = result.counts
+    console.print(
+        f"\n[bold]{result.study}[/]: {result.stopped} ({counts.complete} complete, "
+        f"{counts.pruned} pruned, {counts.failed} failed; {clock(result.seconds)} of search"
+        f"{_and_confirmation(result)})."
+    )
+    if result.ran == 0:
+        console.print(
+            "Nothing was left to do; TRIALS=... (--trials) or MINUTES=... (--minutes) raise the "
+            "budget."
+        )
+    if result.best is None:
+        console.print("No trial is complete yet, so there is no best config.")
+    else:
+        best = result.best
+        show_winner(console, best, result.confirmation)
+    if result.importances:
+        console.print(f"\nWhat mattered (fANOVA over {counts.complete} complete trials):")
+        table = Table.grid(padding=(0, 2))
+        for name, share in list(result.importances.items())[:8]:
+            table.add_row(f"  {escape(name)}", f"{share:.0%}", "▇" * round(30 * share))
+        console.print(table)
+    else:
+        console.print(
+            f"\n[dim]What mattered is told from {ENOUGH_FOR_IMPORTANCES} complete trials on.[/]"
+        )
+    if result.best is None:
+        console.print(f"\nFiles:  {result.folder}/  (trials.csv)")
+        console.print(f"Next:   make tune STUDY={study} with a larger budget", highlight=False)
+        return
+    console.print(f"\nFiles:  {result.folder}/  (best.json, best.ckpt, trials.csv)")
+    console.print(f"Next:   make best STUDY={study}    make dashboard", highlight=False)
+    console.print(f'        tuner.best_config("{result.study}")  in Python', highlight=False)
