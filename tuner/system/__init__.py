@@ -1,1 +1,1 @@
-"""What everyone stands on: paths, the machine, imports, signals."""
+"""What everyone stands on: files, imports, signals, the machine."""

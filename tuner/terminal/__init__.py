@@ -1,1 +1,6 @@
-"""The command line and what it shows."""
+"""The command line.
+
+- `cli`: each command is a thin call of a public function.
+- `display`: a search while it runs; `tables`: what it found.
+- `doctor`: what would trip a user on this machine.
+"""

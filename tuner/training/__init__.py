@@ -1,1 +1,5 @@
-"""How networks are trained: `fleet` many MLPs at once, `solo` any LightningModule."""
+"""How networks are trained.
+
+- `fleet`: many different MLPs at once, without autograd, number for number as torch has it.
+- `solo`: one LightningModule with Lightning's Trainer.
+"""
