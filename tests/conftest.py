@@ -45,12 +45,19 @@ def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staff, "processes_at_once", lambda: 1)
 
 
+@pytest.fixture(autouse=True)
+def a_machine_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees what its user has tuned or set, such as the `runs/` of the current folder."""
+    for name in ("TUNER_STORAGE", "RAY_ADDRESS", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TUNER_HOME", str(tmp_path / "runs"))
+
+
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, a_machine_of_its_own: None) -> Path:
     """An empty project that is the current folder, with its results in `runs/`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TUNER_HOME", raising=False)
-    monkeypatch.delenv("TUNER_STORAGE", raising=False)
     (tmp_path / "studies").mkdir()
     return tmp_path
 

@@ -70,7 +70,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "running",
         "search",
         "storage",
-        "workers",
+        "study",
     },
 }
 #: The public names and the command may import all.

@@ -7,6 +7,8 @@ import pytest
 
 import tuner
 
+from .conftest import Write
+
 NAMES = [
     "Ablation",
     "Audit",
@@ -59,8 +61,29 @@ def test_rules_are_light() -> None:
     assert modules_after(code) == set()
 
 
-def test_help_loads_no_torch() -> None:
-    code = "import sys; sys.argv = ['tuner', '--help']\n"
-    code += "from tuner.cli import app\ntry: app()\nexcept SystemExit: sys.stdout.flush()"
-    done = modules_after(code + "\nprint()")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("--help", 0),
+        ("--version", 0),
+        ("tune --help", 0),
+        ("tune smal", 2),
+        ("tune small --trials 0", 2),
+        ("tune small --trainer fast", 2),
+        ("tune small --devices 0,0", 2),
+        ("audit smal", 2),
+        ("ablate smal", 2),
+        ("best small", 2),
+    ],
+)
+def test_what_is_wrong_is_said_before_torch_is_loaded(
+    words: str, code: int, write_study: Write
+) -> None:
+    """Else a user waits for seconds to read that a name is wrong."""
+    write_study()
+    program = f"import sys; sys.argv = ['tuner', *{words.split()!r}]\n"
+    program += "from tuner.terminal.cli import main\ntry: main()\n"
+    program += "except SystemExit as end: sys.stdout.flush(); sys.stderr.flush(); print(end.code)"
+    done = modules_after(f"{program}\nprint()")
+    assert str(code) in done
     assert not done & {"torch", "optuna", "lightning", "pandas", "sklearn"}

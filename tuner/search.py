@@ -9,30 +9,28 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd  # noqa: F401  here, so that an interrupted search writes its table at once
-from pydantic import ValidationError
 
 from . import heuristics
 from .answers.confirmer import Confirmer
-from .errors import InputError
 from .network.config import Config, MLPConfig, config_from_json
 from .results.files import Best
 from .results.importance import importances
 from .results.winner import Arm, Confirmation
+from .running.arguments import Trainer, budget_of
 from .running.coordinator import Coordinator
 from .running.evaluation import affordable
 from .running.minutes import Minutes
-from .running.open_study import OpenStudy, Trainer, opened
+from .running.open_study import OpenStudy, opened
 from .running.progress import Observer
 from .running.rate_range import RangeTest, RateRange
 from .running.repeats import Repeats, seeds
 from .space import MLPSpace
 from .storage import CONFIG, Counts, count
-from .study import BudgetSpec, StudySpec, load_study
-from .study.complaints import first_error
+from .study import BudgetSpec, load_study
 from .study.domains import Fixed
 from .system import paths
+from .system.devices import Devices
 from .training.fleet import busy_with
-from .workers import Devices
 
 #: Networks are timed on so many rows, for so many epochs.
 _TIMED_ROWS, _TIMED_EPOCHS = 4_096, 3
@@ -143,7 +141,7 @@ def tune(
     """
     observer = observer or Observer()
     spec = load_study(study)
-    budget = _budget(spec, trials, minutes, target)
+    budget = budget_of(spec, trials, minutes, target)
     with opened(
         spec,
         trainer=trainer,
@@ -366,17 +364,3 @@ def _remember(open_study: OpenStudy, confirmation: Confirmation) -> None:
             gain=None if gain is None else gain.mean,
         )
     )
-
-
-def _budget(
-    spec: StudySpec, trials: int | None, minutes: float | None, target: float | None
-) -> BudgetSpec:
-    try:
-        given = BudgetSpec(trials=trials, minutes=minutes, target=target)
-    except ValidationError as error:
-        raise InputError(first_error(error, BudgetSpec)) from error
-    if trials is None and minutes is None:
-        given = spec.budget if target is None else spec.budget.model_copy(update={"target": target})
-    if given.trials is None and given.minutes is None:
-        return given.model_copy(update={"trials": 100})
-    return given

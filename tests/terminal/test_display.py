@@ -8,20 +8,16 @@ import pytest
 from rich.console import Console
 
 from tuner.network.config import MLPConfig, ModuleConfig
+from tuner.results.wording import clock, comparisons, describe, number
 from tuner.running.progress import Ended, Running, Snapshot
 from tuner.search import TuneResult
 from tuner.storage import Counts
-from tuner.terminal.display import (
-    Display,
-    clock,
-    comparisons,
-    config_table,
-    describe,
-    number,
-    show_result,
-)
+from tuner.terminal.display import Display
+from tuner.terminal.tables import config_table, show_result
 
 from ..storage.test_winner import arm, winning_over
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_words() -> None:
@@ -83,7 +79,34 @@ def test_the_end_of_a_search_without_a_complete_trial(tmp_path: Path) -> None:
         show_result(console, ended, "digits_mlp")
     text = capture.get()
     assert "No trial is complete yet" in text and "larger budget" in text
-    assert "best.json" not in text and "make best" not in text
+    assert "best.json" not in text and "tuner best" not in text
+
+
+@pytest.mark.parametrize(
+    ("makefile", "advice"),
+    [
+        ((ROOT / "Makefile").read_text(), "make tune STUDY=wine"),
+        ("test:\n\tpytest\n", "tuner tune wine"),
+        (None, "tuner tune wine"),
+    ],
+    ids=["ours", "another", "none"],
+)
+def test_what_comes_next_can_be_typed(
+    makefile: str | None, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever has installed the package is sent to targets that are not there."""
+    monkeypatch.chdir(tmp_path)
+    if makefile is not None:
+        Path("Makefile").write_text(makefile)
+    ended = TuneResult(
+        study="wine", metric="val_loss", best=None, counts=Counts(), confirmation=None,
+        importances={}, folder=tmp_path, stopped="over", ran=0, seconds=1.0,
+    )  # fmt: skip
+    console = Console(file=io.StringIO(), width=120)
+    with console.capture() as capture:
+        show_result(console, ended, "wine")
+    assert advice in capture.get()
+    assert ("make" in capture.get()) == ("make" in advice)
 
 
 def test_two_seeds_have_no_error_bar() -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from tuner.errors import InputError
-from tuner.workers import Devices, Staff, parse_devices, staff
+from tuner.system.devices import Devices, parse_devices
+from tuner.workers import Staff, staff
 
 
 def choose(

@@ -550,7 +550,7 @@ class TestOnAGPU:
 OUT_OF_MEMORY = """
 import resource
 from pathlib import Path
-from tuner.config import MLPConfig
+from tuner.network.config import MLPConfig
 from tuner.data import load
 from tuner.workers import Failed, Finished, FleetCrew, Job, ThreadWorker
 

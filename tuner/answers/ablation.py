@@ -24,7 +24,7 @@ from ..running.repeats import Repeats, seeds
 from ..storage import CONFIRMATION, locate, read_study, translated
 from ..study import ModuleStudySpec, load_study
 from ..system import paths
-from ..workers import Devices
+from ..system.devices import Devices
 
 #: Seeds over which a step is chosen; its gain is then measured over others.
 _SELECTION = 2

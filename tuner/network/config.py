@@ -78,7 +78,7 @@ class MLPConfig(BaseModel):
         gradient_clipping: largest norm of the gradient, or None.
         batch_size: rows of one optimizer step.
         epochs: passes over the training rows; the horizon of the schedule.
-        schedule: how the learning rate goes over the epochs, see `tuner.schedules`.
+        schedule: how the learning rate goes over the epochs, see `schedules`.
         final_ratio: final over initial learning rate, in (0, 1]; the same meaning for
             every schedule.
         warmup: share of the training in [0, 0.5] over which the rate climbs first. For

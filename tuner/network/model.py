@@ -57,7 +57,7 @@ class MLP(lightning.LightningModule):
     Raises:
         ValueError: label smoothing in a regression, or an unknown task.
 
-    >>> from tuner.config import MLPConfig
+    >>> from tuner.network.config import MLPConfig
     >>> mlp = MLP(MLPConfig(depth=2, width=5), n_inputs=4, n_outputs=3)
     >>> mlp(torch.zeros(7, 4)).shape
     torch.Size([7, 3])

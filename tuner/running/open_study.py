@@ -6,24 +6,24 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 from .. import data, heuristics
 from ..data import Dataset
-from ..errors import DataError, InputError
+from ..errors import DataError
 from ..network.config import DataFacts
 from ..space import MLPSpace, ModuleSpace
 from ..storage import StudyStore, locate
 from ..study import AnyStudySpec, ModuleStudySpec, StudySpec
 from ..study.classes import UserClasses
 from ..system import paths
+from ..system.devices import Devices
+from ..system.folder_lock import refuse_owned
 from ..system.interruption import Interruption
 from ..training.solo import ModuleTraining
-from ..workers import Devices, Staff, Worker, fleets, solos
+from ..workers import Staff, Worker, fleets, solos
+from .arguments import Trainer, check_trainers
 from .evaluation import Evaluation, full_evaluation
 from .progress import Observer
-
-Trainer = Literal["fleet", "solo"]
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,9 @@ def opened(
     Raises:
         TunerError: as `tune` raises it.
     """
-    _check(trainer, fleet, workers)
-    is_module = isinstance(spec, ModuleStudySpec)
-    if is_module and (trainer == "fleet" or fleet is not None):
-        raise InputError(f"{spec.path}: fleets train MLPs, and [model] names another network")
-    trainer = trainer or ("solo" if is_module else "fleet")
+    check_trainers(spec, trainer, fleet, workers)
+    refuse_owned(spec.name)
+    trainer = trainer or ("solo" if isinstance(spec, ModuleStudySpec) else "fleet")
     location = locate(storage)
     classes = None
     if isinstance(spec, ModuleStudySpec):
@@ -150,18 +148,6 @@ def opened(
         )
         kept = store.evaluation
         yield found if kept is None else found.evaluated(Evaluation.model_validate_json(kept))
-
-
-def _check(trainer: Trainer | None, fleet: int | None, workers: int | None) -> None:
-    if trainer is not None and trainer not in get_args(Trainer):
-        raise InputError(f"trainer must be one of {get_args(Trainer)}, got {trainer!r}")
-    for name, value in {"fleet": fleet, "workers": workers}.items():
-        if value is not None and value < 1:
-            raise InputError(f"{name} must be >= 1, got {value}")
-    if fleet is not None and trainer == "solo":
-        raise InputError("fleet says how many trials train at once, and solo trains one")
-    if fleet is not None and workers is not None and workers > fleet:
-        raise InputError(f"{workers} workers are too many for {fleet} trials at once")
 
 
 def _space(

@@ -21,7 +21,7 @@ from ..network.config import DataFacts
 from ..study import Pruner, StudySpec
 from ..system import paths
 from ..system.closing import Closing
-from .folder_lock import FolderLock
+from ..system.folder_lock import FolderLock
 from .identity import Identity, changes, identity_of
 from .location import Location, locate
 from .mirror import MirroredStorage

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from typing import Annotated, Optional
 
 import typer
@@ -16,11 +17,14 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from ..errors import InputError, InterruptedStudyError, TunerError
+from ..running.arguments import budget_of, check_trainers
+from ..study import AnyStudySpec, load_study
+from ..system.devices import Devices, parse_devices
+from ..system.folder_lock import refuse_owned
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Finds the best settings of a neural network.",
     pretty_exceptions_enable=False,
 )
 out = Console()
@@ -50,6 +54,24 @@ Cluster = Annotated[
     Optional[str],
     typer.Option(help="Train on a Ray cluster: ray, or ray://host:10001 for one elsewhere."),
 ]
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"tuner {metadata.version('tuner')}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Finds the best settings of a neural network."""
 
 
 @app.command()
@@ -86,11 +108,13 @@ def tune(
 
     --trials and --minutes replace the budget of the study file; --target alone is added to it.
     """
+    spec, chosen = _checked(study, devices)
+    check_trainers(spec, trainer, fleet, workers)  # type: ignore[arg-type]  # which it checks
+    budget_of(spec, trials, minutes, target)
     with _loading():
         import optuna
 
         from ..search import tune as run
-        from ..workers import parse_devices
         from .display import Display
         from .tables import show_result
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -104,7 +128,7 @@ def tune(
             trainer=trainer,  # type: ignore[arg-type]  # checked where it is used
             fleet=fleet,
             workers=workers,
-            devices=None if devices is None else parse_devices(devices),
+            devices=chosen,
             cluster=cluster,
             storage=storage,
             confirm=confirm,
@@ -135,11 +159,11 @@ def audit(
 
     They are judged around the study's winner, or the modern default where nothing is tuned yet.
     """
+    _, chosen = _checked(study, devices)
     with _loading():
         import optuna
 
         from ..answers.auditing import audit as run
-        from ..workers import parse_devices
         from .display import Display
         from .tables import show_audit
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -151,7 +175,7 @@ def audit(
             seed=seed,
             tolerance=tolerance,
             workers=workers,
-            devices=None if devices is None else parse_devices(devices),
+            devices=chosen,
             cluster=cluster,
             storage=storage,
             observer=display,
@@ -168,11 +192,11 @@ def ablate(
     storage: Storage = None,
 ) -> None:
     """Show which change from the rules to the winner gained how much."""
+    _, chosen = _checked(study, devices)
     with _loading():
         import optuna
 
         from ..answers.ablation import ablate as run
-        from ..workers import parse_devices
         from .display import Display
         from .tables import show_ablation
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -180,7 +204,7 @@ def ablate(
         found = run(
             study,
             workers=workers,
-            devices=None if devices is None else parse_devices(devices),
+            devices=chosen,
             cluster=cluster,
             storage=storage,
             observer=display,
@@ -365,6 +389,18 @@ def main() -> None:
     except TunerError as error:
         err.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
+
+
+def _checked(study: str, devices: str | None) -> tuple[AnyStudySpec, Devices | None]:
+    """Reads the study file and who is to train it, before what trains is loaded for seconds.
+
+    Raises:
+        InputError: what the user wrote is wrong.
+        StudyOwnedError: another process is tuning the study.
+    """
+    spec = load_study(study)
+    refuse_owned(spec.name)
+    return spec, None if devices is None else parse_devices(devices)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -187,10 +188,8 @@ def show_result(console: Console, result: TuneResult, study: str) -> None:
         f"{_and_confirmation(result)})."
     )
     if result.ran == 0:
-        console.print(
-            "Nothing was left to do; TRIALS=... (--trials) or MINUTES=... (--minutes) raise the "
-            "budget."
-        )
+        raised = "TRIALS=... or MINUTES=..." if _has_makefile() else "--trials or --minutes"
+        console.print(f"Nothing was left to do; {raised} raise the budget.", highlight=False)
     if result.best is None:
         console.print("No trial is complete yet, so there is no best config.")
     else:
@@ -208,8 +207,24 @@ def show_result(console: Console, result: TuneResult, study: str) -> None:
         )
     if result.best is None:
         console.print(f"\nFiles:  {result.folder}/  (trials.csv)")
-        console.print(f"Next:   make tune STUDY={study} with a larger budget", highlight=False)
+        console.print(f"Next:   {_command('tune', study)} with a larger budget", highlight=False)
         return
     console.print(f"\nFiles:  {result.folder}/  (best.json, best.ckpt, trials.csv)")
-    console.print(f"Next:   make best STUDY={study}    make dashboard", highlight=False)
+    next_ones = f"{_command('best', study)}    {_command('dashboard')}"
+    console.print(f"Next:   {next_ones}", highlight=False)
     console.print(f'        tuner.best_config("{result.study}")  in Python', highlight=False)
+
+
+def _command(name: str, study: str = "") -> str:
+    """Writes a command as one would give it in this folder."""
+    if _has_makefile():
+        return f"make {name} STUDY={study}" if study else f"make {name}"
+    return f"tuner {name} {study}".rstrip()
+
+
+def _has_makefile() -> bool:
+    """Says whether this folder has the targets of a clone of this project."""
+    try:
+        return "$(BIN)/tuner" in Path("Makefile").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False

@@ -7,12 +7,11 @@ from .fleet import FleetCrew
 from .pool import Pool
 from .process import ProcessLauncher
 from .solo import SoloCrew
-from .staff import Devices, Staff, fleets, parse_devices, solos
+from .staff import Staff, fleets, solos
 from .thread import ThreadWorker
 
 __all__ = [
     "Crew",
-    "Devices",
     "Event",
     "Failed",
     "Finished",
@@ -27,7 +26,6 @@ __all__ = [
     "ThreadWorker",
     "Worker",
     "fleets",
-    "parse_devices",
     "rounded",
     "solos",
 ]

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 from ..data import Dataset
 from ..errors import InputError
 from ..network.config import MLPConfig, Precision
+from ..system.devices import Devices
 from ..training.fleet import cores, gpus, has_accelerator, processes_at_once
 from ..training.solo import ModuleTraining
 from .base import Worker
@@ -21,9 +21,6 @@ from .pool import Pool
 from .process import ProcessLauncher
 from .solo import SoloCrew
 from .thread import ThreadWorker
-
-#: Numbers of GPUs as this process sees them, or none of them.
-Devices = Sequence[int] | Literal["cpu"]
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -259,22 +256,3 @@ def _employed(staff: Staff, makes: Sequence[_Make]) -> Worker:
 
 def _cores_each(workers: int) -> int:
     return max(1, cores() // workers)
-
-
-def parse_devices(text: str) -> Devices:
-    """Reads what stands on a command line: `cpu`, or numbers of GPUs such as `0,2`.
-
-    Raises:
-        InputError: it is neither.
-    """
-    if text == "cpu":
-        return "cpu"
-    numbers = [word.strip() for word in text.split(",")]
-    if not all(word.isdecimal() for word in numbers):
-        raise InputError(f"devices must be cpu, or numbers of GPUs such as 0,2, got {text!r}")
-    if len(set(numbers)) < len(numbers):
-        raise InputError(
-            f"devices: {text!r} names a GPU twice; to have several workers share it, name it once "
-            "and say how many workers there are"
-        )
-    return tuple(int(word) for word in numbers)

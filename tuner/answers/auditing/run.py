@@ -15,7 +15,7 @@ from ...running.repeats import Repeats
 from ...storage import CONFIG, EPOCH_SECONDS
 from ...study import ModuleStudySpec, load_study
 from ...system import paths
-from ...workers import Devices
+from ...system.devices import Devices
 from .auditor import Audit, Auditor
 
 #: The rules that have a verdict, or a reason why they have none.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
+from pathlib import Path
 from typing import IO
 
 from ..errors import StoreLostError, StudyOwnedError
-from ..system import paths
+from . import paths
 
 
 class FolderLock:
@@ -20,7 +22,7 @@ class FolderLock:
     """
 
     def __init__(self, name: str) -> None:
-        path = paths.study_folder(name) / "owner"
+        path = _path(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: IO[str] = path.open("a+")
@@ -29,10 +31,8 @@ class FolderLock:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            self._file.seek(0)
-            owner = self._file.read().strip() or "another process"
-            self._file.close()
-            raise StudyOwnedError(f"study {name!r} is being tuned by {owner}") from error
+            with self._file:
+                raise _owned(name, self._file) from error
         self._file.truncate(0)
         self._file.write(f"process {os.getpid()} on {socket.gethostname()}")
         self._file.flush()
@@ -41,3 +41,29 @@ class FolderLock:
         """Gives the right back."""
         self._file.truncate(0)
         self._file.close()
+
+
+def refuse_owned(name: str) -> None:
+    """Looks whether a study of this machine is free, before time goes into preparing its tuning.
+
+    Raises:
+        StudyOwnedError: another process has it; the message names it.
+    """
+    with contextlib.suppress(OSError), _path(name).open() as file:
+        # Only a file that names an owner is tried: one who takes the study must not meet us.
+        if not file.read().strip():
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise _owned(name, file) from error
+
+
+def _path(name: str) -> Path:
+    return paths.study_folder(name) / "owner"
+
+
+def _owned(name: str, file: IO[str]) -> StudyOwnedError:
+    file.seek(0)
+    owner = file.read().strip() or "another process"
+    return StudyOwnedError(f"study {name!r} is being tuned by {owner}")

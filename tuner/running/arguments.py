@@ -1,0 +1,68 @@
+"""What `tune` is asked for beside the study file, checked before anything heavy is loaded."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from pydantic import ValidationError
+
+from ..errors import InputError
+from ..study import AnyStudySpec, BudgetSpec, ModuleStudySpec
+from ..study.complaints import first_error
+
+Trainer = Literal["fleet", "solo"]
+
+#: Trials after which a study ends that nothing limits.
+_TRIALS = 100
+
+
+def check_trainers(
+    spec: AnyStudySpec, trainer: Trainer | None, fleet: int | None, workers: int | None
+) -> None:
+    """Looks whether a study can be trained as it is asked for.
+
+    Args:
+        spec: the study file.
+        trainer: as `tune` takes it, like what follows.
+        fleet: trials that train at once.
+        workers: that train side by side.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if trainer is not None and trainer not in get_args(Trainer):
+        raise InputError(f"trainer must be one of {get_args(Trainer)}, got {trainer!r}")
+    for name, value in {"fleet": fleet, "workers": workers}.items():
+        if value is not None and value < 1:
+            raise InputError(f"{name} must be >= 1, got {value}")
+    if fleet is not None and trainer == "solo":
+        raise InputError("fleet says how many trials train at once, and solo trains one")
+    if fleet is not None and workers is not None and workers > fleet:
+        raise InputError(f"{workers} workers are too many for {fleet} trials at once")
+    if isinstance(spec, ModuleStudySpec) and (trainer == "fleet" or fleet is not None):
+        raise InputError(f"{spec.path}: fleets train MLPs, and [model] names another network")
+
+
+def budget_of(
+    spec: AnyStudySpec, trials: int | None, minutes: float | None, target: float | None
+) -> BudgetSpec:
+    """Returns where a search ends: as its arguments say, or else its study file.
+
+    Args:
+        spec: the study file.
+        trials: as `tune` takes it, like what follows.
+        minutes: spent in all.
+        target: that is good enough.
+
+    Raises:
+        InputError: an argument is out of its range.
+    """
+    try:
+        given = BudgetSpec(trials=trials, minutes=minutes, target=target)
+    except ValidationError as error:
+        raise InputError(first_error(error, BudgetSpec)) from error
+    if trials is None and minutes is None:
+        given = spec.budget if target is None else spec.budget.model_copy(update={"target": target})
+    if given.trials is None and given.minutes is None:
+        return given.model_copy(update={"trials": _TRIALS})
+    return given
