@@ -125,7 +125,8 @@ def test_what_is_remembered() -> None:
 @pytest.mark.usefixtures("project")
 def test_many_processes_remember_at_once() -> None:
     code = (
-        "import sys\nfrom tuner import heuristics\nfrom tuner.network.config import DataFacts, MLPConfig\n"
+        "import sys\nfrom tuner import heuristics\n"
+        "from tuner.network.config import DataFacts, MLPConfig\n"
         "for n in range(10):\n"
         "    heuristics.remember(heuristics.Experience.of(f'{sys.argv[1]}-{n}', MLPConfig(),"
         " DataFacts(n_inputs=1, n_outputs=1, n_rows=1), metric='m', mean=0.0,"

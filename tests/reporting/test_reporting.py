@@ -13,7 +13,7 @@ import tuner
 from tuner import storage
 from tuner.errors import InputError
 from tuner.running.rate_range import RateRange
-from tuner.terminal.display import estimate, number
+from tuner.results.wording import estimate, number
 
 from ..conftest import SMALL, Write
 from ..study.test_modules import MODULE
