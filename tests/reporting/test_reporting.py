@@ -12,8 +12,8 @@ import pytest
 import tuner
 from tuner import storage
 from tuner.errors import InputError
-from tuner.running.rate_range import RateRange
 from tuner.results.wording import estimate, number
+from tuner.running.rate_range import RateRange
 
 from ..conftest import SMALL, Write
 from ..study.test_modules import MODULE
