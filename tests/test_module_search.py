@@ -16,7 +16,8 @@ from optuna.trial import TrialState
 
 import tuner
 from tuner import storage
-from tuner.data import StandardizedRowsDataModule, load
+from tuner.data import load
+from tuner.data.loading import StandardizedRowsDataModule
 from tuner.errors import ChangedStudyError, InputError, StudyFailedError, StudyFileError
 from tuner.storage.reading import IDENTITY
 

@@ -23,8 +23,8 @@ from tuner.errors import (
 from tuner.network.config import DataFacts
 from tuner.results.importance import importances
 from tuner.results.winner import difference
-from tuner.running.coordinator import trial_seed
 from tuner.running.progress import Ended, Observer, Snapshot
+from tuner.running.proposals import trial_seed
 from tuner.storage.pruners import make_pruner
 from tuner.storage.reading import IDENTITY
 

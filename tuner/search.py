@@ -168,11 +168,12 @@ def tune(
                 confirmation = _confirmed(open_study, search, confirmer, repeats)
             if not search.misses(confirmation):
                 break
+        standing = search.standing
         return TuneResult(
             study=spec.name,
             metric=open_study.metric,
-            best=search.best if confirmation is None else search.confirmed(confirmation),
-            counts=search.counts,
+            best=standing.best if confirmation is None else standing.confirmed(confirmation),
+            counts=standing.counts,
             confirmation=confirmation,
             importances=importances(open_study.store.study),
             folder=paths.study_folder(spec.name),
@@ -337,7 +338,7 @@ def _confirmed(
     finally:
         store.spend_on_confirmation(time.monotonic() - began)
     if confirmation is not None:
-        best = search.confirmed(confirmation)
+        best = search.standing.confirmed(confirmation)
         if not search.files.has(best):
             network = confirmer.network(confirmation, best.seed)
             search.files.crown(best, network, confirmation)

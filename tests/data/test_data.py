@@ -16,7 +16,8 @@ from sklearn import datasets
 
 from tuner import data
 from tuner.data import Cut, Table, TensorBatches, load, split
-from tuner.data.loading import RowsDataModule, shuffled
+from tuner.data.batches import shuffled
+from tuner.data.loading import RowsDataModule
 from tuner.data.mnist import CHECKSUMS, _ArrayUnpickler, as_idx
 from tuner.errors import DataError
 from tuner.system import paths

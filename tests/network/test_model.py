@@ -11,9 +11,11 @@ from sklearn.metrics import mean_squared_error, r2_score
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from tuner.network.checkpoints import to_checkpoint
 from tuner.network.config import Activation, MLPConfig
-from tuner.network.model import ACTIVATIONS, MLP, scores, to_checkpoint
+from tuner.network.model import MLP
 from tuner.network.normalization import GhostBatchNorm1d
+from tuner.network.perceptron import ACTIVATIONS, scores
 
 from .test_schedules import ALL
 

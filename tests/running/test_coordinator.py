@@ -172,7 +172,7 @@ def test_a_worker_has_no_more_jobs_than_places(write_study: Write, capacity: int
     with study_opened(capacity) as (found, worker):
         search = coordinator(found, worker, Recorder(), BudgetSpec(trials=4))
         search.run()
-        assert not search.line
+        assert not search.in_hand.has_waiting
     has, most = set[int](), 0
     for what, job in worker.log:
         has = has | {job} if what == "submit" else has - {job}
@@ -211,7 +211,7 @@ def test_a_pruned_trial_ends_all_its_folds(write_study: Write) -> None:
         recorder = Recorder()
         search = coordinator(found, worker, recorder, BudgetSpec(trials=25))
         search.run()
-        assert not search.under_way and not search.ways
+        assert not search.in_hand.trials and not search.in_hand.n_begun
     pruned = [trial for trial in trials() if trial.state == TrialState.PRUNED]
     assert pruned
     ended = {job for what, job in worker.log if what == "end"}
@@ -220,7 +220,7 @@ def test_a_pruned_trial_ends_all_its_folds(write_study: Write) -> None:
         assert folds <= {job for what, job in worker.log if what == "cancel"} | ended
         assert not folds <= ended
         assert "fold_scores" not in trial.user_attrs
-    assert search.counts.finished == len(recorder.ends) == 25
+    assert search.standing.counts.finished == len(recorder.ends) == 25
 
 
 # How many at once

@@ -131,7 +131,7 @@ def test_an_mlp_may_say_its_direction(write_study: Write) -> None:
     [
         ("tests.networks", "model.module must be \"package.module:Class\", got 'tests.networks'"),
         ("tests/networks.py:Net", "must be \"package.module:Class\", got 'tests/networks.py:Net'"),
-        ("tests.network:Net", "model.module names no module: there is no 'tests.network' in"),
+        ("tests.nets:Net", "model.module names no module: there is no 'tests.nets' in"),
         ("nowhere.at.all:Net", "model.module names no module: there is no 'nowhere' in"),
         ("tests.networks:Nets", r"names no class: tests.networks has no Nets; did you mean Net\?"),
         ("tests.networks:Alias", "must name a class, and tests.networks:Alias is a Net"),

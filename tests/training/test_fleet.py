@@ -117,7 +117,7 @@ class Alone:
     def validation_loss(self) -> float:
         x, y = self.validation
         self.model.eval()
-        return float(self.model.loss(self.model._outputs(x), y))
+        return float(self.model.loss(self.model.outputs(x), y))
 
 
 def fleet_of(dataset: Dataset, configs: Iterable[MLPConfig], **options: Any) -> Fleet:

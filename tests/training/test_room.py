@@ -69,18 +69,8 @@ def test_cores_share_the_steps_of_large_networks_alone(
 ) -> None:
     """Small ones are slower on several cores (docs/benchmarks.md)."""
     facts = DataFacts(n_inputs=784, n_outputs=10, n_rows=50_000, task="classification")
-    monkeypatch.setattr(room.joblib, "cpu_count", lambda: n_cores)
+    monkeypatch.setattr(room, "cores", lambda: n_cores)
     assert room.cores_of_a_step(config, facts) == shared
-
-
-def test_one_process_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room.joblib, "cpu_count", lambda: 6)
-    monkeypatch.setattr(room, "available_bytes", lambda device: 2**36)
-    assert room.processes_at_once() == 6
-    monkeypatch.setattr(room, "available_bytes", lambda device: 2**31)
-    assert room.processes_at_once() == 2
-    monkeypatch.setattr(room, "available_bytes", lambda device: 0)
-    assert room.processes_at_once() == 1
 
 
 def test_available_memory_is_some_of_the_machine() -> None:

@@ -8,18 +8,12 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule
 
-from tuner.data import Dataset, StandardizedRowsDataModule, load
+from tuner.data import Dataset, load
+from tuner.data.loading import StandardizedRowsDataModule
 from tuner.network.config import MLPConfig, ModuleConfig
 from tuner.network.model import MLP
-from tuner.training.solo import (
-    CancelledError,
-    DivergedError,
-    Metrics,
-    MissingMetricError,
-    ModuleTraining,
-    train_mlp,
-    train_module,
-)
+from tuner.training.solo import ModuleTraining, train_mlp, train_module
+from tuner.training.watch import CancelledError, DivergedError, Metrics, MissingMetricError
 
 SMALL = MLPConfig(depth=1, width=8, batch_size=16, epochs=3, dropout=0.1)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tuner.network.config import MLPConfig, ModuleConfig
-from tuner.training.solo import ModuleTraining
+from tuner.training.modules import ModuleTraining
 from tuner.workers import (
     Failed,
     Finished,
@@ -18,10 +18,10 @@ from tuner.workers import (
     Pool,
     ProcessLauncher,
     Progress,
-    SoloCrew,
     ThreadWorker,
     Worker,
 )
+from tuner.workers.solo import SoloCrew
 
 from ..networks import Net
 from .test_workers import ended, ready, until

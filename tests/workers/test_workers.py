@@ -18,8 +18,9 @@ import torch
 
 from tuner.data import Cut, Dataset, load
 from tuner.errors import WorkerLostError
+from tuner.network.checkpoints import to_checkpoint
 from tuner.network.config import MLPConfig
-from tuner.network.model import MLP, to_checkpoint
+from tuner.network.model import MLP
 from tuner.training.fleet import Fleet, Member
 from tuner.workers import (
     Crew,
@@ -32,7 +33,6 @@ from tuner.workers import (
     ProcessLauncher,
     Progress,
     RayLauncher,
-    SoloCrew,
     Staff,
     ThreadWorker,
     Worker,
@@ -42,6 +42,7 @@ from tuner.workers import (
 )
 from tuner.workers.crew import Orders, Submit
 from tuner.workers.process import ProcessLink
+from tuner.workers.solo import SoloCrew
 
 SECONDS = 60.0  # of silence that are borne
 

@@ -19,7 +19,8 @@ from ..running.progress import Observer
 from ..running.repeats import Repeats, seeds
 from ..storage import StudyStore
 from ..study import StudySpec
-from ..training import solo
+from ..training.modules import ModuleTraining
+from ..training.scoring import test_mlp
 from ..workers import rounded
 from .halving import Halving
 from .last_training import LastTraining
@@ -57,7 +58,7 @@ class Confirmer:
         folds: int,
         dataset: Dataset | None,
         facts: DataFacts | None,
-        training: solo.ModuleTraining | None,
+        training: ModuleTraining | None,
         observer: Observer,
     ) -> None:
         self._store, self._repeats, self._observer = store, repeats, observer
@@ -200,8 +201,12 @@ class Confirmer:
 
     def _tested(self, confirmation: Confirmation) -> Confirmation:
         """Scores winner and presets on the test rows."""
-        if not solo.has_test(confirmation.winning.config):
-            return confirmation
+        config = confirmation.winning.config
+        if isinstance(config, ModuleConfig):
+            from ..training.solo import has_test  # loads Lightning, which MLPs do without
+
+            if not has_test(config):
+                return confirmation
         name = self._metric.replace("val", "test", 1)
         arms = {arm.name: arm for arm in (confirmation.winning, *confirmation.presets)}
         wanted = [arm for arm in arms.values() if arm.scores]
@@ -270,7 +275,7 @@ class Confirmer:
             if opens_test:
                 openings = self._store.open_test()
                 confirmation = confirmation.model_copy(update={"test_openings": openings})
-            tests = rounded(solo.test_mlp(self._network, self._dataset))
+            tests = rounded(test_mlp(self._network, self._dataset))
             test = tests.get(confirmation.test_metric)
         refit = Refit(config=config, seed=seed, test=test)
         return confirmation.model_copy(update={"refit": refit})
@@ -280,7 +285,9 @@ class Confirmer:
         checkpoint = self._repeats.network(config, seed)
         if isinstance(config, MLPConfig):
             assert self._dataset is not None
-            return rounded(solo.test_mlp(checkpoint, self._dataset))
+            return rounded(test_mlp(checkpoint, self._dataset))
         assert isinstance(config, ModuleConfig) and self._training is not None
+        from ..training.solo import test_module
+
         dataset = None if self._dataset is None else self._dataset.cut_anew(Cut(seed))
-        return rounded(solo.test_module(checkpoint, config, dataset, self._training, seed=seed))
+        return rounded(test_module(checkpoint, config, dataset, self._training, seed=seed))

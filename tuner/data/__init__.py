@@ -1,14 +1,11 @@
-"""Data: from a source to a `Dataset`, and from there to a Trainer."""
+"""Data: from a source to a `Dataset`, and from there to minibatches.
+
+`loading` gives the rows to a Lightning Trainer.
+"""
 
 from .base import Dataset, Part, Standardization, Table, split
+from .batches import EVALUATION_ROWS, TensorBatches, shuffled
 from .cuts import Cut
-from .loading import (
-    EVALUATION_ROWS,
-    RowsDataModule,
-    StandardizedRowsDataModule,
-    TensorBatches,
-    shuffled,
-)
 from .sources import load, read
 
 __all__ = [
@@ -16,9 +13,7 @@ __all__ = [
     "Cut",
     "Dataset",
     "Part",
-    "RowsDataModule",
     "Standardization",
-    "StandardizedRowsDataModule",
     "Table",
     "TensorBatches",
     "load",

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from ..errors import DataError
 from ..network.config import DataFacts, Task
@@ -190,6 +189,8 @@ def split(
 
 def _cut(table: Table, part: Part, share: float, seed: int) -> tuple[Part, Part]:
     """Cuts `share` of the rows off a part; returns them and the rest, in the file's order."""
+    from sklearn.model_selection import train_test_split  # workers need none of it
+
     stratify = part.y if part.y.ndim == 1 else None
     try:
         rest, cut = train_test_split(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 Index = np.ndarray[Any, np.dtype[np.intp]]
 
@@ -37,6 +36,8 @@ class Cut:
             n_validation: validation rows of a drawn cut; a fold has about as many.
         """
         if self.fold is None:
+            from sklearn.model_selection import train_test_split
+
             train, validation = train_test_split(
                 np.arange(len(y)),
                 test_size=n_validation,

@@ -6,11 +6,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..network.config import Task
-from .arrays import read_arrays
 from .base import Dataset, Table, split
-from .bundled import BUNDLED, read_bundled
-from .mnist import read_mnist
-from .openml import read_openml
 
 
 def read(source: str, folder: Path) -> Table:
@@ -23,14 +19,23 @@ def read(source: str, folder: Path) -> Table:
     Raises:
         DataError: the source is unknown, missing or out of reach.
     """
+    # Readers are loaded for who reads: workers get the rows without.
     if source == "mnist":
+        from .mnist import read_mnist
+
         return read_mnist()
-    if source in BUNDLED:
-        return read_bundled(source)
     if source.startswith("openml:"):
+        from .openml import read_openml
+
         return read_openml(source.removeprefix("openml:"))
     if source.endswith(".npz"):
+        from .arrays import read_arrays
+
         return read_arrays(folder / source)
+    from .bundled import BUNDLED, read_bundled
+
+    if source in BUNDLED:
+        return read_bundled(source)
     known = ", ".join(("mnist", *BUNDLED))
     raise DataError(
         f"unknown source {source!r}: expected one of {known}, openml:<name>, or a file.npz"

@@ -1,47 +1,25 @@
-"""What an `MLPConfig` means: `MLP`, a LightningModule of ordinary torch layers.
-
-A hidden layer is linear -> batch normalization -> activation -> dropout. The linear part has
-no bias where normalization follows, whose own shift would cancel it (S4). Dropout stands
-after normalization and activation, so that within a layer it never moves the variance that
-the running statistics hold (Li et al. 2018, arXiv:1801.05134).
-"""
+"""`MLP`: the perceptron of a config as a LightningModule, which any Trainer can train."""
 
 from __future__ import annotations
 
 import inspect
-import io
 from collections.abc import Mapping
-from importlib import metadata
-from typing import Any, get_args
+from typing import Any
 
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.utilities.types import STEP_OUTPUT, OptimizerLRScheduler
 from torch import Tensor, nn
-from torch.nn import functional, init
 from torchmetrics import MeanSquaredError, Metric, R2Score
 from torchmetrics.classification import MulticlassAccuracy
 
-from .config import Activation, MLPConfig, ModuleConfig, Task
-from .normalization import GhostBatchNorm1d
+from .config import MLPConfig, Task
+from .perceptron import Perceptron
 from .schedules import PLATEAU_METRIC, plan
 
-ACTIVATIONS: dict[Activation, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "mish": nn.Mish,
-    "selu": nn.SELU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-}
 
-
-class MLP(lightning.LightningModule):
+class MLP(Perceptron, lightning.LightningModule):
     """A multi-layer perceptron that takes raw inputs and trains with any Lightning Trainer.
-
-    The standardization of the inputs (and of the targets of a regression) is part of the
-    module: buffers that `standardize` fills and the state dict carries.
 
     Logged metrics: `train_loss`, `val_loss`, `test_loss`, and for validation and test
     `accuracy` in a classification, `r2` and `rmse` in a regression. The loss is cross entropy
@@ -63,11 +41,6 @@ class MLP(lightning.LightningModule):
     torch.Size([7, 3])
     """
 
-    input_mean: Tensor
-    input_scale: Tensor
-    target_mean: Tensor
-    target_scale: Tensor
-
     def __init__(
         self,
         config: MLPConfig | Mapping[str, Any],
@@ -75,96 +48,19 @@ class MLP(lightning.LightningModule):
         n_outputs: int,
         task: Task = "classification",
     ) -> None:
-        super().__init__()
-        config = MLPConfig.model_validate(config)
-        if task not in get_args(Task):
-            raise ValueError(f"task must be one of {get_args(Task)}, got {task!r}")
-        if task == "regression" and config.label_smoothing > 0:
-            raise ValueError("label_smoothing must be 0 in a regression")
-        sizes = {"n_inputs": n_inputs, "n_outputs": n_outputs, "task": task}
+        super().__init__(config, n_inputs, n_outputs, task)
         # Left to find the frame itself, Lightning keeps it, and all callers' variables with it,
         # in a cycle.
-        self.save_hyperparameters(
-            {"config": config.model_dump(), **sizes}, logger=False, frame=inspect.currentframe()
-        )
-        self.config = config
-        self.task: Task = task
-        self.register_buffer("input_mean", torch.zeros(n_inputs))
-        self.register_buffer("input_scale", torch.ones(n_inputs))
-        self.register_buffer("target_mean", torch.zeros(n_outputs))
-        self.register_buffer("target_scale", torch.ones(n_outputs))
-        self.hidden = nn.Sequential(
-            *[
-                _hidden_layer(config, n_inputs if i == 0 else config.width)
-                for i in range(config.depth)
-            ]
-        )
-        self.output = nn.Linear(config.width if config.depth else n_inputs, n_outputs)
+        self.save_hyperparameters(self.arguments, logger=False, frame=inspect.currentframe())
         self.metrics = nn.ModuleDict(
             {f"{stage}_metrics": _metrics(task, n_outputs) for stage in ("val", "test")}
         )
         self._loss_sum, self._rows = torch.zeros(()), 0
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draws initial weights that fit the activation, from torch's global generator.
-
-        He's for relu, gelu, silu and mish, LeCun's for selu and the output layer, Glorot's for
-        tanh and sigmoid (He et al. 2015, Klambauer et al. 2017, Glorot and Bengio 2010).
-        Biases start at 0.
-        """
-        for module in self.hidden.modules():
-            if isinstance(module, nn.Linear):
-                _initialize(module, self.config.activation)
-        _initialize(self.output, "selu")
-
-    @torch.no_grad()
-    def standardize(
-        self, input_mean: Tensor, input_scale: Tensor, target_mean: Tensor, target_scale: Tensor
-    ) -> None:
-        """Sets what raw inputs, and raw targets of a regression, are standardized with.
-
-        Args:
-            input_mean: `(n_inputs,)`.
-            input_scale: `(n_inputs,)`, not 0.
-            target_mean: `(n_outputs,)`; 0 in a classification.
-            target_scale: `(n_outputs,)`, not 0; 1 in a classification.
-        """
-        self.input_mean.copy_(input_mean)
-        self.input_scale.copy_(input_scale)
-        self.target_mean.copy_(target_mean)
-        self.target_scale.copy_(target_scale)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Predicts for raw rows.
-
-        Args:
-            x: `(batch, ...)` with `n_inputs` numbers in each row, in the unit of the data that
-                the standardization was made from.
-
-        Returns:
-            `(batch, n_outputs)`: logits of the classes, or targets in their own unit.
-        """
-        return self._outputs(x) * self.target_scale + self.target_mean
-
-    def _outputs(self, x: Tensor) -> Tensor:
-        # (x - mean) / scale, in one pass over the rows.
-        shift, factor = -self.input_mean / self.input_scale, self.input_scale.reciprocal()
-        rows = torch.addcmul(shift, x.flatten(1).to(self.input_mean.dtype), factor)
-        outputs: Tensor = self.output(self.hidden(rows))
-        return outputs
-
-    def loss(self, outputs: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
-        """Returns the mean loss of outputs `(batch, n_outputs)`: logits, or standardized."""
-        if self.task == "classification":
-            return functional.cross_entropy(outputs, y, label_smoothing=label_smoothing)
-        targets = (y.to(outputs.dtype).view_as(outputs) - self.target_mean) / self.target_scale
-        return functional.mse_loss(outputs, targets)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Returns the mean loss of a batch `(x, y)`."""
         x, y = batch
-        return self.loss(self._outputs(x), y, self.config.label_smoothing)
+        return self.loss(self.outputs(x), y, self.config.label_smoothing)
 
     def on_train_epoch_start(self) -> None:
         """Forgets the losses of the epoch before."""
@@ -192,7 +88,7 @@ class MLP(lightning.LightningModule):
 
     def _evaluate(self, stage: str, batch: tuple[Tensor, Tensor]) -> None:
         x, y = batch
-        outputs = self._outputs(x)
+        outputs = self.outputs(x)
         self.log(f"{stage}_loss", self.loss(outputs, y), batch_size=len(y), prog_bar=True)
         if self.task == "regression":
             y = y.to(outputs.dtype).view_as(outputs)
@@ -232,21 +128,6 @@ class MLP(lightning.LightningModule):
             },
         }
 
-    def make_optimizer(self) -> torch.optim.Optimizer:
-        """Makes the optimizer, at the initial rate."""
-        config = self.config
-        decayed = [p for p in self.parameters() if p.ndim > 1]
-        others = [p for p in self.parameters() if p.ndim <= 1]
-        groups = [
-            {"params": decayed, "weight_decay": config.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ]
-        if config.optimizer == "sgd":
-            return torch.optim.SGD(
-                groups, lr=config.learning_rate, momentum=config.momentum, fused=True
-            )
-        return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-
     def configure_gradient_clipping(
         self,
         optimizer: torch.optim.Optimizer,
@@ -263,33 +144,6 @@ class MLP(lightning.LightningModule):
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
 
-def _hidden_layer(config: MLPConfig, n_inputs: int) -> nn.Sequential:
-    layers: list[nn.Module] = [
-        nn.Linear(n_inputs, config.width, bias=not config.batch_normalization)
-    ]
-    if config.batch_normalization:
-        size = config.normalization_batch_size
-        layers.append(
-            nn.BatchNorm1d(config.width) if size is None else GhostBatchNorm1d(config.width, size)
-        )
-    layers.append(ACTIVATIONS[config.activation]())
-    if config.dropout > 0:
-        layers.append(nn.Dropout(config.dropout))
-    return nn.Sequential(*layers)
-
-
-def _initialize(linear: nn.Linear, activation: Activation) -> None:
-    match activation:
-        case "tanh" | "sigmoid":
-            init.xavier_uniform_(linear.weight, init.calculate_gain(activation))
-        case "selu":
-            init.kaiming_normal_(linear.weight, nonlinearity="linear")
-        case _:
-            init.kaiming_uniform_(linear.weight, nonlinearity="relu")
-    if linear.bias is not None:
-        init.zeros_(linear.bias)
-
-
 def _metrics(task: Task, n_outputs: int) -> nn.ModuleDict:
     if task == "classification":
         accuracy = MulticlassAccuracy(n_outputs, average="micro", validate_args=False)
@@ -300,69 +154,3 @@ def _metrics(task: Task, n_outputs: int) -> nn.ModuleDict:
             "rmse": MeanSquaredError(squared=False),
         }
     )
-
-
-def scores(model: MLP, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
-    """Computes at once what a Trainer logs of a model for a whole part of the data.
-
-    Args:
-        model: decides the task and the targets' unit.
-        outputs: `(rows, n_outputs)`, logits or standardized predictions.
-        y: `(rows,)` classes, or targets in their own unit.
-
-    Returns:
-        `loss`, and `accuracy` or `r2` and `rmse`, each of shape ().
-    """
-    loss = model.loss(outputs, y)
-    if model.task == "classification":
-        return {"loss": loss, "accuracy": (outputs.argmax(1) == y).to(outputs.dtype).mean()}
-    predictions = outputs * model.target_scale + model.target_mean
-    targets = y.to(predictions.dtype).view_as(predictions)
-    squares = (predictions - targets).square()
-    residual, spread = squares.sum(0), (targets - targets.mean(0)).square().sum(0)
-    # Of a column that is constant here, as scikit-learn has it: 1 if it is met, else 0.
-    constant = torch.where(residual == 0, 1.0, 0 * residual)
-    return {
-        "loss": loss,
-        "r2": torch.where(spread > 0, 1 - residual / spread, constant).mean(),
-        "rmse": squares.mean().sqrt(),
-    }
-
-
-def to_checkpoint(model: MLP) -> bytes:
-    """Returns a model as the bytes of a file that `MLP.load_from_checkpoint` reads."""
-    return _packed(model, dict(model.hparams))
-
-
-def module_to_checkpoint(module: lightning.LightningModule, config: ModuleConfig) -> bytes:
-    """Returns a module as the bytes of a file that its `load_from_checkpoint` reads.
-
-    Args:
-        module: of the user's.
-        config: that it was built from, which the file holds too.
-    """
-    return _packed(module, dict(config.values), config=config.to_json())
-
-
-def _packed(module: nn.Module, parameters: dict[str, Any], **more: str) -> bytes:
-    """Returns weights, and the arguments of a constructor, as the bytes of a checkpoint."""
-    state = {
-        name: value.cpu() if isinstance(value, Tensor) else value
-        for name, value in module.state_dict().items()
-    }
-    buffer = io.BytesIO()
-    torch.save(
-        {
-            "state_dict": state,
-            "hyper_parameters": parameters,
-            "pytorch-lightning_version": metadata.version("lightning"),
-            **more,
-        },
-        buffer,
-    )
-    return buffer.getvalue()
-
-
-def n_parameters(module: nn.Module) -> int:
-    """Counts the trainable numbers of a module."""
-    return sum(each.numel() for each in module.parameters() if each.requires_grad)

@@ -19,7 +19,7 @@ from ..system import paths
 from ..system.devices import Devices
 from ..system.folder_lock import refuse_owned
 from ..system.interruption import Interruption
-from ..training.solo import ModuleTraining
+from ..training.modules import ModuleTraining
 from ..workers import Staff, Worker, fleets, solos
 from .arguments import Trainer, check_trainers
 from .evaluation import Evaluation, full_evaluation
@@ -146,6 +146,8 @@ def opened(
             store,
             interruption,
         )
+        if not store.has_known_tables:
+            observer.begin("Optuna's tables are not those known here: writing one row at a time")
         kept = store.evaluation
         yield found if kept is None else found.evaluated(Evaluation.model_validate_json(kept))
 

@@ -81,7 +81,7 @@ class MirroredStorage(BaseStorage):
             return
         if self._error is None:
             try:
-                self._patience(lambda _: tables.write(self._disk.engine, found))
+                self._patience(lambda _: tables.write(self._disk, found))
                 return
             except BaseException as error:
                 self._error = error
@@ -246,13 +246,13 @@ class MirroredStorage(BaseStorage):
                 return True
 
             def change(is_again: bool) -> bool:
-                if is_again and tables.read(self._disk.engine, trial_id).state == state:
+                if is_again and tables.read(self._disk, trial_id).state == state:
                     return True  # it was changed, and we were not told
                 return self._disk.set_trial_state_values(trial_id, state, values)
 
             changed = self._now(change)
             if changed:
-                written = self._now(lambda _: tables.read(self._disk.engine, trial_id))
+                written = self._now(lambda _: tables.read(self._disk, trial_id))
                 trial.datetime_start, trial.datetime_complete = written.began, written.ended
             else:  # someone else did
                 trial = self._now(lambda _: self._disk.get_trial(trial_id))
@@ -308,7 +308,7 @@ class MirroredStorage(BaseStorage):
 
     def _begun(self, trial_id: int) -> FrozenTrial:
         """Returns a trial that just began, with nothing in it."""
-        written = tables.read(self._disk.engine, trial_id)
+        written = tables.read(self._disk, trial_id)
         return FrozenTrial(
             number=written.number,
             trial_id=trial_id,

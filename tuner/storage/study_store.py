@@ -22,6 +22,7 @@ from ..study import Pruner, StudySpec
 from ..system import paths
 from ..system.closing import Closing
 from ..system.folder_lock import FolderLock
+from . import tables
 from .identity import Identity, changes, identity_of
 from .location import Location, locate
 from .mirror import MirroredStorage
@@ -157,6 +158,11 @@ class StudyStore(Closing):
             if self.is_beside:
                 self.untold.keep(*self._storage.left())
             self._storage.remove_session()
+
+    @property
+    def has_known_tables(self) -> bool:
+        """Whether many rows of it are written at once; else each by Optuna's own storage."""
+        return tables.fits(self._disk)
 
     def go_on_beside(self) -> None:
         """Keeps what is still told in a file, from which the next process tells it to the store."""

@@ -1,35 +1,71 @@
 """Rows of Optuna's tables, many of them written in one transaction.
 
 Optuna's own storage takes a transaction for each parameter, attribute and value: about 30 for a
-trial, of some 3 ms each, and of the processor time that training could have had.
+trial, of some 3 ms each, and of the processor time that training could have had. The tables are
+those of the schema `SCHEMA`; a store of another one is written by Optuna's own storage, row by row.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy
-from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages._rdb import models
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+from sqlalchemy import DateTime, Float, Integer, Text, column, table
 from sqlalchemy.dialects import postgresql, sqlite
 
-_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_TRIALS: Any = models.TrialModel.__table__
+#: Version of Optuna's schema that these tables are of, as `RDBStorage.get_current_version` says it.
+SCHEMA = "v3.2.0.a"
 
-#: Those that rows are written to.
-TABLES: tuple[Any, ...] = (
-    models.TrialParamModel,
-    models.TrialUserAttributeModel,
-    models.TrialSystemAttributeModel,
-    models.TrialIntermediateValueModel,
-    models.StudyUserAttributeModel,
+_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_FINITE = "FINITE"
+#: What stands in place of values that databases cannot hold.
+_WORDS = {"INF_POS": math.inf, "INF_NEG": -math.inf, "NAN": math.nan}
+_KIND = sqlalchemy.Enum(_FINITE, *_WORDS, name="trialintermediatevaluetype")
+
+_TRIALS = table(
+    "trials",
+    column("trial_id", Integer),
+    column("number", Integer),
+    column("state", sqlalchemy.Enum(TrialState)),
+    column("datetime_start", DateTime),
+    column("datetime_complete", DateTime),
 )
+_TRIAL, _KEY, _JSON = column("trial_id", Integer), column("key", Text), column("value_json", Text)
+#: Those that rows are written to.
+_TABLES = {
+    each.name: each
+    for each in (
+        table(
+            "trial_params",
+            _TRIAL,
+            column("param_name", Text),
+            column("param_value", Float),
+            column("distribution_json", Text),
+        ),
+        table("trial_user_attributes", _TRIAL, _KEY, _JSON),
+        table("trial_system_attributes", _TRIAL, _KEY, _JSON),
+        table(
+            "trial_intermediate_values",
+            _TRIAL,
+            column("step", Integer),
+            column("intermediate_value", Float),
+            column("intermediate_value_type", _KIND),
+        ),
+        table("study_user_attributes", column("study_id", Integer), _KEY, _JSON),
+    )
+}
+#: Schemas of the stores that were asked.
+_schemas: WeakKeyDictionary[RDBStorage, str] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -37,12 +73,12 @@ class Row:
     """One row, which replaces the one of the same key.
 
     Attributes:
-        table: Optuna's model of the table.
+        table: what the database calls the table.
         key: columns that no other row has the same values in.
         rest: the other columns.
     """
 
-    table: Any
+    table: str
     key: dict[str, Any]
     rest: dict[str, Any]
 
@@ -65,58 +101,68 @@ class End:
 def parameter(trial_id: int, name: str, value: float, distribution: BaseDistribution) -> Row:
     """Returns the row of a parameter; `value` is Optuna's internal one."""
     rest = {"param_value": value, "distribution_json": distribution_to_json(distribution)}
-    return Row(models.TrialParamModel, {"trial_id": trial_id, "param_name": name}, rest)
+    return Row("trial_params", {"trial_id": trial_id, "param_name": name}, rest)
 
 
 def user_attribute(trial_id: int, key: str, value: Any) -> Row:
     """Returns the row of a user attribute of a trial."""
     keys = {"trial_id": trial_id, "key": key}
-    return Row(models.TrialUserAttributeModel, keys, {"value_json": json.dumps(value)})
+    return Row("trial_user_attributes", keys, {"value_json": json.dumps(value)})
 
 
 def system_attribute(trial_id: int, key: str, value: Any) -> Row:
     """Returns the row of an attribute of Optuna's of a trial."""
     keys = {"trial_id": trial_id, "key": key}
-    return Row(models.TrialSystemAttributeModel, keys, {"value_json": json.dumps(value)})
+    return Row("trial_system_attributes", keys, {"value_json": json.dumps(value)})
 
 
 def study_attribute(study_id: int, key: str, value: Any) -> Row:
     """Returns the row of a user attribute of a study."""
     keys = {"study_id": study_id, "key": key}
-    return Row(models.StudyUserAttributeModel, keys, {"value_json": json.dumps(value)})
+    return Row("study_user_attributes", keys, {"value_json": json.dumps(value)})
 
 
 def intermediate(trial_id: int, step: int, value: float) -> Row:
     """Returns the row of a value after a step, which may be infinite or no number."""
-    model = models.TrialIntermediateValueModel
-    stored, kind = model.intermediate_value_to_stored_repr(value)
+    word = "NAN" if math.isnan(value) else "INF_POS" if value > 0 else "INF_NEG"
+    stored, kind = (value, _FINITE) if math.isfinite(value) else (None, word)
     rest = {"intermediate_value": stored, "intermediate_value_type": kind}
-    return Row(model, {"trial_id": trial_id, "step": step}, rest)
+    return Row("trial_intermediate_values", {"trial_id": trial_id, "step": step}, rest)
 
 
-def name(table: Any) -> str:
-    """Returns what the database calls a table."""
-    return str(table.__tablename__)
+def fits(storage: RDBStorage) -> bool:
+    """Says whether a store has the tables that rows are made for."""
+    if storage not in _schemas:
+        _schemas[storage] = storage.get_current_version()
+    return _schemas[storage] == SCHEMA
 
 
-def write(engine: sqlalchemy.Engine, rows: Sequence[Row]) -> None:
-    """Writes rows, all of them or none.
+def write(storage: RDBStorage, rows: Sequence[Row]) -> None:
+    """Writes rows, all of them or none; those of another schema one by one.
 
     Raises:
         KeyError: someone deleted one of the trials.
         UpdateFinishedTrialError: someone ended one.
         sqlalchemy.exc.SQLAlchemyError: the store cannot be written.
     """
-    by_table: dict[Any, list[Row]] = {}
+    if fits(storage):
+        _write_at_once(storage.engine, rows)
+    else:
+        for row in rows:
+            tell(storage, row)
+
+
+def _write_at_once(engine: sqlalchemy.Engine, rows: Sequence[Row]) -> None:
+    by_table: dict[str, list[Row]] = {}
     for row in rows:
         by_table.setdefault(row.table, []).append(row)
     with engine.begin() as connection:
         _check(connection, {row.key["trial_id"] for row in rows if "trial_id" in row.key})
-        for table, group in by_table.items():
-            insert = _INSERTS[engine.name](table.__table__)
+        for name, group in by_table.items():
+            insert = _INSERTS[engine.name](_TABLES[name])
             statement = insert.on_conflict_do_update(
                 index_elements=list(group[0].key),
-                set_={name: insert.excluded[name] for name in group[0].rest},
+                set_={each: insert.excluded[each] for each in group[0].rest},
             )
             connection.execute(statement, [row.key | row.rest for row in group])
 
@@ -133,6 +179,35 @@ def _check(connection: sqlalchemy.Connection, trial_ids: set[int]) -> None:
             raise UpdateFinishedTrialError(f"someone ended the trial with id {trial_id}")
 
 
+def tell(storage: RDBStorage, row: Row) -> None:
+    """Has Optuna's own storage write a row.
+
+    Raises:
+        KeyError: someone deleted the trial.
+        UpdateFinishedTrialError: someone ended it.
+        sqlalchemy.exc.SQLAlchemyError: the store cannot be written.
+    """
+    key, rest = row.key, row.rest
+    match row.table:
+        case "trial_params":
+            distribution = json_to_distribution(rest["distribution_json"])
+            name, value = key["param_name"], rest["param_value"]
+            storage.set_trial_param(key["trial_id"], name, value, distribution)
+        case "trial_user_attributes":
+            storage.set_trial_user_attr(key["trial_id"], key["key"], json.loads(rest["value_json"]))
+        case "trial_system_attributes":
+            value = json.loads(rest["value_json"])
+            storage.set_trial_system_attr(key["trial_id"], key["key"], value)
+        case "trial_intermediate_values":
+            kind, value = rest["intermediate_value_type"], rest["intermediate_value"]
+            value = value if kind == _FINITE else _WORDS[kind]
+            storage.set_trial_intermediate_value(key["trial_id"], key["step"], value)
+        case "study_user_attributes":
+            storage.set_study_user_attr(key["study_id"], key["key"], json.loads(rest["value_json"]))
+        case _:
+            raise ValueError(f"no row is of {row.table}")
+
+
 @dataclass(frozen=True)
 class Written:
     """What the store decided about a trial.
@@ -140,7 +215,7 @@ class Written:
     Attributes:
         number: within its study.
         state: of it.
-        began: when, if it did.
+        began: when, if it did, in local time as Optuna has it.
         ended: when, if it did.
     """
 
@@ -150,18 +225,29 @@ class Written:
     ended: datetime | None
 
 
-def read(engine: sqlalchemy.Engine, trial_id: int) -> Written:
+def read(storage: RDBStorage, trial_id: int) -> Written:
     """Reads what the store decided about a trial.
 
     Raises:
         KeyError: someone deleted it.
     """
+    if not fits(storage):
+        trial = storage.get_trial(trial_id)
+        return Written(trial.number, trial.state, trial.datetime_start, trial.datetime_complete)
     of_trial = _TRIALS.c
     wanted = sqlalchemy.select(
         of_trial.number, of_trial.state, of_trial.datetime_start, of_trial.datetime_complete
     ).where(of_trial.trial_id == trial_id)
-    with engine.connect() as connection:
+    with storage.engine.connect() as connection:
         row = connection.execute(wanted).one_or_none()
     if row is None:
         raise KeyError(f"there is no trial with id {trial_id} any more")
-    return Written(*row)
+    number, state, began, ended = row
+    return Written(number, state, _local(began), _local(ended))
+
+
+def _local(stored: datetime | None) -> datetime | None:
+    """Returns a time as Optuna gives it; it is stored as one of UTC."""
+    if stored is None:
+        return None
+    return stored.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)

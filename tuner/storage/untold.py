@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ class Untold:
         if not rows and not ends:
             return
         entries: list[Row | End] = [*rows, *ends]
-        lines = [json.dumps(self._line(entry), default=_name) for entry in entries]
+        lines = [json.dumps(self._line(entry)) for entry in entries]
         self._write([*self._lines(), *lines])
 
     def tell(self, storage: optuna.storages.RDBStorage, study: str) -> None:
@@ -58,14 +57,13 @@ class Untold:
             studies = {study_id}
             running = storage.get_all_trials(study_id, states=(TrialState.RUNNING,))
             under_way = {trial._trial_id for trial in running}
-        known = {tables.name(table): table for table in tables.TABLES}
         rows = [
-            Row(known[entry["table"]], entry["key"], entry["rest"])
+            Row(entry["table"], entry["key"], entry["rest"])
             for entry in ours
             if "table" in entry
             if entry["key"].get("trial_id") in under_way or entry["key"].get("study_id") in studies
         ]
-        tables.write(storage.engine, rows)
+        tables.write(storage, rows)
         for entry in ours:
             if entry.get("trial_id") in under_way:
                 state = TrialState[entry["state"]]
@@ -74,8 +72,7 @@ class Untold:
 
     def _line(self, entry: Row | End) -> dict[str, Any]:
         if isinstance(entry, Row):
-            told: dict[str, Any] = {"table": tables.name(entry.table)}
-            told |= {"key": entry.key, "rest": entry.rest}
+            told: dict[str, Any] = {"table": entry.table, "key": entry.key, "rest": entry.rest}
         else:
             values = None if entry.values is None else list(entry.values)
             told = {"trial_id": entry.trial_id, "state": entry.state.name, "values": values}
@@ -90,9 +87,3 @@ class Untold:
             return
         with paths.replacing(self.path) as beside:
             beside.write_text("".join(f"{line}\n" for line in lines))
-
-
-def _name(value: object) -> str:
-    if isinstance(value, Enum):
-        return value.name
-    raise TypeError(f"{value!r} cannot be kept")

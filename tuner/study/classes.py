@@ -13,9 +13,6 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-import lightning.pytorch as lightning
-from torch import nn
-
 from ..errors import InputError
 from ..network.config import DataFacts, ModuleConfig, Scalar
 from ..system.imports import class_named
@@ -48,13 +45,6 @@ _RESERVED = {
     "use_distributed_sampler": "each worker trains on one device",
 }
 
-#: Constructors that take anything and do nothing with it.
-_BARE = (
-    lightning.LightningModule.__init__,
-    lightning.LightningDataModule.__init__,
-    nn.Module.__init__,
-)
-
 
 @dataclass(frozen=True)
 class Constructor:
@@ -77,7 +67,7 @@ class Constructor:
     @classmethod
     def of(cls, made: type[Any]) -> Constructor:
         """Reads the signature of a class's constructor."""
-        if made.__init__ in _BARE:
+        if _is_bare(made.__init__):
             return cls(made.__name__)
         _, *parameters = inspect.signature(made.__init__).parameters.values()
         variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -122,6 +112,8 @@ class UserClasses:
             StudyFileError: a class cannot be had, a searched name is none of an argument, an
                 argument has no value, or Lightning's Trainer does not take what is given for it.
         """
+        import lightning.pytorch as lightning  # for seconds: not to check any other study
+
         module = _constructor(spec, "model.module", spec.model.module, lightning.LightningModule)
         data = _ROWS
         if spec.data.module is not None:
@@ -190,6 +182,18 @@ class UserClasses:
                     )
 
 
+def _is_bare(constructor: object) -> bool:
+    """Says whether a constructor takes anything and does nothing with it."""
+    import lightning.pytorch as lightning
+    from torch import nn
+
+    return constructor in (
+        lightning.LightningModule.__init__,
+        lightning.LightningDataModule.__init__,
+        nn.Module.__init__,
+    )
+
+
 def _constructor(spec: ModuleStudySpec, key: str, name: str, kind: type[Any]) -> Constructor:
     try:
         made = class_named(name, [spec.path.parent])
@@ -206,6 +210,8 @@ def _constructor(spec: ModuleStudySpec, key: str, name: str, kind: type[Any]) ->
 
 
 def _check_trainer(spec: ModuleStudySpec) -> None:
+    import lightning.pytorch as lightning
+
     known = [*inspect.signature(lightning.Trainer.__init__).parameters][1:]
     allowed = [name for name in known if name not in _RESERVED]
     for name in spec.trainer:

@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from ..errors import InputError, InterruptedStudyError, TunerError
+from ..running.ahead import start_workers
 from ..running.arguments import budget_of, check_trainers
 from ..study import AnyStudySpec, load_study
 from ..system.devices import Devices, parse_devices
@@ -111,6 +112,7 @@ def tune(
     spec, chosen = _checked(study, devices)
     check_trainers(spec, trainer, fleet, workers)  # type: ignore[arg-type]  # which it checks
     budget_of(spec, trials, minutes, target)
+    start_workers(spec, workers, chosen, cluster)
     with _loading():
         import optuna
 
@@ -159,7 +161,8 @@ def audit(
 
     They are judged around the study's winner, or the modern default where nothing is tuned yet.
     """
-    _, chosen = _checked(study, devices)
+    spec, chosen = _checked(study, devices)
+    start_workers(spec, workers, chosen, cluster)
     with _loading():
         import optuna
 
@@ -192,7 +195,8 @@ def ablate(
     storage: Storage = None,
 ) -> None:
     """Show which change from the rules to the winner gained how much."""
-    _, chosen = _checked(study, devices)
+    spec, chosen = _checked(study, devices)
+    start_workers(spec, workers, chosen, cluster)
     with _loading():
         import optuna
 

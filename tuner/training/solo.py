@@ -3,72 +3,20 @@
 from __future__ import annotations
 
 import io
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from torch import Tensor
 
-from ..data import Dataset, RowsDataModule, StandardizedRowsDataModule
-from ..network.config import Config, MLPConfig, ModuleConfig, Precision
+from ..data import Dataset
+from ..data.loading import RowsDataModule, StandardizedRowsDataModule
+from ..network.config import MLPConfig, ModuleConfig, Precision
 from ..network.model import MLP
 from ..system.imports import class_named
 from ..system.quiet import quiet
-
-#: Steps between two looks at the loss: often enough to end a diverged training early.
-_LOOK_EVERY = 32
-
-Metrics = Mapping[str, float]
-
-
-class CancelledError(Exception):
-    """The caller asked for the end of this training."""
-
-
-class DivergedError(Exception):
-    """The loss became NaN or infinite; the text says which number, and when."""
-
-
-class MissingMetricError(Exception):
-    """The module logs no metric of the objective's name; the text says what it logs."""
-
-
-@dataclass(frozen=True)
-class ModuleTraining:
-    """How the modules of a study are trained.
-
-    Attributes:
-        metric: that they are scored by.
-        arguments: of Lightning's Trainer.
-        loggers: "csv", "tensorboard".
-        folder: below which Lightning and its loggers write.
-    """
-
-    metric: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    loggers: tuple[str, ...] = ()
-    folder: Path = Path()
-
-    def trainer_arguments(self, number: int) -> dict[str, Any]:
-        """Returns the arguments of the Trainer of one training.
-
-        Args:
-            number: of the training, which its logs carry.
-        """
-        kinds: dict[str, type[CSVLogger | TensorBoardLogger]] = {
-            "csv": CSVLogger,
-            "tensorboard": TensorBoardLogger,
-        }
-        loggers: list[Logger] = [
-            kinds[name](self.folder, name="logs", version=number) for name in self.loggers
-        ]
-        files = self.folder / "logs" / f"version_{number}"
-        return {**self.arguments, "default_root_dir": files, "logger": loggers or False}
+from .modules import ModuleTraining
+from .watch import Metrics, Watch
 
 
 def train_mlp(
@@ -180,10 +128,8 @@ def train_module(
     return model
 
 
-def has_test(config: Config) -> bool:
-    """Says whether a network, and its data, know what a test is."""
-    if isinstance(config, MLPConfig):
-        return True
+def has_test(config: ModuleConfig) -> bool:
+    """Says whether a module of the user's, and its data, know what a test is."""
     module = class_named(config.module)
     if module.test_step is lightning.LightningModule.test_step:
         return False
@@ -192,20 +138,6 @@ def has_test(config: Config) -> bool:
     data = class_named(config.data_module)
     empty: Any = lightning.LightningDataModule.test_dataloader
     return data.test_dataloader is not empty
-
-
-def test_mlp(checkpoint: bytes, dataset: Dataset) -> Metrics:
-    """Scores a trained MLP on the test rows.
-
-    Args:
-        checkpoint: of the network, which holds the standardization of its own training rows.
-        dataset: with the test rows.
-
-    Returns:
-        `test_loss`, and `test_accuracy`, or `test_rmse` and with one target `test_r2`.
-    """
-    model = MLP.load_from_checkpoint(io.BytesIO(checkpoint), weights_only=True)
-    return _test(model, RowsDataModule(dataset, batch_size=1), accelerator="cpu")
 
 
 def test_module(
@@ -282,7 +214,7 @@ def train(
         DivergedError: a number that matters was NaN or infinite.
         MissingMetricError: the objective was not logged.
     """
-    watch = _Watch(objective, on_epoch, cancelled)
+    watch = Watch(objective, on_epoch, cancelled)
     with quiet():
         trainer = lightning.Trainer(
             **{"logger": False, "num_sanity_val_steps": 0, **arguments},
@@ -295,105 +227,3 @@ def train(
         )
         trainer.fit(model, datamodule=data)
     watch.check(trainer)
-
-
-class _Watch(lightning.Callback):
-    """Reports epochs, and ends the training when told to or when it diverged.
-
-    An epoch is reported when the next one begins, or the training ends: its last metrics may be
-    logged in the module's own `on_train_epoch_end`, which comes after that of callbacks.
-    """
-
-    def __init__(
-        self,
-        objective: str | None,
-        on_epoch: Callable[[int, Metrics], None],
-        cancelled: Callable[[], bool],
-    ) -> None:
-        self._objective = objective
-        self._on_epoch = on_epoch
-        self._cancelled = cancelled
-        self._is_scored = False  # since the last report
-        self._n_reported = 0
-
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Tensor | Mapping[str, Any] | None,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        """Looks whether to go on."""
-        if self._cancelled():
-            raise CancelledError
-        if batch_idx % _LOOK_EVERY == 0:
-            loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
-            if loss is not None and not math.isfinite(value := float(loss)):
-                raise DivergedError(
-                    f"training loss is {value} in epoch {trainer.current_epoch + 1}"
-                )
-
-    def on_validation_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Tensor | Mapping[str, Any] | None,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Looks whether to go on."""
-        if self._cancelled():
-            raise CancelledError
-
-    def on_validation_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
-        """Keeps that this epoch has a score."""
-        self._is_scored = not trainer.sanity_checking
-
-    def on_train_epoch_start(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
-        """Reports the epoch before."""
-        if trainer.current_epoch > 0:
-            self._report(trainer, trainer.current_epoch)
-
-    def on_train_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
-        """Reports the last epoch."""
-        self._report(trainer, trainer.current_epoch)
-
-    def _report(self, trainer: lightning.Trainer, epoch: int) -> None:
-        """Reports the metrics that the module logged, if the validation ran or there is none."""
-        if not self._is_scored and trainer.enable_validation:
-            return
-        self._is_scored = False
-        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self._check(logged)
-        metrics = {name: value for name, value in logged.items() if math.isfinite(value)}
-        for name in logged if self._objective is None else [self._objective]:
-            if name not in metrics:
-                raise DivergedError(f"{name} is {logged[name]} after epoch {epoch}")
-        self._n_reported += 1
-        self._on_epoch(epoch, metrics)
-
-    def check(self, trainer: lightning.Trainer) -> None:
-        """Checks, after the training, that there was a score.
-
-        Raises:
-            MissingMetricError: no epoch had one, since the metric was not logged.
-            RuntimeError: no epoch had one for another reason.
-        """
-        if self._n_reported == 0:
-            self._check({name: float(value) for name, value in trainer.callback_metrics.items()})
-            raise RuntimeError("no epoch was scored: there was no training, or no validation")
-
-    def _check(self, logged: Metrics) -> None:
-        if self._objective is not None and self._objective not in logged:
-            known = ", ".join(sorted(logged)) or "nothing"
-            raise MissingMetricError(
-                f"must be a metric that the module logs, got {self._objective!r}; it logs {known}"
-            )

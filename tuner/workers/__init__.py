@@ -1,4 +1,7 @@
-"""Workers: where training runs."""
+"""Workers: where training runs.
+
+`solo` trains with Lightning, which fleets do without.
+"""
 
 from .base import Event, Failed, Finished, Job, Progress, Worker, rounded
 from .cluster import RayLauncher
@@ -6,7 +9,6 @@ from .crew import Crew
 from .fleet import FleetCrew
 from .pool import Pool
 from .process import ProcessLauncher
-from .solo import SoloCrew
 from .staff import Staff, fleets, solos
 from .thread import ThreadWorker
 
@@ -21,7 +23,6 @@ __all__ = [
     "ProcessLauncher",
     "Progress",
     "RayLauncher",
-    "SoloCrew",
     "Staff",
     "ThreadWorker",
     "Worker",

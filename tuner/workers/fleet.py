@@ -9,8 +9,8 @@ from contextlib import suppress
 import torch
 
 from ..data import Dataset
+from ..network.checkpoints import n_parameters, to_checkpoint
 from ..network.config import MLPConfig, Precision
-from ..network.model import n_parameters, to_checkpoint
 from ..training.fleet import Fleet, Outcome, StoppedError, cores_of_a_step
 from .base import Event, Failed, Finished, Job, Progress, rounded
 from .crew import Cancel, DismissedError, Orders, Submit

@@ -11,31 +11,26 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from ..errors import WorkerLostError
-from ..system import paths
+from ..system.interpreter import environment_of, take
 from .crew import Command, Crew, Orders
 from .parcel import Parcel, Slip
 from .remote import Batch, Broken, Inbox, Lost, Message, Ready
 
 #: Seconds that `end` waits for a process to end by itself.
 _END_SECONDS = 5.0
-#: What keeps crews to their share of the cores, read when libraries load.
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 #: Lines of its output that are kept of a process that died.
 _LINES = 40
 
-_CHILD = "import sys; from tuner.workers.process import serve; serve(*map(int, sys.argv[1:]))"
+#: What runs in the processes.
+SERVE = f"{__name__}:serve"
 
 
 class ProcessLauncher:
@@ -62,12 +57,8 @@ class ProcessLauncher:
 
     def start(self, index: int, inbox: Inbox) -> ProcessLink:
         """Starts a process."""
-        environment = {**os.environ, **dict.fromkeys(_THREADS, str(self._threads))}
-        # It finds modules where this process does; import, too, passes over what is no text.
-        folders = [path or str(Path.cwd()) for path in sys.path if isinstance(path, str)]
-        environment["PYTHONPATH"] = os.pathsep.join(folders)
-        environment.pop(paths.STORAGE, None)  # it may hold a password, which no worker needs
-        environment |= self._environments[index % len(self._environments)]
+        variables = self._environments[index % len(self._environments)]
+        environment = environment_of(self._threads, variables)
         return ProcessLink(self._makes, index, environment, inbox)
 
     def close(self) -> None:
@@ -97,22 +88,10 @@ class ProcessLink:
         self._inbox = inbox
         self._has_crew = False
         try:
-            self._socket, its = socket.socketpair()
-            self._connection = Connection(os.dup(self._socket.fileno()))
-            self._output = tempfile.TemporaryFile()  # noqa: SIM115  closed by `_listen`
-            with its:
-                descriptors = [its.fileno(), makes.fileno()]
-                self._child = subprocess.Popen(
-                    [sys.executable, "-P", "-c", _CHILD, *map(str, descriptors)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=self._output,
-                    stderr=subprocess.STDOUT,
-                    pass_fds=descriptors,
-                    start_new_session=True,
-                    env=environment,
-                )
+            self._process = take(SERVE, environment)
+            self._connection = Connection(os.dup(self._process.socket.fileno()))
             self._listener = threading.Thread(
-                target=self._listen, args=(makes.slip, index), name="tuner-link", daemon=True
+                target=self._listen, args=(makes, index), name="tuner-link", daemon=True
             )
             self._listener.start()
         except (OSError, RuntimeError) as error:  # RuntimeError: no more threads
@@ -121,7 +100,7 @@ class ProcessLink:
     @property
     def pid(self) -> int:
         """The system's number of the process."""
-        return self._child.pid
+        return self._process.pid
 
     def send(self, commands: list[Command], *, is_awaited: bool) -> None:
         """Gives the crew commands."""
@@ -132,43 +111,32 @@ class ProcessLink:
         with contextlib.suppress(OSError):
             self._connection.send(message)
 
-    def _listen(self, slip: Slip, index: int) -> None:
+    def _listen(self, makes: Parcel, index: int) -> None:
         """Puts what the process says into the inbox, and at last how it ended."""
         with contextlib.suppress(EOFError, OSError):
             self._connection.recv()  # modules are loaded
-            self._send((slip, index))
+            socket.send_fds(self._process.socket, [b"0"], [makes.fileno()])
+            self._send((makes.slip, index))
             while True:
                 message: Message = self._connection.recv()
                 self._has_crew = True
                 self._inbox(self, message)
-        code = self._wait()
-        with self._output as output:
-            output.seek(0)
-            lines = output.read().decode(errors="replace").strip().splitlines()
+        code = self._process.wait(_END_SECONDS)
+        self._process.output.seek(0)
+        lines = self._process.output.read().decode(errors="replace").strip().splitlines()
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         self._inbox(self, Lost(how, "\n".join(lines[-_LINES:]), is_broken=code >= 0))
         self._connection.close()
-        self._socket.close()
-
-    def _wait(self) -> int:
-        """Waits for the end of the process, or ends it, and what it started; returns its code."""
-        try:
-            code = self._child.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            code = self._child.wait()
-        self.kill()
-        return code
+        self._process.close()
 
     def kill(self) -> None:
         """Ends the process and all that it started, as far as there is anything left."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._child.pid, signal.SIGKILL)
+        self._process.kill()
 
     def dismiss(self) -> None:
         """Lets the process end; one without a crew would notice only when modules are loaded."""
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            self._process.socket.shutdown(socket.SHUT_RDWR)
         if not self._has_crew:
             self.kill()
 
@@ -178,15 +146,15 @@ class ProcessLink:
         self._listener.join()
 
 
-def serve(descriptor: int, parcel: int) -> None:
+def serve(descriptor: int) -> None:
     """Runs a crew in this process; returns never.
 
     The crew works in a thread: what trains in a main thread, as Lightning's Trainer does, would
     have signal handlers there.
 
     Args:
-        descriptor: of the connection to the coordinator.
-        parcel: of the file of functions that make crews.
+        descriptor: of the connection to the coordinator, over which comes that of the file of
+            functions that make crews.
     """
     connection = Connection(descriptor)
     # Processes that load data must not keep the connection open when this one is gone.
@@ -212,6 +180,8 @@ def serve(descriptor: int, parcel: int) -> None:
     orders: list[Orders] = []
     tell(None)
     try:
+        with socket.socket(fileno=os.dup(descriptor)) as its:
+            _, (parcel,), _, _ = socket.recv_fds(its, 1, 1)
         slip, index = connection.recv()
         makes: Sequence[Callable[[], Crew]] = slip.open(parcel)
         threading.Thread(target=work, args=(makes[index],), daemon=True).start()

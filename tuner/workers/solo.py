@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from ..data import Cut, Dataset
+from ..network.checkpoints import module_to_checkpoint, n_parameters, to_checkpoint
 from ..network.config import ModuleConfig, Precision
-from ..network.model import module_to_checkpoint, n_parameters, to_checkpoint
 from ..training import solo
+from ..training.watch import CancelledError, DivergedError, MissingMetricError
 from .base import Event, Failed, Finished, Job, Progress, rounded
 from .crew import Cancel, DismissedError, Orders
 
@@ -70,13 +71,13 @@ class SoloCrew:
             last: Event = self._train(job, orders)
         except DismissedError:
             raise
-        except solo.CancelledError:
+        except CancelledError:
             if self._stopped.is_set():
                 raise DismissedError from None
             return
-        except solo.DivergedError as error:
+        except DivergedError as error:
             last = Failed(job.id, str(error), diverged=True)
-        except solo.MissingMetricError as error:
+        except MissingMetricError as error:
             last = Failed(job.id, str(error), hopeless=True)
         except BaseException as error:  # sys.exit in a training must not end the worker
             reason = "".join(traceback.format_exception_only(error)).strip()
@@ -93,7 +94,7 @@ class SoloCrew:
             orders.tell([Progress(job.id, epoch, last, shuffle=epoch - 1)])
             self._follow(orders)
             if not self._jobs or self._jobs[0] is not job:
-                raise solo.CancelledError
+                raise CancelledError
 
         config, seeds = job.config, {"seed": job.seed, "shuffle_seed": job.shuffle_seed}
         dataset = self._cut(job.cut)

@@ -10,19 +10,18 @@ from functools import partial
 from ..data import Dataset
 from ..errors import InputError
 from ..network.config import MLPConfig, Precision
-from ..system.devices import Devices
-from ..training.fleet import cores, gpus, has_accelerator, processes_at_once
-from ..training.solo import ModuleTraining
+from ..system import interpreter
+from ..system.devices import HIDDEN, VISIBLE, Devices
+from ..system.resources import cores, processes_at_once
+from ..training.fleet import gpus, has_accelerator
+from ..training.modules import ModuleTraining
 from .base import Worker
 from .cluster import RayLauncher
 from .crew import Crew
 from .fleet import FleetCrew
 from .pool import Pool
 from .process import ProcessLauncher
-from .solo import SoloCrew
 from .thread import ThreadWorker
-
-_VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 #: Makes a crew, told how many like it share a device.
 _Make = Callable[[int], Crew]
@@ -109,7 +108,7 @@ def _pins(devices: Sequence[int] | None) -> tuple[str, ...]:
     Raises:
         InputError: one is not there.
     """
-    visible = os.environ.get(_VISIBLE)
+    visible = os.environ.get(VISIBLE)
     names = visible.split(",") if visible else [str(number) for number in range(gpus())]
     names = names[: gpus()]  # CUDA passes over what is not there
     if devices is None:
@@ -222,6 +221,8 @@ def _solo(
     accelerator: str,
     training: ModuleTraining | None,
 ) -> Crew:
+    from .solo import SoloCrew  # loads Lightning, which fleets do without
+
     return SoloCrew(dataset, precision=precision, accelerator=accelerator, training=training)
 
 
@@ -230,6 +231,13 @@ def _accelerator(staff: Staff) -> str:
 
 
 def _employed(staff: Staff, makes: Sequence[_Make]) -> Worker:
+    try:
+        return _begun(staff, makes)
+    finally:
+        interpreter.dismiss_ahead()  # which found no work
+
+
+def _begun(staff: Staff, makes: Sequence[_Make]) -> Worker:
     seconds = staff.epoch_seconds
     if staff.cluster is not None:
         launcher = RayLauncher(
@@ -243,12 +251,12 @@ def _employed(staff: Staff, makes: Sequence[_Make]) -> Worker:
     if staff.in_this_process:
         return ThreadWorker(makes[0](1), epoch_seconds=seconds)
     per_device = -(-len(makes) // max(1, len(staff.devices)))
-    pins = ("",) if staff.on_cpu else staff.devices
+    pins = [HIDDEN] if staff.on_cpu else [{VISIBLE: name} for name in staff.devices]
     return Pool(
         ProcessLauncher(
             [partial(make, per_device) for make in makes],
             threads=_cores_each(len(makes)),
-            environments=[{_VISIBLE: pin} for pin in pins] or [{}],
+            environments=pins or [{}],
         ),
         epoch_seconds=seconds,
     )

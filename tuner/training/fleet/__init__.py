@@ -4,11 +4,9 @@ from .fleet import Fleet, Outcome, StoppedError
 from .member import Member
 from .room import (
     busy_with,
-    cores,
     cores_of_a_step,
     gpus,
     has_accelerator,
-    processes_at_once,
 )
 from .rows import Minibatches, Rows
 
@@ -20,9 +18,7 @@ __all__ = [
     "Rows",
     "StoppedError",
     "busy_with",
-    "cores",
     "cores_of_a_step",
     "gpus",
     "has_accelerator",
-    "processes_at_once",
 ]

@@ -14,17 +14,15 @@ from functools import partial
 from typing import Literal
 
 import torch
-from lightning.fabric import Fabric
 
 from ...data import Cut, Dataset
 from ...network.config import MLPConfig, Precision
-from ...network.model import MLP
+from ...network.perceptron import Perceptron
 from ...system.closing import Closing
-from ...system.quiet import quiet
 from .graphs import GraphMember, Tracks
 from .hands import Hands
 from .member import Member
-from .room import member_bytes, members_at_once
+from .room import device_of, member_bytes, members_at_once
 from .rows import LaneRows, Minibatches, Rows
 
 #: Bytes of the shuffled and standardized rows of all fleets' lanes that lie ready at once.
@@ -100,16 +98,15 @@ class Fleet(Closing):
         n_fleets: int = 1,
     ) -> None:
         dtype = torch.float64 if precision == "64-true" else torch.float32
-        with quiet():
-            fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
+        device = device_of(accelerator)
         self._mixed = precision == "bf16-mixed"
         self._dataset = dataset
-        self._rows = Rows(dataset, fabric.device, dtype)
+        self._rows = Rows(dataset, device, dtype)
         self._cuts: dict[Cut | None, Rows] = {None: self._rows}
-        on_cpu = fabric.device.type == "cpu"
+        on_cpu = device.type == "cpu"
         # A GPU's work is launched by one thread: two might record on the same stream.
         self._hands, self._n_fleets = Hands(hands if on_cpu else 1), n_fleets
-        self._tracks = Tracks(fabric.device) if fabric.device.type == "cuda" else None
+        self._tracks = Tracks(device) if device.type == "cuda" else None
         self._lanes: list[_Lane] = []
         self._stop = threading.Event()
 
@@ -189,13 +186,13 @@ class Fleet(Closing):
         in_use = {None, *(lane.cut for lane in self._lanes)}
         self._cuts = {cut: rows for cut, rows in self._cuts.items() if cut in in_use}
 
-    def leave(self, key: int) -> MLP:
+    def leave(self, key: int) -> Perceptron:
         """Takes a member out and returns it as an ordinary network, as trained so far."""
         member = self._member(key)
         self.drop(key)
         return member.leave()
 
-    def leave_with_optimizer(self, key: int) -> tuple[MLP, torch.optim.Optimizer]:
+    def leave_with_optimizer(self, key: int) -> tuple[Perceptron, torch.optim.Optimizer]:
         """As `leave`, with the network's optimizer, to go on training elsewhere."""
         member = self._member(key)
         self.drop(key)

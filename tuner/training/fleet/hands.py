@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import torch
 
 from ...system.closing import Closing
-from .room import cores
+from ...system.resources import cores
 
 
 class Hands(Closing):

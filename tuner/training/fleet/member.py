@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...network.config import MLPConfig
-from ...network.model import MLP, scores
+from ...network.perceptron import Perceptron, scores
 from .layers import HiddenLayer
 from .losses import OutputLayer
 from .masks import Masks
@@ -45,7 +45,7 @@ class Member:
         self.n_cores, facts = n_cores, rows.facts
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = MLP(config, facts.n_inputs, facts.n_outputs, facts.task)
+            model = Perceptron(config, facts.n_inputs, facts.n_outputs, facts.task)
         self.config, self.epoch = config, 0
         self._rows, self._mixed = rows, mixed
         self._model = model.to(device=rows.device, dtype=rows.dtype)
@@ -139,11 +139,11 @@ class Member:
         self._schedule.end_epoch(metrics["val_loss"])
         return metrics
 
-    def leave(self) -> MLP:
+    def leave(self) -> Perceptron:
         """Returns a network of its own, as trained so far; the member can go on."""
         return copy.deepcopy(self._model)
 
-    def export_optimizer(self, model: MLP) -> torch.optim.Optimizer:
+    def export_optimizer(self, model: Perceptron) -> torch.optim.Optimizer:
         """Returns the optimizer of a network that left, with the member's state and rate."""
         optimizer = model.make_optimizer()
         self._optimizer.export(optimizer, model)
@@ -166,7 +166,7 @@ class _Network:
 
     def __init__(
         self,
-        model: MLP,
+        model: Perceptron,
         flat: FlatParameters,
         n_rows: int,
         masks: Masks,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-import joblib
 import torch
 
 from ...data import EVALUATION_ROWS
 from ...network.config import DataFacts, MLPConfig
+from ...system import resources
+from ...system.resources import cores
 from .masks import DRAWN_AT_ONCE
 
 #: On the CPU, networks for a hand that is alone: with 2 it seldom waits for its coordinator. More
@@ -25,15 +23,8 @@ _SHARE_A_GPU = 8
 #: Multiplications of a step from which on cores share it, and how many (docs/benchmarks.md).
 _SHARED_STEP = 100e6
 _SHARE_A_STEP = 4
-#: Share of the available memory that processes, and then networks, may take.
+#: Share of the available memory that networks may take.
 _SHARE = 0.5
-#: Bytes that a process takes with its libraries, before it has data.
-_A_PROCESS = 400 * 2**20
-
-
-def cores() -> int:
-    """Returns how many cores this process may use, a container's share of them respected."""
-    return int(joblib.cpu_count())
 
 
 def gpus() -> int:
@@ -41,18 +32,30 @@ def gpus() -> int:
     return torch.cuda.device_count()
 
 
+def device_of(accelerator: str) -> torch.device:
+    """Returns the device that Lightning's Trainer takes for a word.
+
+    Args:
+        accelerator: "auto", "cpu", "gpu", "cuda" or "mps".
+
+    Raises:
+        ValueError: there is no such device here, or no such word.
+    """
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    wanted = {"auto": ("cuda", "mps", "cpu"), "gpu": ("cuda", "mps")}.get(accelerator, accelerator)
+    for name in (wanted,) if isinstance(wanted, str) else wanted:
+        if there.get(name):
+            return torch.device(name, 0) if name == "cuda" else torch.device(name)
+    raise ValueError(f"accelerator {accelerator!r}: there is none here")
+
+
 def has_accelerator() -> bool:
     """Says whether something else than the CPU can train."""
     return torch.accelerator.is_available()
-
-
-def processes_at_once() -> int:
-    """Returns how many processes shall train side by side on the CPU.
-
-    One for each core, as far as memory holds the processes.
-    """
-    n_bytes = available_bytes(torch.device("cpu"))
-    return max(1, min(cores(), int(_SHARE * n_bytes) // _A_PROCESS))
 
 
 def busy_with() -> int:
@@ -121,23 +124,4 @@ def available_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free
-    return min(_of_the_machine(), _of_the_container())
-
-
-def _of_the_machine() -> int:
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass  # not Linux
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-
-
-def _of_the_container() -> int:
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit = int((group / "memory.max").read_text())
-        return max(0, limit - int((group / "memory.current").read_text()))
-    except (OSError, ValueError):  # no container, or one without a limit ("max")
-        return 2**63
+    return resources.available_bytes()

@@ -1,0 +1,215 @@
+"""What an `MLPConfig` means: ordinary torch layers, how they start, their loss and optimizer.
+
+A hidden layer is linear -> batch normalization -> activation -> dropout. The linear part has
+no bias where normalization follows, whose own shift would cancel it (S4). Dropout stands
+after normalization and activation, so that within a layer it never moves the variance that
+the running statistics hold (Li et al. 2018, arXiv:1801.05134).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional, init
+
+from .config import Activation, MLPConfig, Task
+from .normalization import GhostBatchNorm1d
+
+ACTIVATIONS: dict[Activation, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "mish": nn.Mish,
+    "selu": nn.SELU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
+
+
+class Perceptron(nn.Module):
+    """A multi-layer perceptron that takes raw inputs; `MLP` trains it with Lightning.
+
+    The standardization of the inputs (and of the targets of a regression) is part of the
+    module: buffers that `standardize` fills and the state dict carries.
+
+    Args:
+        config: an `MLPConfig`, or its fields as a mapping.
+        n_inputs: features of one row.
+        n_outputs: classes, or targets of a regression.
+        task: decides the loss.
+
+    Raises:
+        ValueError: label smoothing in a regression, or an unknown task.
+
+    >>> from tuner.network.config import MLPConfig
+    >>> network = Perceptron(MLPConfig(depth=2, width=5), n_inputs=4, n_outputs=3)
+    >>> network(torch.zeros(7, 4)).shape
+    torch.Size([7, 3])
+    """
+
+    input_mean: Tensor
+    input_scale: Tensor
+    target_mean: Tensor
+    target_scale: Tensor
+
+    def __init__(
+        self,
+        config: MLPConfig | Mapping[str, Any],
+        n_inputs: int,
+        n_outputs: int,
+        task: Task = "classification",
+    ) -> None:
+        super().__init__()
+        config = MLPConfig.model_validate(config)
+        if task not in get_args(Task):
+            raise ValueError(f"task must be one of {get_args(Task)}, got {task!r}")
+        if task == "regression" and config.label_smoothing > 0:
+            raise ValueError("label_smoothing must be 0 in a regression")
+        self.config, self.n_inputs, self.n_outputs = config, n_inputs, n_outputs
+        self.task: Task = task
+        self.register_buffer("input_mean", torch.zeros(n_inputs))
+        self.register_buffer("input_scale", torch.ones(n_inputs))
+        self.register_buffer("target_mean", torch.zeros(n_outputs))
+        self.register_buffer("target_scale", torch.ones(n_outputs))
+        self.hidden = nn.Sequential(
+            *[
+                _hidden_layer(config, n_inputs if i == 0 else config.width)
+                for i in range(config.depth)
+            ]
+        )
+        self.output = nn.Linear(config.width if config.depth else n_inputs, n_outputs)
+        self.reset_parameters()
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What makes a network like this one, as plain values."""
+        sizes = {"n_inputs": self.n_inputs, "n_outputs": self.n_outputs, "task": self.task}
+        return {"config": self.config.model_dump(), **sizes}
+
+    def reset_parameters(self) -> None:
+        """Draws initial weights that fit the activation, from torch's global generator.
+
+        He's for relu, gelu, silu and mish, LeCun's for selu and the output layer, Glorot's for
+        tanh and sigmoid (He et al. 2015, Klambauer et al. 2017, Glorot and Bengio 2010).
+        Biases start at 0.
+        """
+        for module in self.hidden.modules():
+            if isinstance(module, nn.Linear):
+                _initialize(module, self.config.activation)
+        _initialize(self.output, "selu")
+
+    @torch.no_grad()
+    def standardize(
+        self, input_mean: Tensor, input_scale: Tensor, target_mean: Tensor, target_scale: Tensor
+    ) -> None:
+        """Sets what raw inputs, and raw targets of a regression, are standardized with.
+
+        Args:
+            input_mean: `(n_inputs,)`.
+            input_scale: `(n_inputs,)`, not 0.
+            target_mean: `(n_outputs,)`; 0 in a classification.
+            target_scale: `(n_outputs,)`, not 0; 1 in a classification.
+        """
+        self.input_mean.copy_(input_mean)
+        self.input_scale.copy_(input_scale)
+        self.target_mean.copy_(target_mean)
+        self.target_scale.copy_(target_scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Predicts for raw rows.
+
+        Args:
+            x: `(batch, ...)` with `n_inputs` numbers in each row, in the unit of the data that
+                the standardization was made from.
+
+        Returns:
+            `(batch, n_outputs)`: logits of the classes, or targets in their own unit.
+        """
+        return self.outputs(x) * self.target_scale + self.target_mean
+
+    def outputs(self, x: Tensor) -> Tensor:
+        """Returns what the loss takes: logits, or standardized predictions, of raw rows."""
+        # (x - mean) / scale, in one pass over the rows.
+        shift, factor = -self.input_mean / self.input_scale, self.input_scale.reciprocal()
+        rows = torch.addcmul(shift, x.flatten(1).to(self.input_mean.dtype), factor)
+        outputs: Tensor = self.output(self.hidden(rows))
+        return outputs
+
+    def loss(self, outputs: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """Returns the mean loss of outputs `(batch, n_outputs)`: logits, or standardized."""
+        if self.task == "classification":
+            return functional.cross_entropy(outputs, y, label_smoothing=label_smoothing)
+        targets = (y.to(outputs.dtype).view_as(outputs) - self.target_mean) / self.target_scale
+        return functional.mse_loss(outputs, targets)
+
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        """Makes the optimizer, at the initial rate."""
+        config = self.config
+        decayed = [p for p in self.parameters() if p.ndim > 1]
+        others = [p for p in self.parameters() if p.ndim <= 1]
+        groups = [
+            {"params": decayed, "weight_decay": config.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        if config.optimizer == "sgd":
+            return torch.optim.SGD(
+                groups, lr=config.learning_rate, momentum=config.momentum, fused=True
+            )
+        return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+
+
+def _hidden_layer(config: MLPConfig, n_inputs: int) -> nn.Sequential:
+    layers: list[nn.Module] = [
+        nn.Linear(n_inputs, config.width, bias=not config.batch_normalization)
+    ]
+    if config.batch_normalization:
+        size = config.normalization_batch_size
+        layers.append(
+            nn.BatchNorm1d(config.width) if size is None else GhostBatchNorm1d(config.width, size)
+        )
+    layers.append(ACTIVATIONS[config.activation]())
+    if config.dropout > 0:
+        layers.append(nn.Dropout(config.dropout))
+    return nn.Sequential(*layers)
+
+
+def _initialize(linear: nn.Linear, activation: Activation) -> None:
+    match activation:
+        case "tanh" | "sigmoid":
+            init.xavier_uniform_(linear.weight, init.calculate_gain(activation))
+        case "selu":
+            init.kaiming_normal_(linear.weight, nonlinearity="linear")
+        case _:
+            init.kaiming_uniform_(linear.weight, nonlinearity="relu")
+    if linear.bias is not None:
+        init.zeros_(linear.bias)
+
+
+def scores(model: Perceptron, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """Computes at once what a Trainer logs of a model for a whole part of the data.
+
+    Args:
+        model: decides the task and the targets' unit.
+        outputs: `(rows, n_outputs)`, logits or standardized predictions.
+        y: `(rows,)` classes, or targets in their own unit.
+
+    Returns:
+        `loss`, and `accuracy` or `r2` and `rmse`, each of shape ().
+    """
+    loss = model.loss(outputs, y)
+    if model.task == "classification":
+        return {"loss": loss, "accuracy": (outputs.argmax(1) == y).to(outputs.dtype).mean()}
+    predictions = outputs * model.target_scale + model.target_mean
+    targets = y.to(predictions.dtype).view_as(predictions)
+    squares = (predictions - targets).square()
+    residual, spread = squares.sum(0), (targets - targets.mean(0)).square().sum(0)
+    # Of a column that is constant here, as scikit-learn has it: 1 if it is met, else 0.
+    constant = torch.where(residual == 0, 1.0, 0 * residual)
+    return {
+        "loss": loss,
+        "r2": torch.where(spread > 0, 1 - residual / spread, constant).mean(),
+        "rmse": squares.mean().sqrt(),
+    }

@@ -1,0 +1,36 @@
+"""Workers started before it is known what they will do, so that they load modules meanwhile."""
+
+from __future__ import annotations
+
+from ..study import AnyStudySpec, ModuleStudySpec
+from ..system.devices import HIDDEN, Devices, may_have_accelerator
+from ..system.interpreter import environment_of, start_ahead
+from ..system.resources import cores, processes_at_once
+
+#: What worker processes run.
+_SERVE = "tuner.workers.process:serve"
+
+
+def start_workers(
+    spec: AnyStudySpec, workers: int | None, devices: Devices | None, cluster: str | None
+) -> None:
+    """Starts the processes that most likely will train on this machine's cores.
+
+    Where that turns out wrong, they end without having worked. On GPUs, or for classes of the
+    user's, which are imported first, none are started.
+
+    Args:
+        spec: the study file.
+        workers: as `tune` takes it, like what follows.
+        devices: to use.
+        cluster: of Ray's, to use.
+    """
+    on_cpu = devices == "cpu"
+    if cluster is not None or isinstance(spec, ModuleStudySpec):
+        return
+    if not on_cpu and (devices is not None or may_have_accelerator()):
+        return
+    n = workers or processes_at_once()
+    if n > 1:
+        environment = environment_of(max(1, cores() // n), HIDDEN if on_cpu else {})
+        start_ahead(n, _SERVE, environment)

@@ -1,0 +1,120 @@
+"""How a study stands: its trials counted, the best of them, and whether that is good enough."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+import optuna
+
+from ..network.config import DataFacts, config_from_json
+from ..results.files import Best
+from ..results.winner import Confirmation, Confirmed, Direction
+from ..storage import CONFIG, Counts, StudyStore, count
+
+_VERSION = metadata.version("tuner")
+
+
+class Standing:
+    """What is known of a study's trials; told by `recount` after each change.
+
+    Args:
+        study: its name.
+        metric: what is optimized.
+        direction: of the metric.
+        facts: sizes of the data, if they are known.
+        classes: names of the classes in the order of the outputs.
+        store: of the study.
+
+    Attributes:
+        counts: trials by how they ended.
+        best: the best complete trial, if there is one.
+    """
+
+    def __init__(
+        self,
+        study: str,
+        metric: str,
+        direction: Direction,
+        facts: DataFacts | None,
+        classes: tuple[str, ...],
+        store: StudyStore,
+    ) -> None:
+        self._study, self._metric, self._direction = study, metric, direction
+        self._facts, self._classes, self._store = facts, classes, store
+        self._missed: set[str] = set()  # configs that were there when a target was missed after all
+        self.counts = Counts()
+        self.best: Best | None = None
+
+    def recount(self) -> None:
+        """Looks at the trials again."""
+        self.counts = count(self._store.trials())
+        frozen = self._store.best()
+        self.best = None if frozen is None else self._best(frozen)
+
+    def would_be_best(self, value: float) -> bool:
+        """Says whether a score is at least as good as that of the best complete trial."""
+        return (
+            self.best is None or self.best.value is None or self._is_as_good(value, self.best.value)
+        )
+
+    def reaches(self, target: float) -> bool:
+        """Says whether a trial reaches the target that was not found to miss it."""
+        return any(
+            trial.value is not None
+            and self._is_as_good(trial.value, target)
+            and trial.user_attrs[CONFIG] not in self._missed
+            for trial in self._complete()
+        )
+
+    def misses(self, target: float, confirmation: Confirmation) -> bool:
+        """Says whether the confirmed winner misses a target that a trial reached.
+
+        From then on the trials that are there do not reach it any more: those that were not
+        confirmed were not expected to be better.
+        """
+        if not self.reaches(target):
+            return False
+        confirmed = confirmation.winning.confirmed
+        if confirmed is not None and self._is_as_good(confirmed.mean, target):
+            return False
+        self._missed |= {trial.user_attrs[CONFIG] for trial in self._complete()}
+        return True
+
+    def confirmed(self, confirmation: Confirmation) -> Best:
+        """Returns the winner of a confirmation."""
+        winning, confirmed = confirmation.winning, Confirmed.of(confirmation)
+        number = confirmation.search_best if winning.trial is None else winning.trial
+        best = self._best(next(each for each in self._store.trials() if each.number == number))
+        update: dict[str, object] = {
+            "trial": winning.trial,
+            "value": winning.search,
+            "preset": winning.name if winning.is_preset else "",
+            "config": winning.config if confirmation.refit is None else confirmation.refit.config,
+            "n_parameters": winning.n_parameters,
+            "seed": confirmed.seed,
+            "confirmed": confirmed,
+        }
+        return best.model_copy(update=update)
+
+    def _best(self, trial: optuna.trial.FrozenTrial) -> Best:
+        assert trial.value is not None and trial.datetime_complete is not None
+        return Best(
+            study=self._study,
+            trial=trial.number,
+            metric=self._metric,
+            value=trial.value,
+            config=config_from_json(trial.user_attrs[CONFIG]),
+            facts=self._facts,
+            classes=self._classes,
+            n_parameters=trial.user_attrs["n_parameters"],
+            seed=trial.user_attrs["seed"],
+            finished=trial.datetime_complete,
+            tuner=_VERSION,
+        )
+
+    def _complete(self) -> list[optuna.trial.FrozenTrial]:
+        complete = optuna.trial.TrialState.COMPLETE
+        return [trial for trial in self._store.trials() if trial.state == complete]
+
+    def _is_as_good(self, value: float, other: float) -> bool:
+        return value >= other if self._direction == "maximize" else value <= other

@@ -1,0 +1,139 @@
+"""Fresh interpreters: processes in sessions of their own, which load modules and wait for work.
+
+Those that a command will need are started ahead, so that they load what they need while the command
+does so itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from . import paths
+
+#: What keeps libraries to a share of the cores, read when they load.
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def environment_of(threads: int, variables: Mapping[str, str] = {}) -> dict[str, str]:
+    """Returns the environment of an interpreter that finds modules where this one does.
+
+    Args:
+        threads: that it may compute with.
+        variables: that are set beside them.
+    """
+    environment = {**os.environ, **dict.fromkeys(_THREADS, str(threads))}
+    # Import, too, passes over what is no text.
+    folders = [path or str(Path.cwd()) for path in sys.path if isinstance(path, str)]
+    environment["PYTHONPATH"] = os.pathsep.join(folders)
+    environment.pop(paths.STORAGE, None)  # it may hold a password, which no worker needs
+    return environment | variables
+
+
+class Interpreter:
+    """A process that calls a function with its end of a connection.
+
+    Args:
+        function: "package.module:function", that takes the connection's descriptor.
+        environment: its variables.
+
+    Attributes:
+        socket: this end of the connection.
+        output: what it writes, a file.
+        function: as given.
+        environment: as given.
+
+    Raises:
+        OSError: the system starts no more.
+    """
+
+    def __init__(self, function: str, environment: Mapping[str, str]) -> None:
+        self.function, self.environment = function, environment
+        self.socket, its = socket.socketpair()
+        with its, contextlib.ExitStack() as opened:
+            opened.callback(self.socket.close)
+            self.output = opened.enter_context(tempfile.TemporaryFile())
+            module, _, name = function.partition(":")
+            code = f"from {module} import {name}; {name}({its.fileno()})"
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", "-c", code],
+                stdin=subprocess.DEVNULL,
+                stdout=self.output,
+                stderr=subprocess.STDOUT,
+                pass_fds=[its.fileno()],
+                start_new_session=True,
+                env=dict(environment),
+            )
+            opened.pop_all()  # they stay open
+
+    @property
+    def pid(self) -> int:
+        """The system's number of the process."""
+        return self._child.pid
+
+    def wait(self, seconds: float) -> int:
+        """Waits for its end, or ends it, and what it started; returns its exit code."""
+        try:
+            code = self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            code = self._child.wait()
+        self.kill()
+        return code
+
+    def kill(self) -> None:
+        """Ends the process and all that it started, as far as there is anything left."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Gives back the connection and the output of a process that has ended."""
+        self.socket.close()
+        self.output.close()
+
+
+#: Those that were started ahead and wait to be taken.
+_ahead: list[Interpreter] = []
+
+
+def start_ahead(n: int, function: str, environment: Mapping[str, str]) -> None:
+    """Starts interpreters that will be taken by who needs one like them; fewer if the system can't.
+
+    They end with this process, whatever ends it: their connection does.
+    """
+    with contextlib.suppress(OSError):
+        for _ in range(n):
+            _ahead.append(Interpreter(function, environment))
+
+
+def take(function: str, environment: Mapping[str, str]) -> Interpreter:
+    """Returns an interpreter that was started ahead with the same, or else a new one.
+
+    Raises:
+        OSError: the system starts no more.
+    """
+    for found in _ahead:
+        if (found.function, found.environment) == (function, environment):
+            _ahead.remove(found)
+            return found
+    return Interpreter(function, environment)
+
+
+def dismiss_ahead() -> None:
+    """Ends those that no one took."""
+    while _ahead:
+        left = _ahead.pop()
+        left.kill()
+        left.wait(0)
+        left.close()
+
+
+atexit.register(dismiss_ahead)
