@@ -20,7 +20,7 @@ PORT ?= 8080
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install tune audit ablate best report dashboard studies doctor test check lint bench clean
+.PHONY: help install tune audit ablate best report dashboard studies doctor test quick check lint bench clean
 
 help:
 	@echo "make tune STUDY=mnist_mlp    tune a study of studies/ (or a path to a .toml file)"
@@ -40,6 +40,7 @@ help:
 	@echo "make studies                 list the studies"
 	@echo "make doctor                  say what would trip you on this machine"
 	@echo "make test                    run the tests"
+	@echo "make quick                   run those that take no process and no more than seconds"
 	@echo "make check                   format, lint, types, layers and tests"
 	@echo "make bench                   time a stock script, a plain loop and the fleet side by side"
 	@echo "make clean                   remove .venv and caches (runs/ is kept)"
@@ -79,6 +80,9 @@ studies doctor: $(BIN)/.user
 
 test: $(BIN)/.developer
 	@$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+
+quick: $(BIN)/.developer
+	@$(BIN)/python -m pytest --numprocesses 2 -m "not slow and not process and not gpu" $(ARGS)
 
 lint: $(BIN)/.developer
 	@$(BIN)/ruff format --check .

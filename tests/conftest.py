@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +52,18 @@ def a_machine_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     for name in ("TUNER_STORAGE", "RAY_ADDRESS", "CUDA_VISIBLE_DEVICES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TUNER_HOME", str(tmp_path / "runs"))
+
+
+@pytest.fixture(autouse=True)
+def few_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests that are not marked so start no processes, so that `make quick` stays quick."""
+    if any(request.node.get_closest_marker(name) for name in ("process", "slow", "gpu")):
+        return
+
+    def refuse(*words: object, **more: object) -> None:
+        pytest.fail(f"starts a process, and is not marked so: {words}")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
 
 
 @pytest.fixture

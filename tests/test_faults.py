@@ -18,6 +18,8 @@ from tuner.storage import count, locate
 from .conftest import SMALL, Write
 from .terminal.test_cli import TUNER, run
 
+pytestmark = pytest.mark.process
+
 #: A study of about ten seconds, so that signals find trials at work.
 STUDY = SMALL.replace("wine", "digits").replace("epochs = 3", "epochs = 40")
 

@@ -124,6 +124,7 @@ def test_goes_on_and_gives_the_same_again(write_study: Write) -> None:
     assert [trial.value for trial in trials()] == before
 
 
+@pytest.mark.process
 def test_several_processes(write_study: Write) -> None:
     # Long enough that the second process has started before the first one did all of them.
     write_study(text(epochs=40, more="[study]\npruner = 'none'\n"))
@@ -176,6 +177,7 @@ def test_a_missing_metric_ends_the_study_and_spends_no_trial(write_study: Write)
     assert (summary.counts.finished, summary.counts.interrupted) == (0, 1)
 
 
+@pytest.mark.process
 def test_once_the_module_logs_it_the_same_command_goes_on(
     write_study: Write, project: Path
 ) -> None:

@@ -9,6 +9,8 @@ import tuner
 
 from .conftest import Write
 
+pytestmark = pytest.mark.process
+
 NAMES = [
     "Ablation",
     "Audit",

@@ -14,6 +14,8 @@ from tuner.study.classes import UserClasses
 
 from .conftest import Write
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 

@@ -172,6 +172,7 @@ def test_too_many_failures_in_a_row_stop_it(write_study: Write) -> None:
     assert StudyFailedError("").exit_code == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("trainer", "fleet"), [("fleet", 5), ("solo", None)])
 def test_several_processes(write_study: Write, trainer: Any, fleet: int | None) -> None:
     """They finish exactly the budget, and their scores are those of one process."""
@@ -184,6 +185,7 @@ def test_several_processes(write_study: Write, trainer: Any, fleet: int | None) 
     assert trials()[0].value == pytest.approx(first.value, rel=1e-4)
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.parametrize(("trainer", "fleet"), [("fleet", 5), ("solo", None)])
 def test_several_processes_are_all_busy(

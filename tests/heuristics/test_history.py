@@ -122,6 +122,7 @@ def test_what_is_remembered() -> None:
     assert two == experience("two")
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("project")
 def test_many_processes_remember_at_once() -> None:
     code = (

@@ -266,6 +266,7 @@ def fill_up(spec: StudySpec) -> None:
             raise SystemExit(error.exit_code) from error
 
 
+@pytest.mark.process
 def test_a_full_disk_loses_nothing_that_finished(spec: StudySpec) -> None:
     process = multiprocessing.get_context("spawn").Process(target=fill_up, args=(spec,))
     process.start()

@@ -19,6 +19,8 @@ from tuner.workers import FleetCrew, Pool, ProcessLauncher, process
 
 from ..conftest import SMALL, Write
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(autouse=True)
 def none_left() -> Iterator[None]:

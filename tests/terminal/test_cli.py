@@ -14,6 +14,8 @@ from tuner.storage import locate
 from ..conftest import SMALL, Write
 from ..study.test_study import SHIPPED_MLPS
 
+pytestmark = pytest.mark.process
+
 TUNER = (sys.executable, "-m", "tuner")
 
 

@@ -22,6 +22,8 @@ from ..terminal.test_cli import TUNER
 from ..test_faults import STUDY, trials, until_a_trial_runs, values
 from .test_workers import _fleet, jobs_of, n_ended, ready, until
 
+pytestmark = pytest.mark.process
+
 ray = pytest.importorskip("ray")
 
 

@@ -27,6 +27,8 @@ from ..networks import Net
 from .test_workers import ended, ready, until
 from .test_workers import wine as wine
 
+pytestmark = pytest.mark.process
+
 MAKE = partial(SoloCrew, None, training=ModuleTraining("val_loss"))
 
 

@@ -44,6 +44,8 @@ from tuner.workers.crew import Orders, Submit
 from tuner.workers.process import ProcessLink
 from tuner.workers.solo import SoloCrew
 
+pytestmark = pytest.mark.process
+
 SECONDS = 60.0  # of silence that are borne
 
 
