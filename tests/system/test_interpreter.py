@@ -1,6 +1,5 @@
 """Interpreters that are started ahead: taken by who needs them, and never left running."""
 
-import os
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from tuner.data import load
 from tuner.running import ahead
 from tuner.study import load_study
 from tuner.system import interpreter
-from tuner.system.interpreter import Interpreter, environment_of
+from tuner.system.interpreter import Interpreter, Work
 from tuner.workers import FleetCrew, Pool, ProcessLauncher, process
 
 from ..conftest import SMALL, Write
@@ -64,10 +63,9 @@ def test_workers_are_those_that_were_started_ahead(
 
 def test_another_kind_is_not_taken() -> None:
     """Else workers compute with other cores, or see other GPUs, than they are told to."""
-    function = process.SERVE
-    interpreter.start_ahead(1, function, environment_of(2))
+    interpreter.start_ahead(1, Work.of(process.SERVE, 2, {}))
     (waiting,) = interpreter._ahead
-    other = interpreter.take(function, environment_of(1))
+    other = interpreter.take(Work.of(process.SERVE, 1, {}))
     assert other is not waiting
     interpreter.dismiss_ahead()
     assert ends(waiting.pid)
@@ -82,7 +80,7 @@ def test_they_end_with_who_started_them(how: str, tmp_path: Path) -> None:
     code = (
         "import os, sys\n"
         "from tuner.system import interpreter\n"
-        f"interpreter.start_ahead(2, {process.SERVE!r}, interpreter.environment_of(1))\n"
+        f"interpreter.start_ahead(2, interpreter.Work.of({process.SERVE!r}, 1, {{}}))\n"
         "print(*[each.pid for each in interpreter._ahead], flush=True)\n"
         f"{how}\n"
     )
@@ -94,9 +92,9 @@ def test_they_end_with_who_started_them(how: str, tmp_path: Path) -> None:
     assert all(ends(pid) for pid in pids)
 
 
-def test_what_it_writes_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_it_writes_is_kept() -> None:
     """Else nobody learns why a worker could not start."""
-    one = Interpreter("tuner.nowhere:serve", {**os.environ})
+    one = Interpreter(Work.of("tuner.nowhere:serve", 1, {}))
     assert one.wait(60) == 1
     one.output.seek(0)
     assert b"No module named 'tuner.nowhere'" in one.output.read()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..study import AnyStudySpec, ModuleStudySpec
 from ..system.devices import HIDDEN, Devices, may_have_accelerator
-from ..system.interpreter import environment_of, start_ahead
+from ..system.interpreter import Work, start_ahead
 from ..system.resources import cores, processes_at_once
 
 #: What worker processes run.
@@ -32,5 +32,4 @@ def start_workers(
         return
     n = workers or processes_at_once()
     if n > 1:
-        environment = environment_of(max(1, cores() // n), HIDDEN if on_cpu else {})
-        start_ahead(n, _SERVE, environment)
+        start_ahead(n, Work.of(_SERVE, max(1, cores() // n), HIDDEN if on_cpu else {}))

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import paths
@@ -23,45 +24,60 @@ from . import paths
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def environment_of(threads: int, variables: Mapping[str, str] = {}) -> dict[str, str]:
-    """Returns the environment of an interpreter that finds modules where this one does.
+@dataclass(frozen=True)
+class Work:
+    """What an interpreter is started for.
 
-    Args:
+    Attributes:
+        function: "package.module:function", called with the descriptor of a connection.
         threads: that it may compute with.
-        variables: that are set beside them.
+        variables: of its environment, beside those of this process.
+        folders: where it finds modules: where this process does.
     """
-    environment = {**os.environ, **dict.fromkeys(_THREADS, str(threads))}
-    # Import, too, passes over what is no text.
-    folders = [path or str(Path.cwd()) for path in sys.path if isinstance(path, str)]
-    environment["PYTHONPATH"] = os.pathsep.join(folders)
-    environment.pop(paths.STORAGE, None)  # it may hold a password, which no worker needs
-    return environment | variables
+
+    function: str
+    threads: int
+    variables: tuple[tuple[str, str], ...]
+    folders: tuple[str, ...]
+
+    @classmethod
+    def of(cls, function: str, threads: int, variables: Mapping[str, str]) -> Work:
+        """Says what is to be done, by someone who finds modules where this process does now."""
+        # Import, too, passes over what is no text.
+        folders = (path or str(Path.cwd()) for path in sys.path if isinstance(path, str))
+        return cls(function, threads, tuple(variables.items()), tuple(folders))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of a process for it."""
+        environment = {**os.environ, **dict.fromkeys(_THREADS, str(self.threads))}
+        environment["PYTHONPATH"] = os.pathsep.join(self.folders)
+        environment.pop(paths.STORAGE, None)  # it may hold a password, which no worker needs
+        return environment | dict(self.variables)
 
 
 class Interpreter:
     """A process that calls a function with its end of a connection.
 
     Args:
-        function: "package.module:function", that takes the connection's descriptor.
-        environment: its variables.
+        work: what it is for.
 
     Attributes:
+        work: as given.
         socket: this end of the connection.
         output: what it writes, a file.
-        function: as given.
-        environment: as given.
 
     Raises:
         OSError: the system starts no more.
     """
 
-    def __init__(self, function: str, environment: Mapping[str, str]) -> None:
-        self.function, self.environment = function, environment
+    def __init__(self, work: Work) -> None:
+        self.work = work
         self.socket, its = socket.socketpair()
         with its, contextlib.ExitStack() as opened:
             opened.callback(self.socket.close)
             self.output = opened.enter_context(tempfile.TemporaryFile())
-            module, _, name = function.partition(":")
+            module, _, name = work.function.partition(":")
             code = f"from {module} import {name}; {name}({its.fileno()})"
             self._child = subprocess.Popen(
                 [sys.executable, "-P", "-c", code],
@@ -70,7 +86,7 @@ class Interpreter:
                 stderr=subprocess.STDOUT,
                 pass_fds=[its.fileno()],
                 start_new_session=True,
-                env=dict(environment),
+                env=work.environment,
             )
             opened.pop_all()  # they stay open
 
@@ -104,27 +120,27 @@ class Interpreter:
 _ahead: list[Interpreter] = []
 
 
-def start_ahead(n: int, function: str, environment: Mapping[str, str]) -> None:
+def start_ahead(n: int, work: Work) -> None:
     """Starts interpreters that will be taken by who needs one like them; fewer if the system can't.
 
     They end with this process, whatever ends it: their connection does.
     """
     with contextlib.suppress(OSError):
         for _ in range(n):
-            _ahead.append(Interpreter(function, environment))
+            _ahead.append(Interpreter(work))
 
 
-def take(function: str, environment: Mapping[str, str]) -> Interpreter:
-    """Returns an interpreter that was started ahead with the same, or else a new one.
+def take(work: Work) -> Interpreter:
+    """Returns an interpreter that was started ahead for such work, or else a new one.
 
     Raises:
         OSError: the system starts no more.
     """
     for found in _ahead:
-        if (found.function, found.environment) == (function, environment):
+        if found.work == work:
             _ahead.remove(found)
             return found
-    return Interpreter(function, environment)
+    return Interpreter(work)
 
 
 def dismiss_ahead() -> None:

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ..errors import WorkerLostError
-from ..system.interpreter import environment_of, take
+from ..system.interpreter import Work, take
 from .crew import Command, Crew, Orders
 from .parcel import Parcel, Slip
 from .remote import Batch, Broken, Inbox, Lost, Message, Ready
@@ -58,8 +58,7 @@ class ProcessLauncher:
     def start(self, index: int, inbox: Inbox) -> ProcessLink:
         """Starts a process."""
         variables = self._environments[index % len(self._environments)]
-        environment = environment_of(self._threads, variables)
-        return ProcessLink(self._makes, index, environment, inbox)
+        return ProcessLink(self._makes, index, Work.of(SERVE, self._threads, variables), inbox)
 
     def close(self) -> None:
         """Gives back the memory that processes share."""
@@ -75,20 +74,18 @@ class ProcessLink:
     Args:
         makes: a parcel of functions that make crews.
         index: of this process's function.
-        environment: its variables.
+        work: that the process is started for.
         inbox: takes what it says.
 
     Raises:
         WorkerLostError: the system starts no more processes.
     """
 
-    def __init__(
-        self, makes: Parcel, index: int, environment: Mapping[str, str], inbox: Inbox
-    ) -> None:
+    def __init__(self, makes: Parcel, index: int, work: Work, inbox: Inbox) -> None:
         self._inbox = inbox
         self._has_crew = False
         try:
-            self._process = take(SERVE, environment)
+            self._process = take(work)
             self._connection = Connection(os.dup(self._process.socket.fileno()))
             self._listener = threading.Thread(
                 target=self._listen, args=(makes, index), name="tuner-link", daemon=True
