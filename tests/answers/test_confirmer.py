@@ -155,7 +155,7 @@ class TestPlan:
             (31, 3, 4),
             (28, 4, 3),
             (23, 3, 3),
-            (20, 4, 2),
+            (17, 2, 3),
             (16, 3, 2),
             (12, 2, 2),
             (10, 1, 2),
@@ -187,11 +187,11 @@ class TestPlan:
     def test_three_cuts_are_worth_a_part_of_the_last_training(self) -> None:
         """Of two no error can be told. For a fourth or fifth it gives nothing."""
         configs, presets = [[1.0] * 5] * 3, [[0.5] * 5]
-        needed = 3 * 3 + 3 * 0.5
+        needed = 2 * 3 + 3 * 0.5
         two, ending = fitting(configs, presets, 5, needed / 0.9 + 8 - 0.1, (10.0, 8.0))
         assert (two.n_seeds, ending) == (2, 10.0)
         three, ending = fitting(configs, presets, 5, needed / 0.9 + 8 + 0.1, (10.0, 8.0))
-        assert (three.n_configs, three.n_seeds, ending) == (3, 3, 8.0)
+        assert (three.n_configs, three.n_seeds, ending) == (2, 3, 8.0)
         more, ending = fitting(configs, presets, 5, 4 * (needed / 3) / 0.9 + 9, (10.0, 8.0))
         assert (more.n_seeds, ending) == (3, 10.0)
 
@@ -260,10 +260,24 @@ def test_presets_in_the_order_in_which_they_are_likely_to_go_on(sign: int, first
     assert [arm.name for arm in ordered] == ["seen", first, last, "unknown", "forbidden"]
 
 
-@pytest.mark.parametrize(("left", "n_cuts"), [(55.0, 3), (25.0, None)])
-def test_one_more_cut_leaves_the_last_training_its_share(left: float, n_cuts: int | None) -> None:
-    """Else cut after cut takes a third of it: letters had 4 of 40 epochs, and twice the error."""
-    trainings = SimpleNamespace(trainings=lambda arms, pace: [(1.0, 40.0)])
+class Ending:
+    """Stands for the last training: says what it takes, and what it really takes when timed."""
+
+    def __init__(self, expected: float, timed: float | None = None) -> None:
+        self.whole, self._timed = expected, timed
+
+    def trainings(self, arms: object, pace: object, slower: float) -> list[tuple[float, float]]:
+        return [(1.0, self.whole)]
+
+    def time_longest(self, *_: object) -> bool:
+        if self._timed is None:
+            return False
+        self.whole, self._timed = self._timed, None
+        return True
+
+
+def halves_of_two(trainings: Ending) -> tuple[Halving, list[Arm]]:
+    """Two arms over two cuts, whose trainings take 5 seconds each."""
     arms = [
         Arm(
             name=f"trial {width}",
@@ -283,6 +297,13 @@ def test_one_more_cut_leaves_the_last_training_its_share(left: float, n_cuts: in
         cast(Any, spec), "val_accuracy", "maximize", range(5), lambda: [each], {}, {},
         lambda trial: MLPConfig(), cast(Any, ended), cast(Any, trainings), None, Observer(),
     )  # fmt: skip
+    return halves, arms
+
+
+@pytest.mark.parametrize(("left", "n_cuts"), [(55.0, 3), (25.0, None)])
+def test_one_more_cut_leaves_the_last_training_its_share(left: float, n_cuts: int | None) -> None:
+    """Else cut after cut takes a third of it: letters had 4 of 40 epochs, and twice the error."""
+    halves, arms = halves_of_two(Ending(40.0))
     end = time.monotonic() + left
     more, until = halves._one_more(
         arms, Round(2, 2), Plan(rounds(2, 2), 0, False, 1.0), None, 1.0, end, 100.0
@@ -294,6 +315,26 @@ def test_one_more_cut_leaves_the_last_training_its_share(left: float, n_cuts: in
         assert not halves._one_more(
             arms, Round(2, 3), Plan(rounds(2, 2), 0, False, 1.0), None, 1.0, end - 10, 100.0
         )[0]
+
+
+@pytest.mark.parametrize(
+    ("left", "timed", "fits"),
+    [(41.0, 20.0, True), (41.0, 38.0, False), (41.0, None, False), (25.0, 20.0, False)],
+    ids=["as fast as it must be", "not as fast", "cannot be timed", "could not be fast enough"],
+)
+def test_the_last_training_is_timed_where_that_decides(
+    left: float, timed: float | None, fits: bool
+) -> None:
+    """Else ten minutes of MNIST end after eight and a half, over two cuts, without an error."""
+    ending = Ending(40.0, timed)
+    halves, arms = halves_of_two(ending)
+    end = time.monotonic() + left
+    more, until = halves._one_more(
+        arms, Round(2, 2), Plan(rounds(2, 2), 0, False, 1.0), None, 1.0, end, 100.0
+    )
+    assert bool(more) == fits
+    assert end - until == pytest.approx(0.8 * 20 if fits else 0.0)
+    assert ending.whole == (40.0 if timed is None or left == 25.0 else timed)
 
 
 def test_a_confirmed_study(write_study: Write, project: Path) -> None:

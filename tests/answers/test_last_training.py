@@ -135,6 +135,26 @@ def test_what_is_kept_goes_by_those_that_shared_the_machine(
         assert kept_for(last, [searched], pace, 1e9) == pytest.approx(expected)
 
 
+def test_what_was_timed_is_known() -> None:
+    """Else a third cut is left out for a training that takes half of what it is taken for."""
+    repeats = Trained(1.2 / more())
+    last = training(repeats, 2.0)
+    small = arm("trial 0", trial=0, search=0.5)
+    large = arm("modern default", 64, is_preset=True)
+    forbidden = arm("note", 512, is_preset=True, is_allowed=False)
+    arms = [small, large, forbidden]
+    assert kept_for(last, arms, 1e-6, 1e9) == kept_for(last, [large], 1e-6, 1e9)
+    expected = kept_for(last, [small], None, 1e9)
+    assert expected == pytest.approx(WHOLE * 2.0)
+    assert not last.time_longest(arms, 7, None, 1.0, 1.0)  # it would take too much of a second
+    assert last.time_longest([small], 7, None, 1.0, 100.0) and repeats.is_timed
+    # By now it is known, whatever the search lets expect.
+    assert last.trainings([small], None, 3.0) == [(SHORT * 1.2, pytest.approx(WHOLE * 1.2))]
+    assert last.trainings([large], None, 3.0)[0][1] == pytest.approx(WHOLE * 3.0 * 2.0)
+    assert not last.time_longest([small], 7, None, 1.0, 100.0)
+    assert not last.time_longest([forbidden], 7, None, 1.0, 100.0)
+
+
 def test_without_a_limit_it_is_whole_and_without_time_there_is_none() -> None:
     repeats = Trained(1.0)
     last = training(repeats, 5.0)

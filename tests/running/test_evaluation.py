@@ -89,6 +89,20 @@ def test_enough_trials_fit(seconds: float, trials: int | None, folds: int) -> No
         assert search + n * found.folds * epoch > seconds / 2
 
 
+@pytest.mark.parametrize(("fifteen", "epochs"), [(14, 14), (52, 52), (60, 52), (76, 52), (88, 60)])
+def test_trainings_that_are_long_enough_are_more(fifteen: int, epochs: int) -> None:
+    """Else ten minutes of MNIST confirm over two seeds, of which no error can be told.
+
+    There are 22 instead of 15, as long as each of them sees 256,000 rows: 52 epochs of 5,000.
+    """
+    pace = 1e-7
+    seconds = 1.001 * 15 * fifteen * pace * heuristics.work(CONFIG, facts(5_000)) / 0.3
+    found = affordable(
+        scored(1000, 1), CONFIG, facts(5_000), pace=pace, seconds=seconds, trials=None, at_once=2
+    )
+    assert found.confirm_epochs == epochs
+
+
 def test_never_below_the_least_and_as_long_as_there_is_time() -> None:
     """Else trials are of no epoch at all, or are shortened though there is time for whole ones."""
     assert shortened(1e-9, None)[0] == scored(3, 2)

@@ -36,8 +36,6 @@ from .rounds import (
     least,
 )
 
-#: Arms, presets among them, that the last rounds compare at least.
-_LEAST_LEFT = 2
 #: Share of what it may take that is kept for it in any case: of the smallest networks most of the
 #: time goes into what surrounds a training, which their arithmetic does not tell.
 _LEAST = 0.2
@@ -141,8 +139,10 @@ class Halving:
         trainings = self._trainings([*found[:1], *self.likeliest_first(presets)[:1]], pace)
         return last(trainings, seconds), last(trainings, seconds, ENOUGH)
 
-    def _trainings(self, arms: Sequence[Arm], pace: float | None) -> list[tuple[float, float]]:
-        return [] if self._last is None else self._last.trainings(arms, pace)
+    def _trainings(
+        self, arms: Sequence[Arm], pace: float | None, slower: float = 1.0
+    ) -> list[tuple[float, float]]:
+        return [] if self._last is None else self._last.trainings(arms, pace, slower)
 
     def _rows(
         self, arms: Sequence[Arm], pace: float | None, slower: float = 1.0
@@ -250,10 +250,44 @@ class Halving:
                 going = self._best(live, n, keep_presets=planned.presets_stay)
                 seconds = sum(row[step.n_cuts] for row in self._rows(going, pace, slower))
                 share = ENOUGH if step.n_cuts + 1 == TELLING else 1.0
-                ending = slower * last(self._trainings(going, pace), in_all / slower, share)
-                if seconds <= PLANNED * (end - time.monotonic() - ending):
+                ending = self._ending_beside(seconds, going, share, pace, slower, end, in_all)
+                if ending is not None:
                     return [Round(n, step.n_cuts + 1)], end - ending
         return [], end
+
+    def _ending_beside(
+        self,
+        seconds: float,
+        arms: Sequence[Arm],
+        share: float,
+        pace: float | None,
+        slower: float,
+        end: float,
+        in_all: float,
+    ) -> float | None:
+        """Returns the seconds that are kept for the last training beside a round, if both fit.
+
+        What it takes alone is less than the search lets expect, by what cores share, so it is timed
+        where that decides.
+
+        Args:
+            seconds: of the round.
+            arms: that may win.
+            share: of the last training's epochs that is enough.
+            pace: seconds that a unit of work took in the search, if that is known.
+            slower: how much longer trainings take here.
+            end: of the time, on the clock of `time.monotonic`.
+            in_all: seconds that there were.
+        """
+        while True:
+            left = end - time.monotonic()
+            ending = last(self._trainings(arms, pace, slower), in_all, share)
+            if seconds <= PLANNED * (left - ending):
+                return ending
+            if self._last is None or seconds > PLANNED * (left - FASTEST * ending):
+                return None
+            if not self._last.time_longest(arms, self._seeds[0], pace, slower, left):
+                return None
 
     def likeliest_first(self, presets: list[Arm]) -> list[Arm]:
         """Orders presets by how likely they go on, as far as that is known.
@@ -272,7 +306,7 @@ class Halving:
         """Returns the best arms: n of the search and all presets, or the best n that can win.
 
         The best preset that can win always goes on: what a search has found is told beside what
-        would have taken none.
+        would have taken none. Three go on at least, if there are so many.
         """
         ranked = sorted(arms, key=self.rank)
         alive = [arm for arm in ranked if not arm.reason]
@@ -280,9 +314,12 @@ class Halving:
         if keep_presets:
             found = [arm for arm in alive if not arm.is_preset]
             return [*found[:n], *presets]
-        best = [arm for arm in alive if arm.is_allowed][: max(n, _LEAST_LEFT)]
-        allowed = [arm for arm in presets if arm.is_allowed]
-        return best if any(arm.is_preset for arm in best) else [*best, *allowed[:1]]
+        allowed = [arm for arm in alive if arm.is_allowed]
+        best, others = allowed[:n], allowed[n:]
+        if not any(arm.is_preset for arm in best):
+            best += [arm for arm in others if arm.is_preset][:1]
+        others = [arm for arm in others if arm not in best]
+        return [*best, *others[: max(0, LAST_CONFIGS - len(best))]]
 
     def rank(self, arm: Arm) -> float:
         """Returns what arms are sorted by, the best mean first and what failed last."""

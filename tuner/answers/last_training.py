@@ -45,21 +45,53 @@ class LastTraining:
     ) -> None:
         self._repeats, self._trials, self._handed_over = repeats, trials, handed_over
         self._facts = facts
+        self._known: dict[str, float] = {}  # seconds of an epoch that were timed, by network
         # Rows of it over those of another training.
         self._more = 1 + len(dataset.validation) / len(dataset.train)
 
-    def trainings(self, arms: Sequence[Arm], pace: float | None) -> list[tuple[float, float]]:
+    def trainings(
+        self, arms: Sequence[Arm], pace: float | None, slower: float = 1.0
+    ) -> list[tuple[float, float]]:
         """Estimates the seconds of a training as long as its others, and of one to the end.
 
         Args:
             arms: that may win, each of which has its pair; those that may not are left out.
             pace: seconds that a unit of work took in the search, if that is known.
+            slower: how much longer trainings take here, but for those that were timed.
         """
-        winners = [arm for arm in arms if arm.is_allowed and isinstance(arm.config, MLPConfig)]
+        winners = _winners(arms)
         return [
             (arm.config.epochs * epoch, self._handed_over(arm, None).epochs * epoch)
-            for arm, epoch in zip(winners, self._epochs(winners, pace), strict=True)
+            for arm, epoch in zip(winners, self._epochs(winners, pace, slower), strict=True)
         ]
+
+    def time_longest(
+        self, arms: Sequence[Arm], seed: int, pace: float | None, slower: float, left: float
+    ) -> bool:
+        """Times an epoch of the longest training there may be, which is known from then on.
+
+        Args:
+            arms: that may win.
+            seed: to time it with.
+            pace: seconds that a unit of work took in the search, if that is known.
+            slower: how much longer trainings take here.
+            left: seconds that there are, of which it may take a share.
+
+        Returns:
+            Whether it was timed: not if that was done before, or takes too much of what is left.
+
+        Raises:
+            InterruptedStudyError: a signal came meanwhile.
+        """
+        winners = _winners(arms)
+        if not winners:
+            return False
+        wholes = [whole for _, whole in self.trainings(winners, pace, slower)]
+        config = self._handed_over(winners[wholes.index(max(wholes))], None)
+        if _network(config) in self._known:
+            return False
+        self._timed(config, seed, max(wholes) / config.epochs, left)
+        return _network(config) in self._known
 
     def train(
         self, arm: Arm, seed: int, pace: float | None, end: float, observer: Observer
@@ -91,13 +123,16 @@ class LastTraining:
         network = self._repeats.whole(config, seed, end=None if math.isinf(end) else end)
         return None if network is None else (config, network)
 
-    def _epochs(self, arms: Sequence[Arm], pace: float | None) -> list[float]:
+    def _epochs(self, arms: Sequence[Arm], pace: float | None, slower: float = 1.0) -> list[float]:
         """Estimates how long an epoch of each arm takes, on all rows and alone."""
         places, trials = self._repeats.places, self._trials()
         each = costs(arms, trials, places, pace, self._facts)
         # One alone is as fast as several; but no more than shared the machine when it was timed.
-        alone = self._more * min(places, busy_with(), sharing(trials, pace, self._facts))
-        return [alone * cost / arm.config.epochs for arm, cost in zip(arms, each, strict=True)]
+        alone = slower * self._more * min(places, busy_with(), sharing(trials, pace, self._facts))
+        return [
+            self._known.get(_network(arm.config), alone * cost / arm.config.epochs)
+            for arm, cost in zip(arms, each, strict=True)
+        ]
 
     def _timed(self, config: Config, seed: int, estimate: float, left: float) -> float:
         """Returns how long an epoch takes: it is tried, unless that takes too much of what is left.
@@ -106,6 +141,8 @@ class LastTraining:
         share its steps.
         """
         assert isinstance(config, MLPConfig)
+        if _network(config) in self._known:
+            return self._known[_network(config)]
         epochs = 1 + math.ceil(_TIMED / estimate)
         if epochs * estimate > _TIMED_SHARE * left:
             return estimate
@@ -113,4 +150,15 @@ class LastTraining:
             seconds = self._repeats.epoch_seconds(config, [seed], epochs=epochs, is_alone=True)
         except WorkerLostError:
             return estimate
-        return max(FASTEST * estimate, self._more * seconds)
+        known = self._known[_network(config)] = max(FASTEST * estimate, self._more * seconds)
+        return known
+
+
+def _winners(arms: Sequence[Arm]) -> list[Arm]:
+    """Returns the arms that may win and be trained once more."""
+    return [arm for arm in arms if arm.is_allowed and isinstance(arm.config, MLPConfig)]
+
+
+def _network(config: Config) -> str:
+    """Names a network and its training, but for its length."""
+    return config.model_copy(update={"epochs": 1}).to_json()

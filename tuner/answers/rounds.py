@@ -89,6 +89,8 @@ def plan(
 ) -> Plan:
     """Plans what fits into some time: first with fewer configs, then with fewer seeds.
 
+    An error is worth more than a third config: two are trained over three seeds before more over
+    two.
     Presets are left out only where that is not enough: all but the first of them, and then that
     one, too. What comes last may take longer than there is time, but has at least one network over
     two cuts.
@@ -102,9 +104,9 @@ def plan(
     """
     most = len(configs)
     sizes = [(n, n_seeds) for n in range(most, min(most, LAST_CONFIGS + 1) - 1, -1)]
-    sizes += [(min(n, most), n_seeds) for n in (4, 3)]
-    for fewer in range(n_seeds - 1, 1, -1):
-        sizes += [(min(n, most), fewer) for n in (5, 4, 3)]
+    for cuts in range(n_seeds, 1, -1):
+        largest, least = 4 if cuts == n_seeds else 5, 2 if cuts == TELLING else 3
+        sizes += [(min(n, most), cuts) for n in range(largest, least - 1, -1)]
     sizes += [(min(n, most), _FIRST_CUTS) for n in (2, 1)]
     plans = [_planned(configs, presets, n, min(seeds, n_seeds), stay=False) for n, seeds in sizes]
     plans.insert(0, _planned(configs, presets, *sizes[0], stay=True))

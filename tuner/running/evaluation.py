@@ -7,6 +7,7 @@ ones, and the winner is trained to the end.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +19,9 @@ from ..study import ModuleStudySpec, StudySpec
 #: Full trials that a search holds at least, and trainings that its confirmation holds, if epochs
 #: can be saved for it.
 _TRIALS, _CONFIRMED = 15, 15
+#: Trainings that a confirmation holds where each of them still sees so many rows (epochs times
+#: rows): from there on a third cut, of which an error can be told, is worth more than epochs.
+_MORE, _LONG = 22, 256_000
 #: Epochs that are not saved.
 _LEAST_EPOCHS = 3
 #: Shares of the time that are planned for the search, for the confirmation, and for the training of
@@ -97,7 +101,11 @@ def affordable(
     """
     n = _TRIALS if trials is None else min(_TRIALS, trials)
     epoch = pace * heuristics.work(config, facts)
-    confirm = _within(full.epochs, _CONFIRMATION * seconds / (_CONFIRMED * epoch))
+    confirm, more = (
+        _within(full.epochs, _CONFIRMATION * seconds / (n_trainings * epoch))
+        for n_trainings in (_CONFIRMED, _MORE)
+    )
+    confirm = max(more, min(confirm, math.ceil(_LONG / facts.n_rows)))
     epochs = min(confirm, _within(full.epochs, _SEARCH * seconds / (n * full.folds * epoch)))
     final = max(confirm, _within(full.epochs, _LAST * seconds / (at_once * epoch)))
     return full.model_copy(
