@@ -266,7 +266,9 @@ class Ending:
     def __init__(self, expected: float, timed: float | None = None) -> None:
         self.whole, self._timed = expected, timed
 
-    def trainings(self, arms: object, pace: object, slower: float) -> list[tuple[float, float]]:
+    def trainings(
+        self, arms: object, pace: object, slower: float = 1.0
+    ) -> list[tuple[float, float]]:
         return [(1.0, self.whole)]
 
     def time_longest(self, *_: object) -> bool:
@@ -335,6 +337,52 @@ def test_the_last_training_is_timed_where_that_decides(
     assert bool(more) == fits
     assert end - until == pytest.approx(0.8 * 20 if fits else 0.0)
     assert ending.whole == (40.0 if timed is None or left == 25.0 else timed)
+
+
+class Machine:
+    """Stands for repetitions, one after the other, on a clock of its own."""
+
+    places = 1
+
+    def __init__(self, seconds: float) -> None:
+        self.now, self._seconds, self._known = 0.0, seconds, dict[tuple[int, int], Repeat]()
+
+    def find(self, config: MLPConfig, seed: int) -> Repeat | None:
+        return self._known.get((config.width, seed))
+
+    def run(self, pairs: list[tuple[MLPConfig, int]], *, end: float, **_: object) -> bool:
+        for config, seed in pairs:
+            if self.find(config, seed) is None:
+                if self.now + self._seconds > end:
+                    self.now = end
+                    return False
+                self.now += self._seconds
+                self._known[config.width, seed] = Repeat(config, seed, {"val_accuracy": 0.5}, 1)
+        return True
+
+
+@pytest.mark.parametrize(("seconds", "n_arms"), [(5.0, 3), (9.0, 2)])
+def test_where_trainings_are_slower_two_arms_are_compared(
+    seconds: float, n_arms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nothing is confirmed, and the time that was kept for the winner's training is lost."""
+    machine = Machine(seconds)
+    monkeypatch.setattr(halving, "time", SimpleNamespace(monotonic=lambda: machine.now))
+    trials = [trial(10, 0.6, 10), trial(20, 0.5, 20)]
+    for each in trials:
+        each.user_attrs["epoch_seconds"] = 5.0  # of the search
+    spec = SimpleNamespace(configs=2, seeds=2)
+    halves = Halving(
+        cast(Any, spec), "val_accuracy", "maximize", (1, 2), lambda: trials,
+        {"modern default": MLPConfig(width=30, epochs=1)}, {"modern default": True},
+        lambda trial: MLPConfig(width=trial.number, epochs=1), cast(Any, machine),
+        cast(Any, Ending(60.0)), None, Observer(),
+    )  # fmt: skip
+    arms = halves.run(100.0, None)
+    assert [len(arm.scores) for arm in arms] == [2] * n_arms
+    assert {arm.name for arm in arms} >= {"trial 10", "modern default"}
+    # The last training has what it wants, or what two arms leave.
+    assert 100.0 - machine.now == pytest.approx({3: 70.0, 2: 55.0}[n_arms])
 
 
 def test_a_confirmed_study(write_study: Write, project: Path) -> None:

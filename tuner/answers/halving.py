@@ -172,9 +172,10 @@ class Halving:
     ) -> list[Arm]:
         """Trains what there is time for, round by round; returns the arms with their scores.
 
-        After the first seed it is known what a training really takes, and planned again; what the
-        rounds leave of the time goes into more cuts of those that lasted. What cannot end in time
-        is not begun.
+        After the first seed it is known what a training really takes, and planned again: where
+        that is more than was thought, the last training leaves the time for two arms over two
+        cuts. What the rounds leave of the time goes into more cuts of those that lasted. What
+        cannot end in time is not begun.
 
         Args:
             found: configs of the search.
@@ -189,7 +190,9 @@ class Halving:
             others = self.likeliest_first(presets)
             configs, beside = (self._rows(each, pace, slower) for each in (found, others))
             left = end - time.monotonic()
-            fits, ending = fitting(configs, beside, self._n_seeds, left, endings)
+            needed = least(configs[:1], beside[:1])
+            wanted, enough = (kept(each, needed, left) for each in endings)
+            fits, ending = fitting(configs, beside, self._n_seeds, left, (wanted, enough))
             return fits, [*found[: fits.n_configs], *others[: fits.n_presets]], end - ending
 
         first, arms, until = planned(1.0)

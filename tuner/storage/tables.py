@@ -40,30 +40,34 @@ _TRIALS = table(
     column("datetime_start", DateTime),
     column("datetime_complete", DateTime),
 )
-_TRIAL, _KEY, _JSON = column("trial_id", Integer), column("key", Text), column("value_json", Text)
+
+
+def _table(name: str, **columns: Any) -> tuple[str, sqlalchemy.TableClause]:
+    return name, table(name, *(column(each, kind) for each, kind in columns.items()))
+
+
 #: Those that rows are written to.
-_TABLES = {
-    each.name: each
-    for each in (
-        table(
+_TABLES = dict(
+    (
+        _table(
             "trial_params",
-            _TRIAL,
-            column("param_name", Text),
-            column("param_value", Float),
-            column("distribution_json", Text),
+            trial_id=Integer,
+            param_name=Text,
+            param_value=Float,
+            distribution_json=Text,
         ),
-        table("trial_user_attributes", _TRIAL, _KEY, _JSON),
-        table("trial_system_attributes", _TRIAL, _KEY, _JSON),
-        table(
+        _table("trial_user_attributes", trial_id=Integer, key=Text, value_json=Text),
+        _table("trial_system_attributes", trial_id=Integer, key=Text, value_json=Text),
+        _table(
             "trial_intermediate_values",
-            _TRIAL,
-            column("step", Integer),
-            column("intermediate_value", Float),
-            column("intermediate_value_type", _KIND),
+            trial_id=Integer,
+            step=Integer,
+            intermediate_value=Float,
+            intermediate_value_type=_KIND,
         ),
-        table("study_user_attributes", column("study_id", Integer), _KEY, _JSON),
+        _table("study_user_attributes", study_id=Integer, key=Text, value_json=Text),
     )
-}
+)
 #: Schemas of the stores that were asked.
 _schemas: WeakKeyDictionary[RDBStorage, str] = WeakKeyDictionary()
 
