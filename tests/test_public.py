@@ -58,6 +58,26 @@ def test_import_is_light() -> None:
     assert modules_after("import tuner") == set()
 
 
+def test_workers_are_quick_to_start() -> None:
+    """Lightning takes longer to load than all else, torch's compiler as long as torch."""
+    assert modules_after("import tuner.workers.process") == {"torch"}
+    assert modules_after("import tuner.search") == {"optuna", "pandas", "torch"}
+    code = """
+import sys
+from pathlib import Path
+from tuner.data import load
+from tuner.network.config import MLPConfig
+from tuner.training.fleet import Fleet
+with Fleet(load("wine", Path()), accelerator="cpu", hands=1) as fleet:
+    for number, schedule in enumerate(("cosine", "onecycle", "plateau")):
+        config = MLPConfig(width=8, epochs=1, schedule=schedule, dropout=0.1)
+        fleet.join(number, config, seed=1, shuffle_seed=2)
+    fleet.run_epoch()
+assert "torch._dynamo" not in sys.modules
+"""
+    assert "lightning" not in modules_after(code)
+
+
 def test_rules_are_light() -> None:
     code = "from tuner import heuristics\nassert heuristics.two_thirds(784, 10) == 533"
     assert modules_after(code) == set()

@@ -43,7 +43,7 @@ class Trained:
             raise WorkerLostError("timing an epoch failed")
         return self._timed
 
-    def whole(self, config: MLPConfig, seed: int, *, end: float | None) -> bytes:
+    def whole(self, config: MLPConfig, seed: int, *, end: float | None, late: float) -> bytes:
         self.epochs.append(config.epochs)
         return b"network"
 

@@ -4,6 +4,8 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -11,10 +13,11 @@ from tuner.data import load
 from tuner.errors import InterruptedStudyError, StoreLostError
 from tuner.network.config import Config, MLPConfig
 from tuner.network.model import MLP
+from tuner.running import repeats as repeats_
 from tuner.running.progress import Observer, Repeated
 from tuner.running.repeats import Repeats, seeds
 from tuner.system.interruption import Interruption
-from tuner.workers import FleetCrew, ThreadWorker, Worker
+from tuner.workers import Event, Finished, FleetCrew, Job, Progress, ThreadWorker, Worker
 
 A, B = (MLPConfig(depth=1, width=width, batch_size=32, epochs=2) for width in (4, 8))
 BAD = A.model_copy(update={"learning_rate": 1e30, "optimizer": "sgd"})
@@ -142,3 +145,50 @@ def test_a_disk_that_is_gone(tmp_path: Path, worker: Worker) -> None:
     folder.write_text("")
     with pytest.raises(StoreLostError, match=r"file.*cannot be written"):
         ran(Repeats(folder / "study", worker, Interruption()), (A, 1))
+
+
+class Paced:
+    """Stands for a worker: trains at a pace, on a clock that goes on while it is waited for."""
+
+    capacity = 1
+
+    def __init__(self, seconds: float) -> None:
+        self.now, self._seconds, self._told = 0.0, seconds, 0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def submit(self, job: Job) -> None:
+        self._job = job
+
+    def cancel(self, job: int) -> None:
+        pass
+
+    def events(self, timeout: float) -> list[Event]:
+        self.now += timeout
+        done = min(self._job.config.epochs, int(self.now / self._seconds))
+        told: list[Event] = [
+            Progress(self._job.id, epoch, {}, epoch) for epoch in range(self._told + 1, done + 1)
+        ]
+        self._told = done
+        if done == self._job.config.epochs:
+            told.append(Finished(self._job.id, {}, b"trained", 1))
+        return told
+
+
+@pytest.mark.parametrize(
+    ("seconds", "late", "ends", "after"),
+    [(0.9, 0.0, True, 9.0), (1.1, 3.0, True, 11.0), (1.1, 0.0, False, 10.0), (1.5, 3.0, False, 10)],
+    ids=["in time", "soon after", "not to be late", "much too late"],
+)
+def test_what_will_soon_have_ended_is_waited_for(
+    seconds: float, late: float, ends: bool, after: float, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Else a machine that becomes slower throws the winner's network away: letter had .047."""
+    paced = Paced(seconds)
+    monkeypatch.setattr(repeats_, "time", paced)
+    found = Repeats(tmp_path, cast(Worker, paced), cast(Interruption, SimpleNamespace(signal=None)))
+    trained = found.whole(MLPConfig(epochs=10), 1, end=10.0, late=late)
+    assert trained == (b"trained" if ends else None)
+    assert paced.now == pytest.approx(after, abs=0.2)

@@ -20,6 +20,9 @@ from .rounds import FASTEST, PLANNED
 
 #: Seconds for which it is timed beforehand, if it cannot be as long as it might.
 _TIMED = 0.5
+#: Share of its time by which it may end late where the machine became slower, if it does end then:
+#: it would be lost, and the network handed over would be one of the short trainings.
+_LATE = 0.25
 #: Share of what is left that this may take.
 _TIMED_SHARE = 0.15
 
@@ -98,7 +101,7 @@ class LastTraining:
     ) -> tuple[Config, bytes] | None:
         """Trains an arm; returns its config and the checkpoint.
 
-        None if it failed, or did not end in time.
+        None if it failed, or would have ended too late.
 
         Args:
             arm: the winner.
@@ -120,7 +123,8 @@ class LastTraining:
             epochs = int(PLANNED * (end - time.monotonic()) / epoch)
             epochs = min(config.epochs, max(arm.config.epochs, epochs))
             config = self._handed_over(arm, epochs)
-        network = self._repeats.whole(config, seed, end=None if math.isinf(end) else end)
+        late = 0.0 if math.isinf(end) else _LATE * left
+        network = self._repeats.whole(config, seed, end=None if math.isinf(end) else end, late=late)
         return None if network is None else (config, network)
 
     def _epochs(self, arms: Sequence[Arm], pace: float | None, slower: float = 1.0) -> list[float]:

@@ -106,6 +106,7 @@ class Coordinator:
         self.proposals = Proposals(spec.study.seed, space, evaluation, facts, store, minutes)
         self.in_hand = InHand(worker)
         self.ran = 0
+        self._is_described = False
 
     def run(self) -> str:
         """Takes up what an earlier process left, and searches; returns what ended the search.
@@ -124,6 +125,9 @@ class Coordinator:
                 # Here the worker goes on with what it has, while new trials are asked for.
                 self.inbox += self.worker.events(0)
                 self._fill()
+                if self.in_hand.n_begun and not self._is_described:
+                    self._is_described = True
+                    self.store.describe()  # for which no one waits while workers train
                 self.observer.update(self._snapshot())
                 self.inbox += [] if self.inbox else self.worker.events(_TICK)
                 self._handle_all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -173,13 +174,17 @@ class Repeats:
         """Returns the checkpoint of a repetition that was run with `networks="need"`."""
         return self._network(_key(config, seed)).read_bytes()
 
-    def whole(self, config: Config, seed: int, *, end: float | None = None) -> bytes | None:
+    def whole(
+        self, config: Config, seed: int, *, end: float | None = None, late: float = 0.0
+    ) -> bytes | None:
         """Trains a network on all rows but the test rows, and keeps nothing of it.
 
         Args:
             config: the network and its training.
             seed: of the initial weights and the shuffles.
             end: when to stop, on the clock of `time.monotonic`.
+            late: seconds after which it may end if that is in sight: at `end` it has done so many
+                epochs that the others will be done by then.
 
         Returns:
             Its checkpoint; None if it did not end in time, or failed.
@@ -190,10 +195,17 @@ class Repeats:
         number = _FIRST_JOB + self._n_jobs
         self._n_jobs += 1
         self._worker.submit(Job(number, config, seed, seed, Cut(seed, whole=True), is_alone=True))
+        began, epochs = time.monotonic(), 0
         try:
-            while end is None or time.monotonic() < end:
+            while end is None or time.monotonic() < end + late:
+                if end is not None and time.monotonic() >= end:
+                    whole = (end - began) * config.epochs / epochs if epochs else math.inf
+                    if began + whole > end + late:
+                        return None
                 self._look_for_signals()
                 for event in self._worker.events(_TICK):
+                    if isinstance(event, Progress) and event.job == number:
+                        epochs = event.epoch
                     if isinstance(event, Finished) and event.job == number:
                         return event.checkpoint
                     if isinstance(event, Failed) and event.job == number:

@@ -55,6 +55,8 @@ from .untold import Untold
 
 #: Finished trials, starting points among them, from which on the sampler models what it has seen.
 STARTUP_TRIALS = 5
+#: Attribute of a study that optuna-dashboard shows a note of.
+_NOTE = "dashboard:note_ver"
 
 
 class StudyStore(Closing):
@@ -121,13 +123,11 @@ class StudyStore(Closing):
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore", ExperimentalWarning)
                         self.study.set_metric_names([metric])
-                    from optuna_dashboard import save_note  # takes a second to import
-
-                    save_note(self.study, f"`{spec.path.name}`\n\n```toml\n{spec.text}\n```\n")
                     if facts is not None:
                         self.study.set_user_attr(FACTS, facts.model_dump())
                     self.study.set_user_attr(IDENTITY, json.dumps(identity))
             self._resources = resources.pop_all()
+        self._spec = spec
 
     def _is_void(self, spec: StudySpec, identity: Identity) -> bool:
         """Says whether a study of another file is there, of which nothing has finished.
@@ -163,6 +163,18 @@ class StudyStore(Closing):
     def has_known_tables(self) -> bool:
         """Whether many rows of it are written at once; else each by Optuna's own storage."""
         return tables.fits(self._disk)
+
+    def describe(self) -> None:
+        """Has the dashboard show the study file, if it does not yet."""
+        with translated(self._location, StoreLostError, "reading the study"):
+            known = self._storage.get_study_system_attrs(self.study._study_id)
+        if _NOTE in known:
+            return
+        from optuna_dashboard import save_note  # takes a second to import
+
+        spec = self._spec
+        with translated(self._location, StoreLostError, "writing the study"):
+            save_note(self.study, f"`{spec.path.name}`\n\n```toml\n{spec.text}\n```\n")
 
     def go_on_beside(self) -> None:
         """Keeps what is still told in a file, from which the next process tells it to the store."""

@@ -24,5 +24,5 @@ def test_mlp(checkpoint: bytes, dataset: Dataset) -> Mapping[str, float]:
     """
     model = from_checkpoint(checkpoint).eval()
     x, y = (torch.from_numpy(values) for values in (dataset.test.x, dataset.test.y))
-    outputs = torch.cat([model.outputs(rows) for rows in x.split(EVALUATION_ROWS)])
+    outputs = torch.cat([model.outputs(rows) for rows in torch.split(x, EVALUATION_ROWS)])
     return {f"test_{name}": float(value) for name, value in scores(model, outputs, y).items()}

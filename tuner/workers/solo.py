@@ -12,6 +12,7 @@ from ..data import Cut, Dataset
 from ..network.checkpoints import module_to_checkpoint, n_parameters, to_checkpoint
 from ..network.config import ModuleConfig, Precision
 from ..training import solo
+from ..training.modules import ModuleTraining
 from ..training.watch import CancelledError, DivergedError, MissingMetricError
 from .base import Event, Failed, Finished, Job, Progress, rounded
 from .crew import Cancel, DismissedError, Orders
@@ -35,7 +36,7 @@ class SoloCrew:
         *,
         precision: Precision = "32-true",
         accelerator: str = "auto",
-        training: solo.ModuleTraining | None = None,
+        training: ModuleTraining | None = None,
     ) -> None:
         self._dataset, self._training = dataset, training
         self._precision, self._accelerator = precision, accelerator
