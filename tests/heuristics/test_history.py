@@ -217,6 +217,7 @@ def test_a_first_rate_by_a_range_test(write_study: Write) -> None:
     assert "rate_range" not in storage.read_study("small").user_attrs
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("project")
 def test_the_command_exports_what_the_standard_library_reads() -> None:
     assert "no study has a confirmed winner yet" in run("export-heuristics", code=2).stderr

@@ -15,7 +15,7 @@ from tuner.storage import Counts
 from tuner.terminal.display import Display
 from tuner.terminal.tables import config_table, show_result
 
-from ..storage.test_winner import arm, winning_over
+from ..results.test_winner import arm, winning_over
 
 ROOT = Path(__file__).parents[2]
 

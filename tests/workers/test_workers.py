@@ -447,7 +447,7 @@ class TestProcesses:
         """Killed, it cannot even close the connections."""
         code = (
             "from pathlib import Path\n"
-            "from tests.test_workers import *\n"
+            "from tests.workers.test_workers import *\n"
             f"with {kind}(load('wine', Path())) as workers:\n"
             "    ready(workers)\n"
             "    print(*[remote.pid for remote in workers._remotes], flush=True)\n"
@@ -497,7 +497,7 @@ class TestProcesses:
     def test_modules_that_cannot_be_loaded_are_an_error(
         self, wine: Dataset, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(process, "_CHILD", "import no_such_module")
+        monkeypatch.setattr(process, "SERVE", "no_such_module:serve")
         with (
             fleets_elsewhere(wine) as workers,
             pytest.raises(WorkerLostError, match="it started .exit code 1.: ModuleNot"),
