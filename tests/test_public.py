@@ -94,6 +94,7 @@ def test_rules_are_light() -> None:
         ("tune small --trainer fast", 2),
         ("tune small --devices 0,0", 2),
         ("audit smal", 2),
+        ("audit small --rules S7,S77", 2),
         ("ablate smal", 2),
         ("best small", 2),
     ],

@@ -82,7 +82,7 @@ def test_the_shipped_studies_run(path: Path, project: Path) -> None:
         shorter = path.read_text().replace("epochs = 10 ", "epochs = 2 ")
         path = project / "studies" / path.name
         path.write_text(shorter)
-    more = ("1", "--no-confirm") if path.stem == "mnist_mlp" else ("4",)
+    more = {"mnist_mlp": ("1", "--no-confirm"), "digits_mlp": ("1",)}.get(path.stem, ("4",))
     run("tune", "--workers", "1", str(path), "--trials", *more)
     found = tuner.best(path)
     good = {"mnist_mlp": 0.9, "digits_mlp": 0.9, "wine_mlp": 0.7, "diabetes_mlp": 70}[path.stem]

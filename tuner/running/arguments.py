@@ -1,7 +1,8 @@
-"""What `tune` is asked for beside the study file, checked before anything heavy is loaded."""
+"""What is asked for beside the study file, checked before anything heavy is loaded."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 from pydantic import ValidationError
@@ -11,6 +12,9 @@ from ..study import AnyStudySpec, BudgetSpec, ModuleStudySpec
 from ..study.complaints import first_error
 
 Trainer = Literal["fleet", "solo"]
+
+#: The rules that have a verdict, or a reason why they have none.
+RULES = tuple(f"S{number}" for number in range(1, 25))
 
 #: Trials after which a study ends that nothing limits.
 _TRIALS = 100
@@ -66,3 +70,28 @@ def budget_of(
     if given.trials is None and given.minutes is None:
         return given.model_copy(update={"trials": _TRIALS})
     return given
+
+
+def check_audit(
+    spec: AnyStudySpec, rules: Sequence[str], pairs: int, seed: int, tolerance: float
+) -> None:
+    """Looks whether the rules can be judged as it is asked for.
+
+    Args:
+        spec: the study file.
+        rules: as `audit` takes it, like what follows.
+        pairs: seeds of each comparison.
+        seed: of the audit.
+        tolerance: difference that does not matter.
+
+    Raises:
+        InputError: they cannot.
+    """
+    if isinstance(spec, ModuleStudySpec):
+        raise InputError(f"{spec.path}: the rules speak of MLPs, and [model] names another network")
+    unknown = [rule for rule in rules if rule not in RULES]
+    if unknown:
+        raise InputError(f"rules must be among {RULES[0]} to {RULES[-1]}, got {unknown[0]!r}")
+    for name, value, least in (("pairs", pairs, 2), ("seed", seed, 0), ("tolerance", tolerance, 0)):
+        if not value >= least:
+            raise InputError(f"{name} must be >= {least}, got {value}")

@@ -18,7 +18,7 @@ from rich.table import Column, Table
 
 from ..errors import InputError, InterruptedStudyError, TunerError
 from ..running.ahead import start_workers
-from ..running.arguments import budget_of, check_trainers
+from ..running.arguments import budget_of, check_audit, check_trainers
 from ..study import AnyStudySpec, load_study
 from ..system.devices import Devices, parse_devices
 from ..system.folder_lock import refuse_owned
@@ -162,6 +162,8 @@ def audit(
     They are judged around the study's winner, or the modern default where nothing is tuned yet.
     """
     spec, chosen = _checked(study, devices)
+    judged = [] if rules is None else [rule.strip() for rule in rules.split(",")]
+    check_audit(spec, judged, pairs, seed, tolerance)
     start_workers(spec, workers, chosen, cluster)
     with _loading():
         import optuna
@@ -173,7 +175,7 @@ def audit(
     with Display(out) as display:
         found = run(
             study,
-            rules=() if rules is None else [rule.strip() for rule in rules.split(",")],
+            rules=judged,
             pairs=pairs,
             seed=seed,
             tolerance=tolerance,

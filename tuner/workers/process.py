@@ -178,7 +178,10 @@ def serve(descriptor: int) -> None:
     tell(None)
     try:
         with socket.socket(fileno=os.dup(descriptor)) as its:
-            _, (parcel,), _, _ = socket.recv_fds(its, 1, 1)
+            _, found, _, _ = socket.recv_fds(its, 1, 1)
+        if not found:
+            raise EOFError
+        (parcel,) = found
         slip, index = connection.recv()
         makes: Sequence[Callable[[], Crew]] = slip.open(parcel)
         threading.Thread(target=work, args=(makes[index],), daemon=True).start()

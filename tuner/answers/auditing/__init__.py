@@ -1,8 +1,9 @@
 """Rules of thumb as hypotheses: each is judged on the user's data, over seeds, with error bars."""
 
+from ...running.arguments import RULES
 from .auditor import Audit, Auditor
 from .claims import NOT_TESTABLE, Claim, Side, claims
-from .run import RULES, audit
+from .run import audit
 from .verdicts import Evidence, Finding, Judgement, Verdict, judge
 
 __all__ = [

@@ -6,20 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ... import heuristics
-from ...errors import InputError
 from ...network.config import MLPConfig, config_from_json
 from ...results.winner import Confirmation
+from ...running.arguments import check_audit
 from ...running.open_study import OpenStudy, opened
 from ...running.progress import Observer
 from ...running.repeats import Repeats
 from ...storage import CONFIG, EPOCH_SECONDS
-from ...study import ModuleStudySpec, load_study
+from ...study import load_study
 from ...system import paths
 from ...system.devices import Devices
 from .auditor import Audit, Auditor
-
-#: The rules that have a verdict, or a reason why they have none.
-RULES = tuple(f"S{number}" for number in range(1, 25))
 
 
 def audit(
@@ -59,14 +56,7 @@ def audit(
     """
     observer = observer or Observer()
     spec = load_study(study)
-    if isinstance(spec, ModuleStudySpec):
-        raise InputError(f"{spec.path}: the rules speak of MLPs, and [model] names another network")
-    unknown = [rule for rule in rules if rule not in RULES]
-    if unknown:
-        raise InputError(f"rules must be among {RULES[0]} to {RULES[-1]}, got {unknown[0]!r}")
-    for name, value, least in (("pairs", pairs, 2), ("seed", seed, 0), ("tolerance", tolerance, 0)):
-        if not value >= least:
-            raise InputError(f"{name} must be >= {least}, got {value}")
+    check_audit(spec, rules, pairs, seed, tolerance)
     with opened(
         spec, workers=workers, devices=devices, cluster=cluster, storage=storage, observer=observer
     ) as open_study:
