@@ -67,7 +67,9 @@ def training(repeats: Trained, epoch: float) -> LastTraining:
     ended.user_attrs |= {"epoch_seconds": epoch / more()}
 
     def handed_over(arm: Arm, epochs: int | None) -> Config:
-        return arm.config.model_copy(update={"epochs": epochs or WHOLE})
+        # A longer training has a smaller decay at each step, as a study's own do.
+        epochs = epochs or WHOLE
+        return arm.config.model_copy(update={"epochs": epochs, "weight_decay": 1e-3 / epochs})
 
     return LastTraining(
         cast(Repeats, repeats), lambda: [ended], handed_over, dataset, dataset.facts

@@ -20,11 +20,11 @@ from .rounds import FASTEST, PLANNED
 
 #: Seconds for which it is timed beforehand, if it cannot be as long as it might.
 _TIMED = 0.5
+#: Share of what is left that this may take.
+_TIMED_SHARE = 0.15
 #: Share of its time by which it may end late where the machine became slower, if it does end then:
 #: it would be lost, and the network handed over would be one of the short trainings.
 _LATE = 0.25
-#: Share of what is left that this may take.
-_TIMED_SHARE = 0.15
 
 
 class LastTraining:
@@ -134,7 +134,9 @@ class LastTraining:
         # One alone is as fast as several; but no more than shared the machine when it was timed.
         alone = slower * self._more * min(places, busy_with(), sharing(trials, pace, self._facts))
         return [
-            self._known.get(_network(arm.config), alone * cost / arm.config.epochs)
+            self._known.get(
+                _network(self._handed_over(arm, None)), alone * cost / arm.config.epochs
+            )
             for arm, cost in zip(arms, each, strict=True)
         ]
 

@@ -5,7 +5,7 @@
 
 from .base import Dataset, Part, Standardization, Table, split
 from .batches import EVALUATION_ROWS, TensorBatches, shuffled
-from .cuts import Cut
+from .cuts import Cut, prepare
 from .sources import load, read
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Table",
     "TensorBatches",
     "load",
+    "prepare",
     "read",
     "shuffled",
     "split",

@@ -189,7 +189,7 @@ def split(
 
 def _cut(table: Table, part: Part, share: float, seed: int) -> tuple[Part, Part]:
     """Cuts `share` of the rows off a part; returns them and the rest, in the file's order."""
-    from sklearn.model_selection import train_test_split  # workers need none of it
+    from sklearn.model_selection import train_test_split
 
     stratify = part.y if part.y.ndim == 1 else None
     try:

@@ -10,6 +10,11 @@ import numpy as np
 Index = np.ndarray[Any, np.dtype[np.intp]]
 
 
+def prepare() -> None:
+    """Loads what drawn cuts need, for seconds that are then not those of a training."""
+    import sklearn.model_selection  # noqa: F401
+
+
 @dataclass(frozen=True)
 class Cut:
     """One way to cut training and validation rows anew; the test rows stay.

@@ -12,7 +12,11 @@ _SERVE = "tuner.workers.process:serve"
 
 
 def start_workers(
-    spec: AnyStudySpec, workers: int | None, devices: Devices | None, cluster: str | None
+    spec: AnyStudySpec,
+    workers: int | None,
+    devices: Devices | None,
+    cluster: str | None,
+    at_most: int | None = None,
 ) -> None:
     """Starts the processes that most likely will train on this machine's cores.
 
@@ -24,6 +28,8 @@ def start_workers(
         workers: as `tune` takes it, like what follows.
         devices: to use.
         cluster: of Ray's, to use.
+        at_most: trials that train at once, if that is known: for fewer than there are workers it
+            is not known yet how many will be needed.
     """
     on_cpu = devices == "cpu"
     if cluster is not None or isinstance(spec, ModuleStudySpec):
@@ -31,5 +37,5 @@ def start_workers(
     if not on_cpu and (devices is not None or may_have_accelerator()):
         return
     n = workers or processes_at_once()
-    if n > 1:
+    if 1 < n <= (at_most or n):
         start_ahead(n, Work.of(_SERVE, max(1, cores() // n), HIDDEN if on_cpu else {}))

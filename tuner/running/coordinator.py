@@ -106,7 +106,6 @@ class Coordinator:
         self.proposals = Proposals(spec.study.seed, space, evaluation, facts, store, minutes)
         self.in_hand = InHand(worker)
         self.ran = 0
-        self._is_described = False
 
     def run(self) -> str:
         """Takes up what an earlier process left, and searches; returns what ended the search.
@@ -125,9 +124,8 @@ class Coordinator:
                 # Here the worker goes on with what it has, while new trials are asked for.
                 self.inbox += self.worker.events(0)
                 self._fill()
-                if self.in_hand.n_begun and not self._is_described:
-                    self._is_described = True
-                    self.store.describe()  # for which no one waits while workers train
+                if self.in_hand.n_begun:
+                    self.store.describe()
                 self.observer.update(self._snapshot())
                 self.inbox += [] if self.inbox else self.worker.events(_TICK)
                 self._handle_all()
@@ -211,6 +209,8 @@ class Coordinator:
         self.store.spend(self.minutes.spent)
         self.standing.recount()
         if not self.store.is_beside:
+            if self.in_hand.had_any:
+                self.store.describe(waits=self.interruption.signal is None)
             self.files.write_trials(self.store.study)
 
     def _go_on_beside(self, error: StoreLostError) -> StoreLostError:

@@ -102,6 +102,11 @@ class MirroredStorage(BaseStorage):
         if not self._is_beside:
             self._now(lambda _: None)
 
+    @property
+    def has_known_tables(self) -> bool:
+        """Whether many rows are written at once; else each by Optuna's own storage."""
+        return self._now(lambda _: tables.fits(self._disk))
+
     def go_on_beside(self) -> None:
         """From now on keeps what is said in memory alone, but for new trials, which it refuses."""
         self._is_beside = True

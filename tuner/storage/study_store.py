@@ -10,6 +10,8 @@ import json
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from importlib import import_module
+from threading import Thread
 from typing import Any
 
 import optuna
@@ -22,7 +24,6 @@ from ..study import Pruner, StudySpec
 from ..system import paths
 from ..system.closing import Closing
 from ..system.folder_lock import FolderLock
-from . import tables
 from .identity import Identity, changes, identity_of
 from .location import Location, locate
 from .mirror import MirroredStorage
@@ -55,8 +56,8 @@ from .untold import Untold
 
 #: Finished trials, starting points among them, from which on the sampler models what it has seen.
 STARTUP_TRIALS = 5
-#: Attribute of a study that optuna-dashboard shows a note of.
-_NOTE = "dashboard:note_ver"
+#: Attributes of a study that hold what optuna-dashboard shows as its note.
+_NOTE = "dashboard:note_str:"
 
 
 class StudyStore(Closing):
@@ -128,6 +129,8 @@ class StudyStore(Closing):
                     self.study.set_user_attr(IDENTITY, json.dumps(identity))
             self._resources = resources.pop_all()
         self._spec = spec
+        self._loading: Thread | None = None  # of what writes the note
+        self._is_described = False
 
     def _is_void(self, spec: StudySpec, identity: Identity) -> bool:
         """Says whether a study of another file is there, of which nothing has finished.
@@ -162,19 +165,34 @@ class StudyStore(Closing):
     @property
     def has_known_tables(self) -> bool:
         """Whether many rows of it are written at once; else each by Optuna's own storage."""
-        return tables.fits(self._disk)
-
-    def describe(self) -> None:
-        """Has the dashboard show the study file, if it does not yet."""
         with translated(self._location, StoreLostError, "reading the study"):
-            known = self._storage.get_study_system_attrs(self.study._study_id)
-        if _NOTE in known:
+            return self._storage.has_known_tables
+
+    def describe(self, *, waits: bool = False) -> None:
+        """Has the dashboard show the study file, once what writes it is loaded.
+
+        That takes a second, in a thread: no one is to wait for it while workers train.
+
+        Args:
+            waits: until then; else it is to be called again.
+        """
+        if self._is_described:
             return
-        from optuna_dashboard import save_note  # takes a second to import
+        if self._loading is None:
+            self._loading = Thread(target=import_module, args=("optuna_dashboard",), daemon=True)
+            self._loading.start()
+        if waits:
+            self._loading.join()
+        if self._loading.is_alive():
+            return
+        self._is_described = True
+        from optuna_dashboard import save_note
 
         spec = self._spec
         with translated(self._location, StoreLostError, "writing the study"):
-            save_note(self.study, f"`{spec.path.name}`\n\n```toml\n{spec.text}\n```\n")
+            known = self._storage.get_study_system_attrs(self.study._study_id)
+            if not any(key.startswith(_NOTE) for key in known):
+                save_note(self.study, f"`{spec.path.name}`\n\n```toml\n{spec.text}\n```\n")
 
     def go_on_beside(self) -> None:
         """Keeps what is still told in a file, from which the next process tells it to the store."""

@@ -6,11 +6,15 @@ import contextlib
 import fcntl
 import os
 import socket
+import time
 from pathlib import Path
 from typing import IO
 
 from ..errors import StoreLostError, StudyOwnedError
 from . import paths
+
+#: Seconds that a look at an owner takes at most.
+_LOOK = 0.05
 
 
 class FolderLock:
@@ -29,13 +33,20 @@ class FolderLock:
         except OSError as error:
             raise StoreLostError(f"{path}: taking the study failed: {error.strerror}") from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take()
         except BlockingIOError as error:
             with self._file:
                 raise _owned(name, self._file) from error
         self._file.truncate(0)
         self._file.write(f"process {os.getpid()} on {socket.gethostname()}")
         self._file.flush()
+
+    def _take(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # maybe of someone who only looks, in `refuse_owned`
+            time.sleep(_LOOK)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def release(self) -> None:
         """Gives the right back."""

@@ -143,6 +143,11 @@ def take(work: Work) -> Interpreter:
     return Interpreter(work)
 
 
+def n_ahead() -> int:
+    """Returns how many wait to be taken."""
+    return len(_ahead)
+
+
 def dismiss_ahead() -> None:
     """Ends those that no one took."""
     while _ahead:

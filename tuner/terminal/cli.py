@@ -111,8 +111,9 @@ def tune(
     """
     spec, chosen = _checked(study, devices)
     check_trainers(spec, trainer, fleet, workers)  # type: ignore[arg-type]  # which it checks
-    budget_of(spec, trials, minutes, target)
-    start_workers(spec, workers, chosen, cluster)
+    budget = budget_of(spec, trials, minutes, target)
+    few = [number for number in (budget.trials, fleet) if number is not None]
+    start_workers(spec, workers, chosen, cluster, min(few, default=None))
     with _loading():
         import optuna
 

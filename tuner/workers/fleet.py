@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import torch
 
-from ..data import Dataset
+from ..data import Dataset, prepare
 from ..network.checkpoints import n_parameters, to_checkpoint
 from ..network.config import MLPConfig, Precision
 from ..training.fleet import Fleet, Outcome, StoppedError, cores_of_a_step
@@ -53,6 +53,7 @@ class FleetCrew:
                 raise ValueError("a fleet needs a capacity, or the largest config to come")
             capacity = self._fleet.room(largest, least)
         self.capacity = capacity
+        prepare()
         self._facts, self._shares_steps = dataset.facts, shares_steps
         self._jobs: dict[int, Job] = {}
         self._told: dict[int, int] = {}  # epochs that were told of each job

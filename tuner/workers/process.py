@@ -18,6 +18,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ..data import prepare
 from ..errors import WorkerLostError
 from ..system.interpreter import Work, take
 from .crew import Command, Crew, Orders
@@ -176,6 +177,7 @@ def serve(descriptor: int) -> None:
 
     orders: list[Orders] = []
     tell(None)
+    prepare()  # those that were started ahead have to wait in any case
     try:
         with socket.socket(fileno=os.dup(descriptor)) as its:
             _, found, _, _ = socket.recv_fds(its, 1, 1)

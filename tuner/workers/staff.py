@@ -83,7 +83,9 @@ class Staff:
             return cls(workers, epoch_seconds, at_most, on_cpu=on_cpu, cluster=cluster)
         pins = () if on_cpu or isinstance(devices, str) else _pins(devices)
         if workers is None:
-            workers = len(pins) or (1 if has_accelerator() and not on_cpu else processes_at_once())
+            # Those that were started ahead were counted before they took memory.
+            on_cores = interpreter.n_ahead() or processes_at_once()
+            workers = len(pins) or (1 if has_accelerator() and not on_cpu else on_cores)
             in_this_process = not pins and workers == 1
         else:
             in_this_process = workers == 1 and (devices is None or on_cpu)
