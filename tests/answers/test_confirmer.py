@@ -1,6 +1,5 @@
 """Confirming a study: what is entered, what there is time for, and what is kept of it."""
 
-import json
 import math
 import signal
 import time
@@ -25,6 +24,7 @@ from tuner.results.winner import Arm, Confirmation, Direction, choose
 from tuner.running.progress import Observer, Repeated
 from tuner.running.repeats import Repeat
 from tuner.space import MLPSpace
+from tuner.storage.reading import CONFIRMATION_SECONDS, SECONDS
 from tuner.study import load_study
 
 from ..conftest import SMALL, Write
@@ -587,22 +587,15 @@ def test_the_same_again_trains_nothing_and_opens_no_test(write_study: Write) -> 
 
 def test_the_time_is_for_all_calls_together(write_study: Write) -> None:
     """What there was no time for the first time, there is no time for the second time."""
-    text = CONFIRMED.replace("trials = 4", "minutes = 0.06").replace("seeds = 3", "seeds = 400")
-    write_study(text)
-
-    def trained() -> int:
-        """Trials, and different trainings of the confirmation, in all."""
-        lines = Path("runs/small/repeats.jsonl").read_text().splitlines()
-        told = [json.loads(line) for line in lines]
-        keys = {(json.dumps(each["config"]), each["seed"]) for each in told}
-        return len(keys) + len(storage.read_study("small").trials)
-
-    tuner.tune("small")
-    first = trained()
-    for _ in range(3):
-        tuner.tune("small")
-    # With time of its own for each call it would be about four times as much.
-    assert trained() < 2 * first
+    write_study(CONFIRMED.replace("seeds = 3", "seeds = 400"))
+    first, recorder = Recorder(), Recorder()
+    tuner.tune("small", minutes=0.08, observer=first)
+    study = storage.read_study("small")
+    spent = [study.user_attrs.get(name, 0.0) for name in (SECONDS, CONFIRMATION_SECONDS)]
+    assert spent[0] > 0 and (spent[1] > 0 or not first.told)
+    # Of its own, each call would have time for as much once more.
+    tuner.tune("small", trials=40, minutes=sum(spent) / 60, observer=recorder)
+    assert (recorder.told, len(storage.read_study("small").trials)) == ([], len(study.trials))
 
 
 def test_a_better_trial_is_told_until_it_is_confirmed(write_study: Write) -> None:
