@@ -13,6 +13,7 @@ from optuna.trial import TrialState, create_trial
 
 import tuner
 from tuner import heuristics, storage
+from tuner.answers import entrants as entrants_
 from tuner.answers import halving
 from tuner.answers.entrants import costs, entrants
 from tuner.answers.halving import Halving
@@ -196,6 +197,18 @@ class TestPlan:
         more, ending = fitting(configs, presets, 5, 4 * (needed / 3) / 0.9 + 9, (10.0, 8.0))
         assert (more.n_seeds, ending) == (3, 10.0)
 
+    def test_few_that_are_large_leave_a_part_of_the_machine_idle(self) -> None:
+        """Else a third cut begins that cannot end, and is lost."""
+        configs, presets = [[4.0] * 3] * 2, [[1.0] * 3]
+        # Of a cut's nine units: two large ones for 8 seconds, then the small one for 2. All of the
+        # first cut have ended when the second begins.
+        assert plan(configs, presets, 3, at_once=2).seconds == 3 * 10
+        assert plan(configs, presets, 3).seconds == 3 * 9
+        assert plan(configs, presets, 3, 27 / 0.9, at_once=2).n_seeds == 2
+        assert least(configs, presets, 8) == 2 * 8 * 4
+        found, _ = fitting(configs, presets, 3, 27 / 0.9, (0.0, 0.0), at_once=2)
+        assert found.n_seeds == 2
+
     def test_the_last_training_of_whoever_wins(self) -> None:
         """Else the modern default wins over a small network, and is cut to half of its epochs."""
         small, large = (1.0, 4.0), (3.0, 12.0)
@@ -340,26 +353,83 @@ def test_the_last_training_is_timed_where_that_decides(
     assert ending.whole == (40.0 if timed is None or left == 25.0 else timed)
 
 
+@pytest.mark.parametrize(("timed", "n_cuts"), [(20.0, 3), (None, 2)])
+def test_the_last_training_is_timed_before_cuts_are_left_out_for_it(
+    timed: float | None, n_cuts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else cores that share its steps leave time at the end that nothing is done with."""
+    machine = Machine(5.0)
+    monkeypatch.setattr(halving, "time", SimpleNamespace(monotonic=lambda: machine.now))
+    halves = halves_on(machine, Ending(60.0, timed), n_seeds=3)
+    arms = halves.run(80.0, None)  # three cuts of three take 45
+    assert [len(arm.scores) for arm in arms] == [n_cuts] * 3
+
+
 class Machine:
-    """Stands for repetitions, one after the other, on a clock of its own."""
+    """Stands for repetitions on a clock of its own, of which so many make it busy."""
 
-    places = 1
-
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, places: int = 1) -> None:
         self.now, self._seconds, self._known = 0.0, seconds, dict[tuple[int, int], Repeat]()
+        self.places = places
 
     def find(self, config: MLPConfig, seed: int) -> Repeat | None:
         return self._known.get((config.width, seed))
 
-    def run(self, pairs: list[tuple[MLPConfig, int]], *, end: float, **_: object) -> bool:
-        for config, seed in pairs:
-            if self.find(config, seed) is None:
-                if self.now + self._seconds > end:
-                    self.now = end
-                    return False
-                self.now += self._seconds
+    def run(
+        self, pairs: list[tuple[MLPConfig, int]], *, end: float, late: float, **_: object
+    ) -> bool:
+        waiting = [pair for pair in pairs if self.find(*pair) is None]
+        while waiting:
+            now, waiting = waiting[: self.places], waiting[self.places :]
+            if self.now + self._seconds > end + (0.0 if waiting else late):
+                self.now = end
+                return False
+            self.now += self._seconds
+            for config, seed in now:
                 self._known[config.width, seed] = Repeat(config, seed, {"val_accuracy": 0.5}, 1)
         return True
+
+
+def halves_on(
+    machine: Machine, trainings: Ending, *, n_seeds: int, seconds: float = 5.0
+) -> Halving:
+    """Two configs and a preset, whose trainings took so long each in the search."""
+    trials = [trial(10, 0.6, 10), trial(20, 0.5, 20)]
+    for each in trials:
+        each.user_attrs["epoch_seconds"] = seconds
+    return Halving(
+        cast(Any, SimpleNamespace(configs=2, seeds=n_seeds)), "val_accuracy", "maximize",
+        range(n_seeds), lambda: trials,
+        {"modern default": MLPConfig(width=30, epochs=1)}, {"modern default": True},
+        lambda trial: MLPConfig(width=trial.number, epochs=1), cast(Any, machine),
+        cast(Any, trainings), None, Observer(),
+    )  # fmt: skip
+
+
+def test_a_round_may_be_late_by_what_the_last_training_can_spare() -> None:
+    """Else a cut is lost for a second that it lacks, or the network that is handed over."""
+    machine, told = Machine(5.0), list[float]()
+    halves = halves_on(machine, Ending(60.0), n_seeds=2)
+    run = machine.run
+    machine.run = lambda *words, late, **more: told.append(late) or run(*words, late=late, **more)  # type: ignore[method-assign]
+    now = time.monotonic()
+    for until, end in ((now + 100, now + 200), (now + 100, now + 110), (math.inf, math.inf)):
+        halves._run([], (), None, until, end)
+    assert told == [pytest.approx(0.15 * 100, abs=0.1), pytest.approx(0.2 * 10), 0.0]
+
+
+@pytest.mark.parametrize(("seconds", "n_cuts"), [(70.0, 3), (60.0, 2)])
+def test_few_arms_take_as_long_as_a_busy_machine(
+    seconds: float, n_cuts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what begins does not end: three trainings on eight cores are no faster than eight."""
+    monkeypatch.setattr(entrants_, "busy_with", lambda: 8)
+    machine = Machine(20.0, places=8)
+    monkeypatch.setattr(halving, "time", SimpleNamespace(monotonic=lambda: machine.now))
+    halves = halves_on(machine, Ending(0.0), n_seeds=3, seconds=20.0)
+    arms = halves.run(seconds, None)
+    assert [len(arm.scores) for arm in arms] == [n_cuts] * 3
+    assert machine.now == n_cuts * 20.0  # nothing was begun that did not end
 
 
 @pytest.mark.parametrize(("seconds", "n_arms"), [(5.0, 3), (9.0, 2)])
@@ -369,17 +439,7 @@ def test_where_trainings_are_slower_two_arms_are_compared(
     """Else nothing is confirmed, and the time that was kept for the winner's training is lost."""
     machine = Machine(seconds)
     monkeypatch.setattr(halving, "time", SimpleNamespace(monotonic=lambda: machine.now))
-    trials = [trial(10, 0.6, 10), trial(20, 0.5, 20)]
-    for each in trials:
-        each.user_attrs["epoch_seconds"] = 5.0  # of the search
-    spec = SimpleNamespace(configs=2, seeds=2)
-    halves = Halving(
-        cast(Any, spec), "val_accuracy", "maximize", (1, 2), lambda: trials,
-        {"modern default": MLPConfig(width=30, epochs=1)}, {"modern default": True},
-        lambda trial: MLPConfig(width=trial.number, epochs=1), cast(Any, machine),
-        cast(Any, Ending(60.0)), None, Observer(),
-    )  # fmt: skip
-    arms = halves.run(100.0, None)
+    arms = halves_on(machine, Ending(60.0), n_seeds=2).run(100.0, None)
     assert [len(arm.scores) for arm in arms] == [2] * n_arms
     assert {arm.name for arm in arms} >= {"trial 10", "modern default"}
     # The last training has what it wants, or what two arms leave.

@@ -3,15 +3,16 @@
 import math
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from tuner import heuristics
-from tuner.answers import last_training, rounds
+from tuner.answers import entrants, rounds
 from tuner.answers.entrants import sharing
 from tuner.answers.last_training import LastTraining
-from tuner.data import load
+from tuner.data import Dataset, load
 from tuner.errors import WorkerLostError
 from tuner.network.config import Config, MLPConfig
 from tuner.results.winner import Arm
@@ -29,19 +30,20 @@ class Trained:
 
     places = 1
 
-    def __init__(self, timed: float | None) -> None:
+    def __init__(self, timed: float | None, n_rows: int | None = None) -> None:
+        self.n_rows = n_rows or len(load("wine", Path()).train)
         self._timed = timed
         self.is_timed = False
         self.epochs: list[int] = []
 
     def epoch_seconds(
-        self, config: MLPConfig, seeds: object, *, epochs: int, is_alone: bool
+        self, config: MLPConfig, seeds: object, *, epochs: int, rows: int, is_alone: bool
     ) -> float:
         assert epochs >= 2 and is_alone
-        self.is_timed = True
+        self.is_timed, self.rows = True, rows
         if self._timed is None:
             raise WorkerLostError("timing an epoch failed")
-        return self._timed
+        return self._timed * rows / self.n_rows
 
     def whole(self, config: MLPConfig, seed: int, *, end: float | None, late: float) -> bytes:
         self.epochs.append(config.epochs)
@@ -108,7 +110,7 @@ def test_as_many_epochs_as_there_is_time_for(
     assert epochs - 1.1 <= found[0].epochs <= epochs
 
 
-def test_a_machine_with_room_for_more_is_shared_by_few() -> None:
+def test_a_machine_with_room_for_more_is_shared_by_few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a search on a GPU with 32 places stops early, for a training that it takes for slow."""
     facts = load("wine", Path()).facts
     trials = [trial(number, 0.5, 10 * (1 + number)) for number in range(3)]
@@ -116,16 +118,19 @@ def test_a_machine_with_room_for_more_is_shared_by_few() -> None:
     for each, n in zip(trials, (4, 5, 9), strict=True):
         work = heuristics.work(MLPConfig(width=10 * (1 + each.number)), facts)
         each.user_attrs["epoch_seconds"] = n * pace * work
-    assert 5 < sharing(trials, pace, facts) < 8
-    assert sharing(trials, 0.1 * pace, facts) == pytest.approx(10 * sharing(trials, pace, facts))
-    assert sharing(trials, 1e3 * pace, facts) == 1
-    assert sharing(trials, None, facts) == sharing([], pace, facts) == math.inf
+    monkeypatch.setattr(entrants, "busy_with", lambda: 80)
+    shared = sharing(trials, 99, pace, facts)
+    assert 5 < shared < 8
+    assert sharing(trials, 99, 0.1 * pace, facts) == pytest.approx(10 * shared)
+    assert sharing(trials, 99, 1e3 * pace, facts) == 1
+    assert sharing(trials, 99, 1e-3 * pace, facts) == sharing(trials, 99, None, facts) == 80
+    assert sharing([], 4, pace, facts) == sharing(trials, 4, pace, facts) == 4
 
 
 def test_what_is_kept_goes_by_those_that_shared_the_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(last_training, "busy_with", lambda: 8)
+    monkeypatch.setattr(entrants, "busy_with", lambda: 8)
     repeats, pace = Trained(1.0), 1e-6
     repeats.places = 32
     searched = arm("trial 0", 10, trial=0, search=0.5)
@@ -155,6 +160,25 @@ def test_what_was_timed_is_known() -> None:
     assert last.trainings([large], None, 3.0)[0][1] == pytest.approx(WHOLE * 3.0 * 2.0)
     assert not last.time_longest([small], 7, None, 1.0, 100.0)
     assert not last.time_longest([forbidden], 7, None, 1.0, 100.0)
+
+
+def test_it_is_timed_on_a_share_of_the_rows() -> None:
+    """Else an epoch of many rows is never timed, and is taken for twice as long as it is."""
+    repeats = Trained(8.0, n_rows=100_000)
+    facts = load("wine", Path()).facts
+    rows = SimpleNamespace(train=range(100_000), validation=range(20_000))
+    ended = trial(0, 0.5, 10)
+    ended.user_attrs |= {"epoch_seconds": 12.5}
+    last = LastTraining(
+        cast(Repeats, repeats), lambda: [ended],
+        lambda arm, epochs: arm.config.model_copy(update={"epochs": epochs or WHOLE}),
+        cast(Dataset, rows), facts,
+    )  # fmt: skip
+    winner = arm("trial 0", trial=0)
+    assert last.trainings([winner], None) == [(pytest.approx(SHORT * 15), WHOLE * 15)]
+    assert last.time_longest([winner], 7, None, 1.0, 100.0)
+    assert repeats.rows == pytest.approx(100_000 * 0.5 / 15, abs=1)  # for about half a second
+    assert last.trainings([winner], None)[0][1] == pytest.approx(WHOLE * 1.2 * 8.0)
 
 
 def test_without_a_limit_it_is_whole_and_without_time_there_is_none() -> None:

@@ -40,13 +40,14 @@ def test_time_counts_while_it_is_started(clock: Clock) -> None:
     assert time.left(confirmation=10.0) == 60.0 - 26.0 - 10.0 - 4.0
 
 
-def test_a_trial_begins_where_half_of_a_usual_one_fits(clock: Clock) -> None:
+def test_a_trial_begins_where_a_usual_one_fits(clock: Clock) -> None:
+    """Else the last seconds of a search go into trials that it then cuts."""
     time = Minutes(1.0)
     assert time.is_worth_beginning(0.1)  # nothing is known yet
     for seconds in (4.0, 10.0, 100.0):
         time.completed(seconds)
-    assert time.is_worth_beginning(5.0)
-    assert not time.is_worth_beginning(4.9)
+    assert time.is_worth_beginning(10.0)
+    assert not time.is_worth_beginning(9.9)
 
 
 def test_without_a_limit_there_is_always_time(clock: Clock) -> None:

@@ -153,20 +153,20 @@ class Paced:
     capacity = 1
 
     def __init__(self, seconds: float) -> None:
-        self.now, self._seconds, self._told = 0.0, seconds, 0
+        self.now, self._seconds = 0.0, seconds
 
     def monotonic(self) -> float:
         return self.now
 
     def submit(self, job: Job) -> None:
-        self._job = job
+        self._job, self._began, self._told = job, self.now, 0
 
     def cancel(self, job: int) -> None:
         pass
 
     def events(self, timeout: float) -> list[Event]:
         self.now += timeout
-        done = min(self._job.config.epochs, int(self.now / self._seconds))
+        done = min(self._job.config.epochs, int((self.now - self._began) / self._seconds))
         told: list[Event] = [
             Progress(self._job.id, epoch, {}, epoch) for epoch in range(self._told + 1, done + 1)
         ]
@@ -192,3 +192,27 @@ def test_what_will_soon_have_ended_is_waited_for(
     trained = found.whole(MLPConfig(epochs=10), 1, end=10.0, late=late)
     assert trained == (b"trained" if ends else None)
     assert paced.now == pytest.approx(after, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "late", "n", "ended"),
+    [(0.9, 0.0, 1, 1), (1.1, 3.0, 1, 1), (1.1, 0.0, 1, 0), (1.5, 3.0, 1, 0), (0.55, 3.0, 2, 2),
+     (0.55, 0.0, 2, 1), (0.4, 3.0, 4, 2)],
+    ids=["in time", "soon after", "not to be late", "much too late", "the last one is late",
+         "the last one is not to be late", "one has not begun"],
+)  # fmt: skip
+def test_a_round_that_will_soon_have_ended_is_waited_for(
+    seconds: float, late: float, n: int, ended: int, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Else a minute of a confirmation is lost, and its third cut, for the few seconds it lacks."""
+    paced = Paced(seconds)
+    monkeypatch.setattr(repeats_, "time", paced)
+    found = Repeats(tmp_path, cast(Worker, paced), cast(Interruption, SimpleNamespace(signal=None)))
+    config = MLPConfig(epochs=10)
+    wanted = [(config, seed) for seed in range(n)]
+    in_time = found.run(wanted, end=10.0, late=late, observer=Observer())
+    assert in_time == (ended == n)
+    assert [found.find(config, seed) is not None for seed in range(n)] == [
+        seed < ended for seed in range(n)
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
@@ -12,6 +11,7 @@ from .. import heuristics
 from ..network.config import Config, DataFacts, MLPConfig, config_from_json
 from ..results.winner import Arm, Direction
 from ..storage import CONFIG, EPOCH_SECONDS, SOURCE
+from ..training.fleet import busy_with
 
 
 def entrants(
@@ -111,19 +111,25 @@ def costs(
 
 
 def sharing(
-    trials: Sequence[FrozenTrial], pace: float | None = None, facts: DataFacts | None = None
+    trials: Sequence[FrozenTrial],
+    side_by_side: int,
+    pace: float | None = None,
+    facts: DataFacts | None = None,
 ) -> float:
-    """Returns how many trainings shared the machine in the search; infinity if that is not known.
+    """Returns how many trainings make the machine busy: one alone is no faster than among so many.
 
-    It is what epochs took over what their work takes of a busy machine.
+    No more than shared it in the search, which is what epochs took over what their work takes of a
+    busy machine.
 
     Args:
         trials: of the study.
+        side_by_side: how many train at once.
         pace: seconds that a unit of work (`heuristics.work`) took in the search, if that is known.
         facts: sizes of the data, if they are known.
     """
+    most = float(min(side_by_side, busy_with()))
     if pace is None or facts is None:
-        return math.inf
+        return most
     known = [
         (seconds, pace * heuristics.work(config, facts))
         for trial in trials
@@ -131,4 +137,4 @@ def sharing(
         and isinstance(config := config_from_json(trial.user_attrs[CONFIG]), MLPConfig)
     ]
     took, busy = (sum(column) for column in zip(*known, strict=True)) if known else (0.0, 0.0)
-    return max(1.0, took / busy) if busy > 0 else math.inf
+    return min(most, max(1.0, took / busy)) if busy > 0 else most

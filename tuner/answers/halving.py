@@ -20,7 +20,7 @@ from ..results.winner import Arm, Direction
 from ..running.progress import Observer
 from ..running.repeats import Repeats
 from ..study import ConfirmSection
-from .entrants import costs, entrants
+from .entrants import costs, entrants, sharing
 from .last_training import LastTraining
 from .rounds import (
     ENOUGH,
@@ -33,12 +33,16 @@ from .rounds import (
     fitting,
     kept,
     last,
+    lasts,
     least,
 )
 
 #: Share of what it may take that is kept for it in any case: of the smallest networks most of the
 #: time goes into what surrounds a training, which their arithmetic does not tell.
 _LEAST = 0.2
+#: Share of the time of a round by which it may end late, if it does end then, as far as the last
+#: training can spare that: else what is under way would be lost.
+_LATE = 0.15
 
 
 class Halving:
@@ -94,8 +98,9 @@ class Halving:
         configs = self._rows(found, pace)
         others = self._rows(self.likeliest_first(presets), pace)
         endings = self._endings(found, presets, pace, seconds)
-        wanted, ending = fitting(configs, others, self._n_seeds, seconds, endings)
-        needed = max(wanted.seconds, least(configs, others))
+        at_once = self._at_once(pace)
+        wanted, ending = fitting(configs, others, self._n_seeds, seconds, endings, at_once)
+        needed = max(wanted.seconds, least(configs, others, at_once))
         return max(needed / PLANNED + ending, _LEAST * seconds)
 
     def run(self, end: float, pace: float | None) -> list[Arm]:
@@ -113,10 +118,26 @@ class Halving:
         """
         found, presets = self._entrants()
         seconds = end - time.monotonic()
-        configs, others = self._rows(found, pace), self._rows(presets, pace)
-        wanted, enough = self._endings(found, presets, pace, seconds)
-        ending = kept(wanted, least(configs, others), seconds)
-        return self._train(found, presets, pace, end, seconds, (ending, min(ending, enough)))
+        configs = self._rows(found, pace)
+        others = self._rows(self.likeliest_first(presets), pace)
+        at_once = self._at_once(pace)
+
+        def endings() -> tuple[float, float]:
+            wanted, enough = self._endings(found, presets, pace, seconds)
+            ending = kept(wanted, least(configs, others, at_once), seconds)
+            return ending, min(ending, enough)
+
+        def n_cuts(share: float) -> int:
+            ending, enough = endings()
+            wanted = share * ending, share * enough
+            return fitting(configs, others, self._n_seeds, seconds, wanted, at_once)[0].n_seeds
+
+        # What the last training takes alone is less than is thought, and may leave time for cuts.
+        while self._last is not None and n_cuts(1.0) < min(TELLING, n_cuts(FASTEST)):
+            likely = [*found[:1], *self.likeliest_first(presets)[:1]]
+            if not self._last.time_longest(likely, self._seeds[0], pace, 1.0, seconds):
+                break
+        return self._train(found, presets, pace, end, seconds, endings())
 
     def _entrants(self) -> tuple[list[Arm], list[Arm]]:
         return entrants(
@@ -161,6 +182,10 @@ class Halving:
             for arm, cost in zip(arms, each, strict=True)
         ]
 
+    def _at_once(self, pace: float | None) -> int:
+        """Returns how many trainings make the machine busy."""
+        return round(sharing(self._trials(), self._repeats.places, pace, self._facts))
+
     def _train(
         self,
         found: list[Arm],
@@ -185,14 +210,15 @@ class Halving:
             seconds: that there are in all.
             endings: of which so many are kept for the last training; as `fitting` takes them.
         """
+        at_once = self._at_once(pace)
 
         def planned(slower: float) -> tuple[Plan, list[Arm], float]:
             others = self.likeliest_first(presets)
             configs, beside = (self._rows(each, pace, slower) for each in (found, others))
             left = end - time.monotonic()
-            needed = least(configs[:1], beside[:1])
+            needed = least(configs[:1], beside[:1], at_once)
             wanted, enough = (kept(each, needed, left) for each in endings)
-            fits, ending = fitting(configs, beside, self._n_seeds, left, (wanted, enough))
+            fits, ending = fitting(configs, beside, self._n_seeds, left, (wanted, enough), at_once)
             return fits, [*found[: fits.n_configs], *others[: fits.n_presets]], end - ending
 
         first, arms, until = planned(1.0)
@@ -200,9 +226,9 @@ class Halving:
             if FASTEST * first.seconds > until - time.monotonic():
                 return []
             self._announce(first, len(found))
-        expected = sum(row[0] for row in self._rows(arms, pace))
+        expected = lasts((row[0] for row in self._rows(arms, pace)), at_once)
         begun = time.monotonic()
-        self._run(arms, self._seeds[:1], pace, until)
+        self._run(arms, self._seeds[:1], pace, until, end)
         slower = (time.monotonic() - begun) / expected if expected > 0 else 1.0
         slower = max(FASTEST, slower)
         second, live, until = planned(slower)
@@ -213,7 +239,7 @@ class Halving:
         while steps:
             step = steps.popleft()
             live = self._best(live, step.n_configs, keep_presets=second.presets_stay or not done)
-            in_time = self._run(live, self._seeds[: step.n_cuts], pace, until)
+            in_time = self._run(live, self._seeds[: step.n_cuts], pace, until, end)
             live = [self._scored(arm, step.n_cuts) for arm in live]
             live = self._alike(live)
             done |= {arm.name: arm for arm in live}
@@ -251,7 +277,8 @@ class Halving:
         if step.n_cuts < self._n_seeds:
             for n in (step.n_configs, min(step.n_configs, LAST_CONFIGS)):
                 going = self._best(live, n, keep_presets=planned.presets_stay)
-                seconds = sum(row[step.n_cuts] for row in self._rows(going, pace, slower))
+                rows = self._rows(going, pace, slower)
+                seconds = lasts((row[step.n_cuts] for row in rows), self._at_once(pace))
                 share = ENOUGH if step.n_cuts + 1 == TELLING else 1.0
                 ending = self._ending_beside(seconds, going, share, pace, slower, end, in_all)
                 if ending is not None:
@@ -341,18 +368,33 @@ class Halving:
         ]
 
     def _run(
-        self, arms: Sequence[Arm], chosen: Sequence[int], pace: float | None, end: float
+        self,
+        arms: Sequence[Arm],
+        chosen: Sequence[int],
+        pace: float | None,
+        until: float,
+        end: float,
     ) -> bool:
         """Trains arms over seeds; returns whether all ended in time.
 
         Those that take longest begin, so that none is left to train alone while the others wait.
+
+        Args:
+            arms: to train.
+            chosen: seeds, in their order.
+            pace: seconds that a unit of work took in the search, if that is known.
+            until: when to stop, on the clock of `time.monotonic`.
+            end: of all the time; what is between is the last training's.
         """
         rows = zip(self._rows(arms, pace), arms, strict=True)
         longest_first = [arm for _, arm in sorted(rows, key=lambda row: -max(row[0]))]
+        limited = math.isfinite(until)
+        late = min(_LATE * (until - time.monotonic()), (1 - ENOUGH) * (end - until))
         return self._repeats.run(
             [(arm.config, seed) for seed in chosen for arm in longest_first],
             networks="keep",
-            end=None if math.isinf(end) else end,
+            end=until if limited else None,
+            late=max(0.0, late) if limited else 0.0,
             observer=self._observer,
         )
 

@@ -14,12 +14,12 @@ from ..network.config import Config, DataFacts, MLPConfig
 from ..results.winner import Arm
 from ..running.progress import Observer
 from ..running.repeats import Repeats
-from ..training.fleet import busy_with
 from .entrants import costs, sharing
 from .rounds import FASTEST, PLANNED
 
-#: Seconds for which it is timed beforehand, if it cannot be as long as it might.
-_TIMED = 0.5
+#: Seconds for which it is timed beforehand, if it cannot be as long as it might, and batches that
+#: an epoch has then, at least.
+_TIMED, _TIMED_BATCHES = 0.5, 16
 #: Share of what is left that this may take.
 _TIMED_SHARE = 0.15
 #: Share of its time by which it may end late where the machine became slower, if it does end then:
@@ -49,6 +49,7 @@ class LastTraining:
         self._repeats, self._trials, self._handed_over = repeats, trials, handed_over
         self._facts = facts
         self._known: dict[str, float] = {}  # seconds of an epoch that were timed, by network
+        self._n_rows = len(dataset.train)
         # Rows of it over those of another training.
         self._more = 1 + len(dataset.validation) / len(dataset.train)
 
@@ -131,8 +132,7 @@ class LastTraining:
         """Estimates how long an epoch of each arm takes, on all rows and alone."""
         places, trials = self._repeats.places, self._trials()
         each = costs(arms, trials, places, pace, self._facts)
-        # One alone is as fast as several; but no more than shared the machine when it was timed.
-        alone = slower * self._more * min(places, busy_with(), sharing(trials, pace, self._facts))
+        alone = slower * self._more * sharing(trials, places, pace, self._facts)
         return [
             self._known.get(
                 _network(self._handed_over(arm, None)), alone * cost / arm.config.epochs
@@ -143,20 +143,28 @@ class LastTraining:
     def _timed(self, config: Config, seed: int, estimate: float, left: float) -> float:
         """Returns how long an epoch takes: it is tried, unless that takes too much of what is left.
 
-        Alone it takes 0.65 to 1 of what the search has timed of busy workers, and less where cores
-        share its steps.
+        On a share of the rows, so that it takes about a second. Alone an epoch takes 0.65 to 1 of
+        what the search has timed of busy workers, and less where cores share its steps.
         """
         assert isinstance(config, MLPConfig)
         if _network(config) in self._known:
             return self._known[_network(config)]
-        epochs = 1 + math.ceil(_TIMED / estimate)
-        if epochs * estimate > _TIMED_SHARE * left:
+        if estimate <= 0:  # nothing was timed before
+            return estimate
+        rows = math.ceil(self._n_rows * min(1.0, _TIMED / estimate))
+        rows = min(self._n_rows, max(rows, _TIMED_BATCHES * config.batch_size))
+        short = estimate * rows / self._n_rows
+        epochs = 1 + math.ceil(_TIMED / short)
+        if epochs * short > _TIMED_SHARE * left:
             return estimate
         try:
-            seconds = self._repeats.epoch_seconds(config, [seed], epochs=epochs, is_alone=True)
+            seconds = self._repeats.epoch_seconds(
+                config, [seed], epochs=epochs, rows=rows, is_alone=True
+            )
         except WorkerLostError:
             return estimate
-        known = self._known[_network(config)] = max(FASTEST * estimate, self._more * seconds)
+        whole = self._more * seconds * self._n_rows / rows
+        known = self._known[_network(config)] = max(FASTEST * estimate, whole)
         return known
 
 

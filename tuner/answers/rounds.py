@@ -5,8 +5,9 @@ Successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943), over cuts in
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 #: Share of the time that is planned for; the rest is for what the plan got wrong.
@@ -86,6 +87,7 @@ def plan(
     presets: Sequence[Sequence[float]],
     n_seeds: int,
     seconds: float = math.inf,
+    at_once: int = 1,
 ) -> Plan:
     """Plans what fits into some time: first with fewer configs, then with fewer seeds.
 
@@ -101,19 +103,25 @@ def plan(
         presets: the same of each preset, the one first that is expected to go on alone.
         n_seeds: as many as are wanted.
         seconds: that there are.
+        at_once: as `lasts` takes it.
     """
+
+    def planned(
+        others: Sequence[Sequence[float]], n: int, cuts: int, *, stay: bool = False
+    ) -> Plan:
+        return _planned(configs, others, n, min(cuts, n_seeds), at_once, stay=stay)
+
     most = len(configs)
     sizes = [(n, n_seeds) for n in range(most, min(most, LAST_CONFIGS + 1) - 1, -1)]
     for cuts in range(n_seeds, 1, -1):
         largest, least = 4 if cuts == n_seeds else 5, 2 if cuts == TELLING else 3
         sizes += [(min(n, most), cuts) for n in range(largest, least - 1, -1)]
     sizes += [(min(n, most), _FIRST_CUTS) for n in (2, 1)]
-    plans = [_planned(configs, presets, n, min(seeds, n_seeds), stay=False) for n, seeds in sizes]
-    plans.insert(0, _planned(configs, presets, *sizes[0], stay=True))
-    few = min(_FIRST_CUTS, n_seeds)
-    plans.append(_planned(configs, presets[:1], min(1, most), few, stay=False))
+    plans = [planned(presets, *sizes[0], stay=True)]
+    plans += [planned(presets, n, cuts) for n, cuts in sizes]
+    plans.append(planned(presets[:1], min(1, most), _FIRST_CUTS))
     if configs:
-        plans.append(_planned(configs, (), 1, few, stay=False))
+        plans.append(planned((), 1, _FIRST_CUTS))
     return next((each for each in plans if each.seconds <= PLANNED * seconds), plans[-1])
 
 
@@ -123,6 +131,7 @@ def fitting(
     n_seeds: int,
     seconds: float,
     endings: tuple[float, float],
+    at_once: int = 1,
 ) -> tuple[Plan, float]:
     """Plans what fits beside the last training; returns the seconds that are left for that, too.
 
@@ -134,24 +143,48 @@ def fitting(
         n_seeds: as many as are wanted.
         seconds: that there are.
         endings: seconds of them that the last training wants, and that are enough for it.
+        at_once: as `lasts` takes it.
     """
     ending, enough = endings
-    fits = plan(configs, presets, n_seeds, max(0.0, seconds - ending))
+    fits = plan(configs, presets, n_seeds, max(0.0, seconds - ending), at_once)
     if fits.n_seeds < TELLING:
-        telling = plan(configs, presets, n_seeds, max(0.0, seconds - enough))
+        telling = plan(configs, presets, n_seeds, max(0.0, seconds - enough), at_once)
         if telling.n_seeds >= TELLING:
             return telling, enough
     return fits, ending
 
 
-def least(configs: Sequence[Sequence[float]], presets: Sequence[Sequence[float]]) -> float:
+def least(
+    configs: Sequence[Sequence[float]], presets: Sequence[Sequence[float]], at_once: int = 1
+) -> float:
     """Returns the seconds of the least that is worth it: two configs and the presets over two cuts.
 
     Args:
         configs: as `plan` takes them.
         presets: as `plan` takes them.
+        at_once: as `lasts` takes it.
     """
-    return _planned(configs, presets, min(2, len(configs)), _FIRST_CUTS, stay=False).seconds
+    n_configs = min(2, len(configs))
+    return _planned(configs, presets, n_configs, _FIRST_CUTS, at_once, stay=False).seconds
+
+
+def lasts(trainings: Iterable[float], at_once: int) -> float:
+    """Returns the seconds that trainings take together, the longest first.
+
+    The last of them may leave a part of the machine idle, which is why few large ones take longer
+    than their sum.
+
+    Args:
+        trainings: seconds that each adds to the time of a busy machine.
+        at_once: how many make it busy; one alone is no faster than among so many.
+
+    >>> lasts([4.0, 4.0, 1.0], 1), lasts([4.0, 4.0, 1.0], 2), lasts([4.0, 4.0, 1.0], 8)
+    (9.0, 10.0, 32.0)
+    """
+    ends = [0.0] * at_once
+    for seconds in sorted(trainings, reverse=True):
+        heapq.heapreplace(ends, ends[0] + at_once * seconds)
+    return max(ends)
 
 
 def last(trainings: Sequence[tuple[float, float]], seconds: float, share: float = 1.0) -> float:
@@ -185,6 +218,7 @@ def _planned(
     presets: Sequence[Sequence[float]],
     n_configs: int,
     n_seeds: int,
+    at_once: int,
     *,
     stay: bool,
 ) -> Plan:
@@ -194,6 +228,9 @@ def _planned(
     for step in steps:
         others = presets if stay or before == 0 else presets[:1]
         rows = [*configs[: step.n_configs], *others]
-        total += sum(sum(row[before : step.n_cuts]) for row in rows)
+        if before == 0:  # what a training really takes is seen before the second cut begins
+            total += lasts((row[0] for row in rows), at_once)
+            before = 1
+        total += lasts((each for row in rows for each in row[before : step.n_cuts]), at_once)
         before = step.n_cuts
     return Plan(steps, len(presets), stay, total)

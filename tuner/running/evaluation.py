@@ -21,7 +21,10 @@ from ..study import ModuleStudySpec, StudySpec
 _TRIALS, _CONFIRMED = 15, 15
 #: Trainings that a confirmation holds where each of them still sees so many rows (epochs times
 #: rows): from there on a third cut, of which an error can be told, is worth more than epochs.
-_MORE, _LONG = 22, 256_000
+_MORE, _LONG = 30, 240_000
+#: Trainings one after the other that a confirmation holds at least, for two cuts: few arms on many
+#: cores take as long as would keep all of them busy.
+_WAVES = 2
 #: Epochs that are not saved.
 _LEAST_EPOCHS = 3
 #: Shares of the time that are planned for the search, for the confirmation, and for the training of
@@ -102,7 +105,7 @@ def affordable(
     n = _TRIALS if trials is None else min(_TRIALS, trials)
     epoch = pace * heuristics.work(config, facts)
     confirm, more = (
-        _within(full.epochs, _CONFIRMATION * seconds / (n_trainings * epoch))
+        _within(full.epochs, _CONFIRMATION * seconds / (max(n_trainings, _WAVES * at_once) * epoch))
         for n_trainings in (_CONFIRMED, _MORE)
     )
     confirm = max(more, min(confirm, math.ceil(_LONG / facts.n_rows)))

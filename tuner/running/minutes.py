@@ -7,7 +7,7 @@ import time
 from statistics import median
 
 #: Share of the time of a usual trial that must be left for another one to begin.
-_WORTH_BEGINNING = 0.5
+_WORTH_BEGINNING = 1.0
 #: Share of the time that a drawn trial may take.
 _MOST = 0.07
 #: Share of the time like which networks that were timed beforehand count.

@@ -51,6 +51,36 @@ class Repeat:
     reason: str = ""
 
 
+@dataclass
+class _Training:
+    """One that is under way.
+
+    Attributes:
+        config: the network and its training.
+        seed: of it.
+        began: on the clock of `time.monotonic`.
+        ends: when it will, by the epochs that it has done.
+    """
+
+    config: Config
+    seed: int
+    began: float
+    ends: float = math.inf
+
+    def did(self, epoch: int) -> None:
+        """Hears that it has done so many epochs."""
+        took = time.monotonic() - self.began
+        self.ends = self.began + took * self.config.epochs / epoch
+
+
+def _may_go_on(trainings: Iterable[_Training], end: float | None, late: float) -> bool:
+    """Says whether there is time, or they all end so little late."""
+    now = time.monotonic()
+    if end is None or now < end:
+        return True
+    return now < end + late and all(each.ends <= end + late for each in trainings)
+
+
 def seeds(study_seed: int, purpose: str, n: int) -> tuple[int, ...]:
     """Returns seeds for one purpose, in [0, 2 ** 31), that no other purpose shares.
 
@@ -144,8 +174,7 @@ class Repeats:
             WorkerLostError: the training failed.
         """
         short = config.model_copy(update={"epochs": epochs})
-        numbers = range(_FIRST_JOB + self._n_jobs, _FIRST_JOB + self._n_jobs + n)
-        self._n_jobs += n
+        numbers = [self._number() for _ in range(n)]
         for index, number in enumerate(numbers):
             seed = seeds[index % len(seeds)]
             cut = Cut(seed, rows=rows)
@@ -183,8 +212,7 @@ class Repeats:
             config: the network and its training.
             seed: of the initial weights and the shuffles.
             end: when to stop, on the clock of `time.monotonic`.
-            late: seconds after which it may end if that is in sight: at `end` it has done so many
-                epochs that the others will be done by then.
+            late: seconds after which it may end if that is in sight, by the epochs it has done.
 
         Returns:
             Its checkpoint; None if it did not end in time, or failed.
@@ -192,20 +220,15 @@ class Repeats:
         Raises:
             InterruptedStudyError: a signal came meanwhile.
         """
-        number = _FIRST_JOB + self._n_jobs
-        self._n_jobs += 1
+        number = self._number()
         self._worker.submit(Job(number, config, seed, seed, Cut(seed, whole=True), is_alone=True))
-        began, epochs = time.monotonic(), 0
+        training = _Training(config, seed, time.monotonic())
         try:
-            while end is None or time.monotonic() < end + late:
-                if end is not None and time.monotonic() >= end:
-                    whole = (end - began) * config.epochs / epochs if epochs else math.inf
-                    if began + whole > end + late:
-                        return None
+            while _may_go_on([training], end, late):
                 self._look_for_signals()
                 for event in self._worker.events(_TICK):
                     if isinstance(event, Progress) and event.job == number:
-                        epochs = event.epoch
+                        training.did(event.epoch)
                     if isinstance(event, Finished) and event.job == number:
                         return event.checkpoint
                     if isinstance(event, Failed) and event.job == number:
@@ -224,6 +247,7 @@ class Repeats:
         *,
         networks: Networks = "drop",
         end: float | None = None,
+        late: float = 0.0,
         observer: Observer,
     ) -> bool:
         """Runs what has not ended yet, in this order.
@@ -233,6 +257,7 @@ class Repeats:
             networks: "keep" the checkpoints of what runs; "need" them, so that what ended runs
                 again where they are gone.
             end: when to stop, on the clock of `time.monotonic`.
+            late: seconds after which the last of them may end if that is in sight.
             observer: is told of each that ends.
 
         Returns:
@@ -246,18 +271,17 @@ class Repeats:
         waiting = deque(
             pair for key, pair in pairs.items() if not self._has(key, networks == "need")
         )
-        under_way: dict[int, tuple[Config, int]] = {}
+        under_way: dict[int, _Training] = {}
         n = len(waiting)
         try:
             while waiting or under_way:
                 self._look_for_signals()
-                if end is not None and time.monotonic() >= end:
+                if not _may_go_on(under_way.values(), end, 0.0 if waiting else late):
                     return False
                 while waiting and len(under_way) < self._worker.capacity:
                     config, seed = waiting.popleft()
-                    number = _FIRST_JOB + self._n_jobs
-                    self._n_jobs += 1
-                    under_way[number] = config, seed
+                    number = self._number()
+                    under_way[number] = _Training(config, seed, time.monotonic())
                     self._worker.submit(Job(number, config, seed, shuffle_seed=seed, cut=Cut(seed)))
                 for event in self._worker.events(_TICK):
                     repeat = self._repeat(event, under_way, networks != "drop")
@@ -270,23 +294,29 @@ class Repeats:
                 self._worker.cancel(number)
 
     def _repeat(
-        self, event: Event, under_way: dict[int, tuple[Config, int]], keeps_network: bool
+        self, event: Event, under_way: dict[int, _Training], keeps_network: bool
     ) -> Repeat | None:
         """Keeps what an event says of a repetition, if it ended."""
-        match event:
-            case Finished(job=number, metrics=metrics) if number in under_way:
-                config, seed = under_way.pop(number)
-                if keeps_network:
-                    paths.write(self._network(_key(config, seed)), event.checkpoint)
-                repeat = Repeat(config, seed, metrics, event.n_parameters)
-            case Failed(job=number, reason=reason) if number in under_way:
-                config, seed = under_way.pop(number)
-                repeat = Repeat(config, seed, {}, 0, reason)
-            case _:
-                return None
-        self._known[_key(config, seed)] = repeat
+        if event.job not in under_way:
+            return None
+        if isinstance(event, Progress):
+            under_way[event.job].did(event.epoch)
+            return None
+        training = under_way.pop(event.job)
+        config, seed, key = training.config, training.seed, _key(training.config, training.seed)
+        if isinstance(event, Finished):
+            if keeps_network:
+                paths.write(self._network(key), event.checkpoint)
+            repeat = Repeat(config, seed, event.metrics, event.n_parameters)
+        else:
+            repeat = Repeat(config, seed, {}, 0, event.reason)
+        self._known[key] = repeat
         self._append(repeat)
         return repeat
+
+    def _number(self) -> int:
+        self._n_jobs += 1
+        return _FIRST_JOB + self._n_jobs - 1
 
     def _look_for_signals(self) -> None:
         if self._interruption.signal is not None:
