@@ -17,11 +17,19 @@ from . import loop, stock
 
 
 def peak_bytes() -> int:
-    """Returns the most memory that this process and those that it started have held, added up."""
-    children = Path("/proc/self/task").glob("*/children")
-    pids = ["self", *(pid for file in children for pid in file.read_text().split())]
-    lines = (line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    """Returns the most memory that this process and those below it have held, added up.
+
+    Pages that they share count for each of them.
+    """
+    files = [Path(f"/proc/{pid}/status") for pid in _family("self")]
+    lines = (line for file in files for line in file.read_text().splitlines())
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+def _family(pid: str) -> list[str]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [child for task in tasks for child in task.read_text().split()]
+    return [pid, *(each for child in children for each in _family(child))]
 
 
 def claim(path: Path) -> bool:

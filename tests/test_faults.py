@@ -59,9 +59,17 @@ def until_it_loads(process: subprocess.Popen[str]) -> None:
         pass
 
 
-def children(process: subprocess.Popen[str]) -> set[int]:
-    files = Path(f"/proc/{process.pid}/task").glob("*/children")
-    return {int(pid) for file in files for pid in file.read_text().split()}
+def children(pid: int) -> set[int]:
+    files = Path(f"/proc/{pid}/task").glob("*/children")
+    return {int(each) for file in files for each in file.read_text().split()}
+
+
+def descendants(process: subprocess.Popen[str], n_workers: int) -> set[int]:
+    """The workers of a command, and the server that has loaded what they need."""
+    (server,) = children(process.pid)
+    workers = children(server)
+    assert len(workers) == n_workers
+    return {server, *workers}
 
 
 def until_they_ended(pids: set[int]) -> None:
@@ -103,8 +111,7 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     write_study(STUDY)
     process = start("--trials", "40", "--workers", "2")
     until_a_trial_runs(process, finished=1)
-    kept, workers = values(), children(process)
-    assert len(workers) == 2
+    kept, workers = values(), descendants(process, 2)
     begin = time.monotonic()
     for _ in range(times):
         process.send_signal(number)
@@ -140,7 +147,7 @@ def test_kill_and_resume(write_study: Write) -> None:
     write_study(STUDY)
     process = start("--trials", "40", "--workers", "2")
     until_a_trial_runs(process, finished=1)
-    kept, workers = values(), children(process)
+    kept, workers = values(), descendants(process, 2)
     process.kill()
     process.communicate()
     until_they_ended(workers)
@@ -165,7 +172,9 @@ def test_workers_that_die_cost_nothing_but_time(write_study: Write) -> None:
     process = start("--trials", "40", "--workers", "2")
     for finished in (1, 10, 20):
         until_a_trial_runs(process, finished=finished)
-        os.kill(children(process).pop(), signal.SIGKILL)
+        (server,) = children(process.pid)
+        victim = server if finished == 20 else children(server).pop()
+        os.kill(victim, signal.SIGKILL)
     _, told = process.communicate(timeout=300)
     assert process.returncode == 0, told
     counts = count(trials())

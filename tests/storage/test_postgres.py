@@ -201,9 +201,11 @@ def test_the_password_is_seen_nowhere(server: Server, write_study: Write) -> Non
         ["ps", "-e", "-o", "pid=,args="], capture_output=True, text=True, check=True
     ).stdout
     files = Path(f"/proc/{process.pid}/task").glob("*/children")
-    children = [pid for file in files for pid in file.read_text().split()]
-    assert children
-    environments = "".join(Path(f"/proc/{pid}/environ").read_text() for pid in children)
+    (server,) = [pid for file in files for pid in file.read_text().split()]
+    files = Path(f"/proc/{server}/task").glob("*/children")
+    workers = [pid for file in files for pid in file.read_text().split()]
+    assert workers
+    environments = "".join(Path(f"/proc/{pid}/environ").read_text() for pid in (server, *workers))
     process.send_signal(signal.SIGTERM)
     told, complaint = process.communicate(timeout=300)
     assert process.returncode == 143

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ..study import AnyStudySpec, ModuleStudySpec
 from ..system.devices import HIDDEN, Devices, may_have_accelerator
-from ..system.interpreter import Work, start_ahead
+from ..system.forks import start_ahead
+from ..system.interpreter import Work
 from ..system.resources import cores, processes_at_once
 
-#: What worker processes run.
-_SERVE = "tuner.workers.process:serve"
+#: What worker processes run and load: `workers.process` says so, which loads torch.
+_SERVE, _LOAD = "tuner.workers.process:serve", "tuner.workers.process:load"
 
 
 def start_workers(
@@ -38,4 +39,5 @@ def start_workers(
         return
     n = workers or processes_at_once()
     if 1 < n <= (at_most or n):
-        start_ahead(n, Work.of(_SERVE, max(1, cores() // n), HIDDEN if on_cpu else {}))
+        threads, variables = max(1, cores() // n), HIDDEN if on_cpu else {}
+        start_ahead(n, Work.of(_SERVE, threads, variables, load=_LOAD))

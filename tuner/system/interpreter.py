@@ -1,12 +1,7 @@
-"""Fresh interpreters: processes in sessions of their own, which load modules and wait for work.
-
-Those that a command will need are started ahead, so that they load what they need while the command
-does so itself.
-"""
+"""Fresh interpreters: processes in sessions of their own that wait for work."""
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import signal
@@ -21,36 +16,43 @@ from pathlib import Path
 from . import paths
 
 #: What keeps libraries to a share of the cores, read when they load.
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+#: What has threads as soon as it is loaded, which a fork would not have; no training needs them.
+_NO_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
 class Work:
-    """What an interpreter is started for.
+    """What a process is started for.
 
     Attributes:
         function: "package.module:function", called with the descriptor of a connection.
         threads: that it may compute with.
         variables: of its environment, beside those of this process.
         folders: where it finds modules: where this process does.
+        load: "package.module:function" that loads what `function` needs, and computes nothing: what
+            several processes have in common; "" if they have nothing.
     """
 
     function: str
     threads: int
     variables: tuple[tuple[str, str], ...]
     folders: tuple[str, ...]
+    load: str = ""
 
     @classmethod
-    def of(cls, function: str, threads: int, variables: Mapping[str, str]) -> Work:
+    def of(
+        cls, function: str, threads: int, variables: Mapping[str, str], *, load: str = ""
+    ) -> Work:
         """Says what is to be done, by someone who finds modules where this process does now."""
         # Import, too, passes over what is no text.
         folders = (path or str(Path.cwd()) for path in sys.path if isinstance(path, str))
-        return cls(function, threads, tuple(variables.items()), tuple(folders))
+        return cls(function, threads, tuple(variables.items()), tuple(folders), load)
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables of a process for it."""
-        environment = {**os.environ, **dict.fromkeys(_THREADS, str(self.threads))}
+        environment = {**os.environ, **dict.fromkeys(_THREADS, str(self.threads)), **_NO_THREADS}
         environment["PYTHONPATH"] = os.pathsep.join(self.folders)
         environment.pop(paths.STORAGE, None)  # it may hold a password, which no worker needs
         return environment | dict(self.variables)
@@ -115,46 +117,12 @@ class Interpreter:
         self.socket.close()
         self.output.close()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended."""
+        return self._child.poll() is not None
 
-#: Those that were started ahead and wait to be taken.
-_ahead: list[Interpreter] = []
-
-
-def start_ahead(n: int, work: Work) -> None:
-    """Starts interpreters that will be taken by who needs one like them; fewer if the system can't.
-
-    They end with this process, whatever ends it: their connection does.
-    """
-    with contextlib.suppress(OSError):
-        for _ in range(n):
-            _ahead.append(Interpreter(work))
-
-
-def take(work: Work) -> Interpreter:
-    """Returns an interpreter that was started ahead for such work, or else a new one.
-
-    Raises:
-        OSError: the system starts no more.
-    """
-    for found in _ahead:
-        if found.work == work:
-            _ahead.remove(found)
-            return found
-    return Interpreter(work)
-
-
-def n_ahead() -> int:
-    """Returns how many wait to be taken."""
-    return len(_ahead)
-
-
-def dismiss_ahead() -> None:
-    """Ends those that no one took."""
-    while _ahead:
-        left = _ahead.pop()
-        left.kill()
-        left.wait(0)
-        left.close()
-
-
-atexit.register(dismiss_ahead)
+    def discard(self) -> None:
+        """Ends it, and gives everything back."""
+        self.wait(0)
+        self.close()

@@ -1,6 +1,6 @@
 """A crew in a process of its own: how it is started and reached, and what runs in it.
 
-Processes are fresh interpreters, in sessions of their own: a user's script needs no
+Processes are never copies of the user's, and each is in a session of its own: a script needs no
 `if __name__ == "__main__"`, and Ctrl-C comes to the coordinator alone. They end, with all that
 they started, when the connection to the coordinator does, whatever ended it.
 """
@@ -20,7 +20,8 @@ from typing import Any
 
 from ..data import prepare
 from ..errors import WorkerLostError
-from ..system.interpreter import Work, take
+from ..system.forks import take
+from ..system.interpreter import Work
 from .crew import Command, Crew, Orders
 from .parcel import Parcel, Slip
 from .remote import Batch, Broken, Inbox, Lost, Message, Ready
@@ -30,8 +31,8 @@ _END_SECONDS = 5.0
 #: Lines of its output that are kept of a process that died.
 _LINES = 40
 
-#: What runs in the processes.
-SERVE = f"{__name__}:serve"
+#: What runs in the processes, and what they load before.
+SERVE, LOAD = f"{__name__}:serve", f"{__name__}:load"
 
 
 class ProcessLauncher:
@@ -59,7 +60,8 @@ class ProcessLauncher:
     def start(self, index: int, inbox: Inbox) -> ProcessLink:
         """Starts a process."""
         variables = self._environments[index % len(self._environments)]
-        return ProcessLink(self._makes, index, Work.of(SERVE, self._threads, variables), inbox)
+        work = Work.of(SERVE, self._threads, variables, load=LOAD)
+        return ProcessLink(self._makes, index, work, inbox)
 
     def close(self) -> None:
         """Gives back the memory that processes share."""
@@ -144,6 +146,11 @@ class ProcessLink:
         self._listener.join()
 
 
+def load() -> None:
+    """Loads what crews need, but for Lightning, which fleets do without."""
+    prepare()
+
+
 def serve(descriptor: int) -> None:
     """Runs a crew in this process; returns never.
 
@@ -177,7 +184,7 @@ def serve(descriptor: int) -> None:
 
     orders: list[Orders] = []
     tell(None)
-    prepare()  # those that were started ahead have to wait in any case
+    load()  # as far as it has not been; those that were started ahead have to wait in any case
     try:
         with socket.socket(fileno=os.dup(descriptor)) as its:
             _, found, _, _ = socket.recv_fds(its, 1, 1)
@@ -191,7 +198,7 @@ def serve(descriptor: int) -> None:
             commands: list[Any] = connection.recv()
             for command in commands:
                 orders[0].give(command)
-    except EOFError:
+    except (EOFError, OSError):  # OSError: with words unread
         _end_all()
 
 
