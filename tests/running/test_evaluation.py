@@ -131,12 +131,15 @@ UNTOLD = SMALL.replace("epochs = 3\n", "").replace("wine", "digits").replace("fo
 def test_it_is_decided_once(write_study: Write) -> None:
     """Else scores of one study are of trainings of different lengths, and cannot be compared."""
     write_study(UNTOLD)
-    tuner.tune("small", minutes=0.03, workers=1)
-    study = storage.read_study("small")
+    minutes = 0.03
+    tuner.tune("small", minutes=minutes, workers=1)
+    while not storage.count((study := storage.read_study("small")).trials).finished:  # if slow
+        minutes *= 2
+        tuner.tune("small", minutes=minutes, workers=1)
     kept = Evaluation.model_validate_json(study.user_attrs["evaluation"])
     assert kept.folds == 5
     assert 3 <= kept.epochs < 150
-    tuner.tune("small", minutes=0.08, workers=1)
+    tuner.tune("small", minutes=minutes + 0.05, workers=1)
     study = storage.read_study("small")
     assert Evaluation.model_validate_json(study.user_attrs["evaluation"]) == kept
     configs = [trial.user_attrs.get("config") for trial in study.trials]
