@@ -86,6 +86,8 @@ def serve(descriptor: int) -> NoReturn:
     run = _found(function)
     gc.collect()
     gc.freeze()  # else a collection in a fork copies the pages that it shares
+    sys.stdout.flush()  # else each fork says it again
+    sys.stderr.flush()
     with contextlib.suppress(EOFError, OSError):
         control.send(Loaded())
         _begin_forks(control, run)
