@@ -176,6 +176,15 @@ class Paced:
         return told
 
 
+def paced_repeats(
+    seconds: float, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Paced, Repeats]:
+    paced = Paced(seconds)
+    monkeypatch.setattr(repeats_, "time", paced)
+    interruption = cast(Interruption, SimpleNamespace(signal=None))
+    return paced, Repeats(folder, cast(Worker, paced), interruption)
+
+
 @pytest.mark.parametrize(
     ("seconds", "late", "ends", "after"),
     [(0.9, 0.0, True, 9.0), (1.1, 3.0, True, 11.0), (1.1, 0.0, False, 10.0), (1.5, 3.0, False, 10)],
@@ -186,9 +195,7 @@ def test_what_will_soon_have_ended_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """Else a machine that becomes slower throws the winner's network away: letter had .047."""
-    paced = Paced(seconds)
-    monkeypatch.setattr(repeats_, "time", paced)
-    found = Repeats(tmp_path, cast(Worker, paced), cast(Interruption, SimpleNamespace(signal=None)))
+    paced, found = paced_repeats(seconds, tmp_path, monkeypatch)
     trained = found.whole(MLPConfig(epochs=10), 1, end=10.0, late=late)
     assert trained == (b"trained" if ends else None)
     assert paced.now == pytest.approx(after, abs=0.2)
@@ -206,9 +213,7 @@ def test_a_round_that_will_soon_have_ended_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """Else a minute of a confirmation is lost, and its third cut, for the few seconds it lacks."""
-    paced = Paced(seconds)
-    monkeypatch.setattr(repeats_, "time", paced)
-    found = Repeats(tmp_path, cast(Worker, paced), cast(Interruption, SimpleNamespace(signal=None)))
+    _, found = paced_repeats(seconds, tmp_path, monkeypatch)
     config = MLPConfig(epochs=10)
     wanted = [(config, seed) for seed in range(n)]
     in_time = found.run(wanted, end=10.0, late=late, observer=Observer())

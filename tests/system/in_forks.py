@@ -4,12 +4,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 
 def nothing() -> None:
     """Loads what the functions below need."""
+
+
+def never() -> None:
+    """What it loads lies on a disk that does not answer."""
+    threading.Event().wait()
 
 
 def fails() -> None:

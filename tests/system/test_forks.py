@@ -254,6 +254,7 @@ def test_a_server_that_is_lost_is_replaced() -> None:
 def test_a_server_that_is_stopped_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a search waits for ever for the successor of a worker that was lost."""
     monkeypatch.setattr(forks, "_STUCK", 0.5)
+    monkeypatch.setattr(forks, "_LOOK", 0.1)
     one = begun("tell")
     server = parent(one.pid)
     os.kill(server, signal.SIGSTOP)
@@ -266,6 +267,16 @@ def test_a_server_that_is_stopped_is_replaced(monkeypatch: pytest.MonkeyPatch) -
     for each in (one, other):
         each.close()
     third.discard()
+
+
+def test_a_server_that_never_loads_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a command waits for ever for its first worker."""
+    monkeypatch.setattr(forks, "_LOADS", 0.5)
+    monkeypatch.setattr(forks, "_LOOK", 0.1)
+    one = begun("tell", "never")
+    assert one.wait(60) == -signal.SIGKILL
+    assert one.pid == 0
+    one.close()
 
 
 def test_a_fork_of_the_users_leaves_it_alone() -> None:

@@ -134,7 +134,7 @@ class Halving:
 
         # What the last training takes alone is less than is thought, and may leave time for cuts.
         while self._last is not None and n_cuts(1.0) < min(TELLING, n_cuts(FASTEST)):
-            likely = [*found[:1], *self.likeliest_first(presets)[:1]]
+            likely = self._likely(found, presets)
             if not self._last.time_longest(likely, self._seeds[0], pace, 1.0, seconds):
                 break
         return self._train(found, presets, pace, end, seconds, endings())
@@ -154,11 +154,14 @@ class Halving:
     ) -> tuple[float, float]:
         """Returns the seconds that the last training wants of those that there are, and the least.
 
-        Before anything is confirmed it is taken to be of the best of the search or the likeliest
-        preset. Another one that wins is trained for as long as there is time.
+        Another arm that wins is trained for as long as there is time.
         """
-        trainings = self._trainings([*found[:1], *self.likeliest_first(presets)[:1]], pace)
+        trainings = self._trainings(self._likely(found, presets), pace)
         return last(trainings, seconds), last(trainings, seconds, ENOUGH)
+
+    def _likely(self, found: list[Arm], presets: list[Arm]) -> list[Arm]:
+        """Returns who may win, before that is known: the best found and the likeliest preset."""
+        return [*found[:1], *self.likeliest_first(presets)[:1]]
 
     def _trainings(
         self, arms: Sequence[Arm], pace: float | None, slower: float = 1.0
@@ -388,13 +391,14 @@ class Halving:
         """
         rows = zip(self._rows(arms, pace), arms, strict=True)
         longest_first = [arm for _, arm in sorted(rows, key=lambda row: -max(row[0]))]
-        limited = math.isfinite(until)
-        late = min(_LATE * (until - time.monotonic()), (1 - ENOUGH) * (end - until))
+        late = 0.0
+        if math.isfinite(until):
+            late = min(_LATE * max(0.0, until - time.monotonic()), (1 - ENOUGH) * (end - until))
         return self._repeats.run(
             [(arm.config, seed) for seed in chosen for arm in longest_first],
             networks="keep",
-            end=until if limited else None,
-            late=max(0.0, late) if limited else 0.0,
+            end=None if math.isinf(until) else until,
+            late=late,
             observer=self._observer,
         )
 

@@ -9,7 +9,7 @@ from ..system.interpreter import Work
 from ..system.resources import cores, processes_at_once
 
 #: What worker processes run and load: `workers.process` says so, which loads torch.
-_SERVE, _LOAD = "tuner.workers.process:serve", "tuner.workers.process:load"
+_SERVE, _LOAD = "tuner.workers.process:serve", "tuner.data.cuts:prepare"
 
 
 def start_workers(

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NoReturn
 
 from ..data import prepare
 from ..errors import WorkerLostError
@@ -31,8 +31,8 @@ _END_SECONDS = 5.0
 #: Lines of its output that are kept of a process that died.
 _LINES = 40
 
-#: What runs in the processes, and what they load before.
-SERVE, LOAD = f"{__name__}:serve", f"{__name__}:load"
+#: What runs in the processes, and what they load before beside this module.
+SERVE, LOAD = f"{__name__}:serve", f"{prepare.__module__}:{prepare.__name__}"
 
 
 class ProcessLauncher:
@@ -146,11 +146,6 @@ class ProcessLink:
         self._listener.join()
 
 
-def load() -> None:
-    """Loads what crews need, but for Lightning, which fleets do without."""
-    prepare()
-
-
 def serve(descriptor: int) -> None:
     """Runs a crew in this process; returns never.
 
@@ -184,7 +179,7 @@ def serve(descriptor: int) -> None:
 
     orders: list[Orders] = []
     tell(None)
-    load()  # as far as it has not been; those that were started ahead have to wait in any case
+    prepare()  # as far as that was not done; those started ahead have to wait in any case
     try:
         with socket.socket(fileno=os.dup(descriptor)) as its:
             _, found, _, _ = socket.recv_fds(its, 1, 1)
@@ -194,15 +189,18 @@ def serve(descriptor: int) -> None:
         slip, index = connection.recv()
         makes: Sequence[Callable[[], Crew]] = slip.open(parcel)
         threading.Thread(target=work, args=(makes[index],), daemon=True).start()
-        while True:
-            commands: list[Any] = connection.recv()
-            for command in commands:
-                orders[0].give(command)
-    except (EOFError, OSError):  # OSError: with words unread
+    except EOFError:
         _end_all()
+    while True:
+        try:
+            commands: list[Any] = connection.recv()
+        except (EOFError, OSError):  # OSError: the coordinator went with words unread
+            _end_all()
+        for command in commands:
+            orders[0].give(command)
 
 
-def _end_all() -> None:
+def _end_all() -> NoReturn:
     """Ends this process and all that it started, such as those that load data."""
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
