@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-import torch
 
 from tuner import heuristics
 from tuner.answers import entrants, rounds
@@ -19,7 +18,6 @@ from tuner.network.config import Config, MLPConfig
 from tuner.results.winner import Arm
 from tuner.running.progress import Observer
 from tuner.running.repeats import Repeats
-from tuner.training.fleet import room
 
 from .test_confirmer import trial
 
@@ -162,19 +160,6 @@ def test_what_was_timed_is_known() -> None:
     assert last.trainings([large], None, 3.0)[0][1] == pytest.approx(WHOLE * 3.0 * 2.0)
     assert not last.time_longest([small], 7, None, 1.0, 100.0)
     assert not last.time_longest([forbidden], 7, None, 1.0, 100.0)
-
-
-def test_less_time_is_kept_where_cores_share_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else a search of large networks ends early, for a training taken for twice as long."""
-    last = training(Trained(1.0), 2.0)
-    small, large = (arm("trial 0", width, trial=0, search=0.5) for width in (32, 2048))
-    for cores, share in ((1, 1.0), (2, 0.7)):
-        monkeypatch.setattr(room, "cores", lambda n=cores: n)
-        monkeypatch.setattr(room, "device_of", lambda accelerator: torch.device("cpu"))
-        assert kept_for(last, [small], None, 1e9) == pytest.approx(WHOLE * 2.0)
-        assert kept_for(last, [large], None, 1e9) == pytest.approx(share * WHOLE * 2.0)
-    monkeypatch.setattr(room, "device_of", lambda accelerator: torch.device("cuda"))
-    assert kept_for(last, [large], None, 1e9) == pytest.approx(WHOLE * 2.0)
 
 
 def test_it_is_timed_on_a_share_of_the_rows() -> None:

@@ -14,17 +14,13 @@ from ..network.config import Config, DataFacts, MLPConfig
 from ..results.winner import Arm
 from ..running.progress import Observer
 from ..running.repeats import Repeats
-from ..training.fleet import cores_of_a_step, has_accelerator
 from .entrants import costs, sharing
 from .rounds import FASTEST, PLANNED
 
 #: Seconds for which it is timed beforehand, if it cannot be as long as it might, and batches that
 #: an epoch has then, at least.
 _TIMED, _TIMED_BATCHES = 0.5, 16
-#: Share of what the search lets expect that an epoch takes whose steps several cores share, until
-#: it is timed (measured: 0.5 to 0.6 on two cores; docs/benchmarks.md).
-_SHARED = 0.7
-#: Share of what is left that timing it may take.
+#: Share of what is left that this may take.
 _TIMED_SHARE = 0.15
 #: Share of its time by which it may end late where the machine became slower, if it does end then:
 #: it would be lost, and the network handed over would be one of the short trainings.
@@ -137,19 +133,12 @@ class LastTraining:
         places, trials = self._repeats.places, self._trials()
         each = costs(arms, trials, places, pace, self._facts)
         alone = slower * self._more * sharing(trials, places, pace, self._facts)
-
-        def epoch(arm: Arm, cost: float) -> float:
-            whole = self._handed_over(arm, None)
-            shared = _SHARED if self._is_shared(whole) else 1.0
-            return self._known.get(_network(whole), shared * alone * cost / arm.config.epochs)
-
-        return [epoch(arm, cost) for arm, cost in zip(arms, each, strict=True)]
-
-    def _is_shared(self, config: Config) -> bool:
-        """Says whether several cores will share its steps."""
-        if self._facts is None or not isinstance(config, MLPConfig) or has_accelerator():
-            return False
-        return cores_of_a_step(config, self._facts) > 1
+        return [
+            self._known.get(
+                _network(self._handed_over(arm, None)), alone * cost / arm.config.epochs
+            )
+            for arm, cost in zip(arms, each, strict=True)
+        ]
 
     def _timed(self, config: Config, seed: int, estimate: float, left: float) -> float:
         """Returns how long an epoch takes: it is tried, unless that takes too much of what is left.
