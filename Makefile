@@ -78,11 +78,14 @@ dashboard: $(BIN)/.user
 studies doctor: $(BIN)/.user
 	@exec $(BIN)/tuner $@ $(if $(STORAGE),--storage "$(STORAGE)") $(ARGS)
 
+# As many processes as tests/conftest.py says; tests of one group in one of them.
+SIDE_BY_SIDE := --numprocesses auto --dist loadgroup
+
 test: $(BIN)/.developer
-	@$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 quick: $(BIN)/.developer
-	@$(BIN)/python -m pytest --numprocesses 2 -m "not slow and not process and not gpu" $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow and not process and not gpu" $(ARGS)
 
 lint: $(BIN)/.developer
 	@$(BIN)/ruff format --check .

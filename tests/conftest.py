@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from tuner.system.resources import cores
 from tuner.workers import staff
 
-# Two test processes share the cores; torch's own threads would only get in each other's way.
+from . import commands
+
+# Test processes share the cores; torch's own threads would only get in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Clusters of tests start no Python processes but those that are asked for.
+os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
 
 SMALL = """
 [data]
@@ -40,6 +45,16 @@ width = { around = "two_thirds", factor = 4, low = 4, high = 64 }
 Write = Callable[..., Path]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One test process more than there are cores, since much of a long test is waiting."""
+    return min(8, cores() + 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with what takes long, so that no process is left with it while the others wait."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True)
 def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless a test asks for more, trials train in its own process, which starts at once."""
@@ -64,6 +79,7 @@ def few_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
         pytest.fail(f"starts a process, and is not marked so: {words}")
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
+    monkeypatch.setattr(commands.Command, "__init__", refuse)
 
 
 @pytest.fixture

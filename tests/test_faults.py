@@ -15,8 +15,8 @@ import tuner
 from tuner import storage
 from tuner.storage import count, locate
 
+from .commands import TUNER, Command, run
 from .conftest import SMALL, Write
-from .terminal.test_cli import TUNER, run
 
 pytestmark = pytest.mark.process
 
@@ -24,18 +24,25 @@ pytestmark = pytest.mark.process
 STUDY = SMALL.replace("wine", "digits").replace("epochs = 3", "epochs = 40")
 
 
-def start(*words: str) -> subprocess.Popen[str]:
+Process = Command | subprocess.Popen[str]
+
+
+def start(*words: str) -> Command:
+    return Command("tune", "small", *words)
+
+
+def start_anew(*words: str) -> subprocess.Popen[str]:
+    """Starts an interpreter that loads its libraries, as a user does."""
     return subprocess.Popen(
         [*TUNER, "tune", "small", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "COLUMNS": "200"},
     )
 
 
 def until_a_trial_runs(
-    process: subprocess.Popen[str], finished: int = 0, stale: frozenset[int] = frozenset()
+    process: Process, finished: int = 0, stale: frozenset[int] = frozenset()
 ) -> None:
     """Waits until the process trains, with so many trials finished before.
 
@@ -52,7 +59,7 @@ def until_a_trial_runs(
     raise AssertionError(f"ended early: {process.communicate()}")
 
 
-def until_it_loads(process: subprocess.Popen[str]) -> None:
+def until_it_loads(process: Process) -> None:
     """Waits until the process has begun to load torch."""
     maps = Path(f"/proc/{process.pid}/maps")
     while process.poll() is None and "libtorch" not in maps.read_text():
@@ -64,7 +71,7 @@ def children(pid: int) -> set[int]:
     return {int(each) for file in files for each in file.read_text().split()}
 
 
-def descendants(process: subprocess.Popen[str], n_workers: int) -> set[int]:
+def descendants(process: Process, n_workers: int) -> set[int]:
     """The workers of a command, and the server that has loaded what they need."""
     (server,) = children(process.pid)
     workers = children(server)
@@ -131,7 +138,7 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
 def test_a_signal_while_it_loads(write_study: Write, number: signal.Signals) -> None:
     write_study(STUDY)
     for moment in (0.0, 0.4):
-        process = start()
+        process = start_anew()
         until_it_loads(process)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(moment)
@@ -190,10 +197,13 @@ def test_twenty_blows_at_random(write_study: Write) -> None:
     seen: dict[int, tuple[str, float | None]] = {}
     for blow in range(20):
         stale = running() if locate().path.exists() and storage.summaries() else frozenset()
-        process = start("--trials", "1000", "--workers", "1")
+        words = ("--trials", "1000", "--workers", "1")
+        process: Process
         if blow % 4:
+            process = start(*words)
             until_a_trial_runs(process, stale=stale)
         else:
+            process = start_anew(*words)
             until_it_loads(process)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(moments.uniform(0.0, 1.5))

@@ -21,6 +21,7 @@ from tuner.data.loading import StandardizedRowsDataModule
 from tuner.errors import ChangedStudyError, InputError, StudyFailedError, StudyFileError
 from tuner.storage.reading import IDENTITY
 
+from .commands import run
 from .conftest import SMALL, Write
 from .networks import Net, Wine
 from .study.test_modules import MODULE, ROWS
@@ -185,12 +186,11 @@ def test_once_the_module_logs_it_the_same_command_goes_on(
     code = (ROOT / "tests" / "networks.py").read_text()
     (project / "put_right.py").write_text(code.replace('self.log("val_loss"', 'self.log("loss"'))
     write_study(text().replace("tests.networks", "put_right"))
-    words = [sys.executable, "-m", "tuner", "tune", "small", "--workers", "1"]
-    told = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert told.returncode == 2
+    words = ("tune", "small", "--workers", "1")
+    told = run(*words, code=2)
     assert "objective.metric must be a metric that the module logs" in told.stderr
     (project / "put_right.py").write_text(code)
-    subprocess.run(words, capture_output=True, check=True)
+    run(*words)
     assert storage.summaries()[0].counts.finished == 4
 
 
@@ -256,7 +256,7 @@ def test_the_example_on_the_command_line(project: Path) -> None:
     shutil.copy(ROOT / "studies" / "digits_cnn.toml", project / "studies")
     script = [str(Path(sys.executable).with_name("tuner"))]
 
-    def run(*words: str) -> str:
+    def installed(*words: str) -> str:
         return subprocess.run(
             [*script, *words],
             capture_output=True,
@@ -265,16 +265,16 @@ def test_the_example_on_the_command_line(project: Path) -> None:
             env={**os.environ, "COLUMNS": "150"},
         ).stdout
 
-    told = run("tune", "digits_cnn", "--trials", "3")
+    told = installed("tune", "digits_cnn", "--trials", "3")
     assert "starting 2 worker processes" in told or "workers" not in told
     assert "channels 16, dropout 0.1" in told
     assert "(defaults)" in told
-    assert "examples.digits_cnn:Digits" in run("best", "digits_cnn")
-    best = json.loads(run("best", "digits_cnn", "--json"))
+    assert "examples.digits_cnn:Digits" in installed("best", "digits_cnn")
+    best = json.loads(installed("best", "digits_cnn", "--json"))
     assert best["config"]["module"] == "examples.digits_cnn:ConvNet"
     assert best["value"] < 0.3
-    assert "3 of 3" in run("tune", "digits_cnn", "--trials", "3")
-    assert "val_loss" in run("studies")
+    assert "3 of 3" in installed("tune", "digits_cnn", "--trials", "3")
+    assert "val_loss" in installed("studies")
     frame = tuner.leaderboard("digits_cnn")
     assert frame["val_accuracy"].max() >= 0.97
     assert {path.name for path in project.iterdir()} == {"examples", "runs", "studies"}

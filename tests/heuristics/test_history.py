@@ -16,8 +16,8 @@ from tuner.heuristics import Experience
 from tuner.network.config import DataFacts, MLPConfig
 from tuner.system import paths
 
+from ..commands import run
 from ..conftest import SMALL, Write
-from ..terminal.test_cli import run
 
 FACTS = DataFacts(n_inputs=64, n_outputs=10, n_rows=1000)
 RULE = heuristics.two_thirds(64, 10)

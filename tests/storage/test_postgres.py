@@ -24,8 +24,8 @@ from tuner import storage
 from tuner.errors import InputError, StudyOwnedError
 from tuner.storage import PostgreSQL, SQLiteFile, count, locate
 
+from ..commands import Command
 from ..conftest import SMALL, Write
-from ..terminal.test_cli import TUNER
 
 psycopg = pytest.importorskip("psycopg")
 
@@ -129,17 +129,11 @@ def trials(name: str = "small") -> list[optuna.trial.FrozenTrial]:
     return storage.read_study(name).trials
 
 
-def start(*words: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*TUNER, "tune", "small", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "COLUMNS": "200", **environment},
-    )
+def start(*words: str, **environment: str) -> Command:
+    return Command("tune", "small", *words, **environment)
 
 
-def until_finished(process: subprocess.Popen[str], number: int) -> None:
+def until_finished(process: Command, number: int) -> None:
     while process.poll() is None:
         try:
             if count(trials()).finished >= number:

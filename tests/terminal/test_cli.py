@@ -1,9 +1,7 @@
 """The command line as a user runs it: real processes, exit codes, one line for each error."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,24 +9,11 @@ import pytest
 import tuner
 from tuner.storage import locate
 
+from ..commands import TUNER, Command, run
 from ..conftest import SMALL, Write
 from ..study.test_study import SHIPPED_MLPS
 
 pytestmark = pytest.mark.process
-
-TUNER = (sys.executable, "-m", "tuner")
-
-
-def run(*words: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [*TUNER, *words],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "COLUMNS": "120", **environment},
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
 
 
 def test_a_study_from_first_to_last_command(write_study: Write) -> None:
@@ -83,7 +68,8 @@ def test_the_shipped_studies_run(path: Path, project: Path) -> None:
         path = project / "studies" / path.name
         path.write_text(shorter)
     more = {"mnist_mlp": ("1", "--no-confirm"), "digits_mlp": ("1",)}.get(path.stem, ("4",))
-    run("tune", "--workers", "1", str(path), "--trials", *more)
+    words = [*TUNER, "tune", "--workers", "1", str(path), "--trials", *more]
+    subprocess.run(words, capture_output=True, check=True, timeout=300)
     found = tuner.best(path)
     good = {"mnist_mlp": 0.9, "digits_mlp": 0.9, "wine_mlp": 0.7, "diabetes_mlp": 70}[path.stem]
     assert found.value > good if found.metric == "val_accuracy" else found.value < good
@@ -140,9 +126,7 @@ def test_failures_end_with_1(write_study: Write) -> None:
 
 def test_another_owner_ends_with_3(write_study: Write) -> None:
     write_study(SMALL.replace("epochs = 3", "epochs = 100000"))
-    with subprocess.Popen(
-        [*TUNER, "tune", "small", "--workers", "1"], stdout=subprocess.PIPE, text=True
-    ) as first:
+    with Command("tune", "small", "--workers", "1") as first:
         owner = Path("runs/small/small.toml")
         while not owner.exists():
             assert first.poll() is None

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,8 +16,8 @@ from tuner.data import Dataset, load
 from tuner.errors import InputError
 from tuner.workers import Failed, Pool, Progress, RayLauncher
 
+from ..commands import Command
 from ..conftest import Write
-from ..terminal.test_cli import TUNER
 from ..test_faults import STUDY, trials, until_a_trial_runs, values
 from .test_workers import _fleet, jobs_of, n_ended, ready, until
 
@@ -81,18 +80,11 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def tune(*words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*TUNER, "tune", "small", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "COLUMNS": "200"},
-        start_new_session=True,
-    )
+def tune(*words: str) -> Command:
+    return Command("tune", "small", *words, leads=True)
 
 
-def of_session(process: subprocess.Popen[str]) -> dict[int, str]:
+def of_session(process: Command) -> dict[int, str]:
     """The processes of a session, by their names."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
@@ -105,7 +97,7 @@ def of_session(process: subprocess.Popen[str]) -> dict[int, str]:
     return found
 
 
-def actors_of(process: subprocess.Popen[str]) -> list[int]:
+def actors_of(process: Command) -> list[int]:
     return [pid for pid, name in of_session(process).items() if name.startswith("ray::_Actor")]
 
 

@@ -1,0 +1,149 @@
+"""The command line in processes of its own, whose libraries have been loaded once for all of them.
+
+Each is a fork of a process that has imported torch, Optuna and the rest, and computed nothing; then
+it is what `python -m tuner` is: arguments, folder, environment, output, signals and exit code are
+its own. How long libraries take, and what happens meanwhile, is for tests that start `TUNER`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import TracebackType
+
+#: The command line as a user starts it.
+TUNER = (sys.executable, "-m", "tuner")
+
+_FORKS = get_context("forkserver")
+_FORKS.set_forkserver_preload(
+    [
+        "tuner.answers.ablation",
+        "tuner.answers.auditing",
+        "tuner.reporting",
+        "tuner.search",
+        "tuner.storage",
+        "rich.console",
+        "typer",
+    ]
+)
+_running = list[BaseProcess]()
+
+
+class Command:
+    """A command that runs; it is used like a `subprocess.Popen`.
+
+    Args:
+        words: what follows `tuner`.
+        environment: variables, beside those of this process.
+        leads: it leads a session of its own.
+    """
+
+    def __init__(self, *words: str, leads: bool = False, **environment: str) -> None:
+        files = Path(tempfile.mkdtemp(dir=_folder()))
+        self._told, self._complaint = files / "told", files / "complaint"
+        paths = [str(self._told), str(self._complaint)]
+        variables = {**os.environ, "COLUMNS": "200", **environment}
+        self.args = words
+        self._process = _FORKS.Process(
+            target=_become, args=(words, str(Path.cwd()), variables, paths, leads)
+        )
+        self._process.start()
+        _running.append(self._process)
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            assert timeout is not None
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        return self._process.exitcode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Waits for its end; returns what it wrote to its output and to its errors."""
+        self.wait(timeout)
+        files = (self._told, self._complaint)  # not there if it was killed at once
+        told, complaint = (file.read_text() if file.exists() else "" for file in files)
+        return told, complaint
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def __enter__(self) -> Command:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self.kill()
+        self.wait()
+
+
+def run(*words: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end, and asserts its exit code."""
+    command = Command(*words, **{"COLUMNS": "120", **environment})
+    told, complaint = command.communicate(timeout=300)
+    assert command.returncode == code, told + complaint
+    return subprocess.CompletedProcess(words, code, told, complaint)
+
+
+def _become(
+    words: tuple[str, ...], folder: str, variables: dict[str, str], paths: list[str], leads: bool
+) -> None:
+    """Makes a fork the command."""
+    if leads:
+        os.setsid()
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.path.insert(0, folder)
+    sys.argv = ["tuner", *words]
+    for number, path in enumerate(paths, start=1):
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(opened, number)
+        os.close(opened)
+    from tuner.__main__ import main
+
+    try:
+        main()
+    finally:
+        atexit._run_exitfuncs()  # which multiprocessing leaves out
+
+
+@cache
+def _folder() -> str:
+    """Where this process keeps what commands write."""
+    return tempfile.mkdtemp(prefix="commands")
+
+
+@atexit.register
+def _clean_up() -> None:
+    """Ends what tests that failed have left, for which this process would wait."""
+    for process in _running:
+        if process.is_alive():
+            process.kill()
+    if _running:
+        shutil.rmtree(_folder(), ignore_errors=True)
