@@ -322,14 +322,26 @@ def test_one_more_cut_leaves_the_last_training_its_share(left: float, n_cuts: in
     halves, arms = halves_of_two(Ending(40.0))
     end = time.monotonic() + left
     more, until = halves._one_more(
-        arms, Round(2, 2), Plan(rounds(2, 2), 0, False, 1.0), None, 1.0, end, 100.0
+        arms,
+        Round(2, 2),
+        Plan(rounds(2, 2), 0, False, 1.0),
+        halves._expected(None),
+        1.0,
+        end,
+        100.0,
     )
     assert [step.n_cuts for step in more] == ([] if n_cuts is None else [n_cuts])
     if more:
         assert end - until == pytest.approx(0.8 * 40)
         # A fourth one would take of what the last training has at least.
         assert not halves._one_more(
-            arms, Round(2, 3), Plan(rounds(2, 2), 0, False, 1.0), None, 1.0, end - 10, 100.0
+            arms,
+            Round(2, 3),
+            Plan(rounds(2, 2), 0, False, 1.0),
+            halves._expected(None),
+            1.0,
+            end - 10,
+            100.0,
         )[0]
 
 
@@ -346,7 +358,13 @@ def test_the_last_training_is_timed_where_that_decides(
     halves, arms = halves_of_two(ending)
     end = time.monotonic() + left
     more, until = halves._one_more(
-        arms, Round(2, 2), Plan(rounds(2, 2), 0, False, 1.0), None, 1.0, end, 100.0
+        arms,
+        Round(2, 2),
+        Plan(rounds(2, 2), 0, False, 1.0),
+        halves._expected(None),
+        1.0,
+        end,
+        100.0,
     )
     assert bool(more) == fits
     assert end - until == pytest.approx(0.8 * 20 if fits else 0.0)
@@ -414,7 +432,7 @@ def test_a_round_may_be_late_by_what_the_last_training_can_spare() -> None:
     machine.run = lambda *words, late, **more: told.append(late) or run(*words, late=late, **more)  # type: ignore[method-assign]
     now = time.monotonic()
     for until, end in ((now + 100, now + 200), (now + 100, now + 110), (math.inf, math.inf)):
-        halves._run([], (), None, until, end)
+        halves._run([], (), halves._expected(None), until, end)
     assert told == [pytest.approx(0.15 * 100, abs=0.1), pytest.approx(0.2 * 10), 0.0]
 
 

@@ -15,7 +15,7 @@ import pytest
 from tuner.data import load
 from tuner.running import ahead
 from tuner.study import load_study
-from tuner.system import forks
+from tuner.system import forks, processes
 from tuner.system.forks import Fork
 from tuner.system.interpreter import Interpreter, Work
 from tuner.workers import FleetCrew, Pool, ProcessLauncher, process
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.process
 @pytest.fixture(autouse=True)
 def none_left() -> Iterator[None]:
     yield
-    forks.dismiss_ahead()
+    processes.dismiss_ahead()
 
 
 def is_running(pid: int) -> bool:
@@ -57,7 +57,7 @@ def work(function: str, load: str = "nothing", **variables: str) -> Work:
 
 
 def begun(function: str, load: str = "nothing", **variables: str) -> Fork:
-    one = forks.begin(work(function, load, **variables))
+    one = processes.begin(work(function, load, **variables))
     assert isinstance(one, Fork)
     return one
 
@@ -74,18 +74,18 @@ def test_workers_are_those_that_were_started_ahead(
     write_study: Write, monkeypatch: pytest.MonkeyPatch, platform: str
 ) -> None:
     """Else a command loads everything twice, one after the other, before its first trial."""
-    monkeypatch.setattr(forks.sys, "platform", platform)
+    monkeypatch.setattr(processes.sys, "platform", platform)
     monkeypatch.setattr(ahead, "processes_at_once", lambda: 2)
     monkeypatch.setattr(ahead, "cores", lambda: 2)
     monkeypatch.setattr(ahead, "may_have_accelerator", lambda: False)
     ahead.start_workers(load_study(write_study(SMALL)), None, None, None)
     kind = Fork if platform == "linux" else Interpreter
-    assert [type(each) for each in forks._ahead] == [kind, kind]
-    waiting = [each.pid for each in forks._ahead]
+    assert [type(each) for each in processes._ahead] == [kind, kind]
+    waiting = [each.pid for each in processes._ahead]
     makes = [partial(FleetCrew, load("wine", Path()), 1, accelerator="cpu")] * 2
     with Pool(ProcessLauncher(makes), epoch_seconds=60) as pool:
         assert [remote.link.pid for remote in pool._remotes] == waiting
-        assert not forks._ahead
+        assert not processes._ahead
         while not pool.is_complete:
             pool.events(0.1)
         parents = {parent(pid) for pid in waiting}
@@ -99,12 +99,12 @@ def test_workers_are_those_that_were_started_ahead(
 
 def test_another_kind_is_not_taken() -> None:
     """Else workers compute with other cores, or see other GPUs, than they are told to."""
-    forks.start_ahead(1, Work.of(process.SERVE, 2, {}, load=process.LOAD))
-    (waiting,) = forks._ahead
-    other = forks.take(Work.of(process.SERVE, 1, {}, load=process.LOAD))
+    processes.start_ahead(1, Work.of(process.SERVE, 2, {}, load=process.LOAD))
+    (waiting,) = processes._ahead
+    other = processes.take(Work.of(process.SERVE, 1, {}, load=process.LOAD))
     assert other is not waiting
     pid = waiting.pid
-    forks.dismiss_ahead()
+    processes.dismiss_ahead()
     assert ends(pid)
     other.kill()
     other.wait(5)
@@ -116,12 +116,12 @@ def test_they_end_with_who_started_them(how: str, tmp_path: Path) -> None:
     """Else each wrong command leaves processes behind."""
     code = (
         "import os, sys\n"
-        "from tuner.system import forks\n"
+        "from tuner.system import processes\n"
         "from tuner.system.interpreter import Work\n"
         f"work = Work.of({process.SERVE!r}, 1, {{}}, load={process.LOAD!r})\n"
-        "forks.start_ahead(2, work)\n"
-        "servers = [server.pid for server in forks._servers.values()]\n"
-        "print(*servers, *[each.pid for each in forks._ahead], flush=True)\n"
+        "processes.start_ahead(2, work)\n"
+        "servers = [server.pid for server in processes._servers.values()]\n"
+        "print(*servers, *[each.pid for each in processes._ahead], flush=True)\n"
         f"{how}\n"
     )
     done = subprocess.run(
@@ -135,7 +135,7 @@ def test_they_end_with_who_started_them(how: str, tmp_path: Path) -> None:
 def test_one_that_is_dismissed_before_it_begins_keeps_nobody_waiting() -> None:
     """Else a command that finds its study file wrong ends seconds later."""
     one = begun("tell", TORCH_ANYTHING="2")
-    server = [*forks._servers.values()][-1].pid
+    server = [*processes._servers.values()][-1].pid
     os.kill(server, signal.SIGSTOP)
     begin = time.monotonic()
     one.kill()
@@ -193,17 +193,17 @@ def test_what_libraries_read_as_they_load_has_a_server_of_its_own(
 @pytest.mark.parametrize("platform", ["linux", "darwin"])
 def test_its_end_is_told(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
     """Else nobody learns why a worker could not start, or was lost."""
-    monkeypatch.setattr(forks.sys, "platform", platform)
-    one = forks.begin(work("end_with_3"))
+    monkeypatch.setattr(processes.sys, "platform", platform)
+    one = processes.begin(work("end_with_3"))
     assert one.wait(60) == 3
     assert written(one) == "the last word\n"
-    one = forks.begin(work("end_by_signal"))
+    one = processes.begin(work("end_by_signal"))
     assert one.wait(60) == -signal.SIGTERM
     one.close()
-    one = forks.begin(work("raise_an_error"))
+    one = processes.begin(work("raise_an_error"))
     assert one.wait(60) == 1
     assert "ValueError: no such crew" in written(one)
-    one = forks.begin(work("no_such_function"))
+    one = processes.begin(work("no_such_function"))
     assert one.wait(60) == 1
     assert "no_such_function" in written(one)
 
@@ -218,8 +218,8 @@ def test_a_server_that_cannot_load_says_so() -> None:
 @pytest.mark.parametrize("platform", ["linux", "darwin"])
 def test_it_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
     """Else what loads data goes on when its worker was lost."""
-    monkeypatch.setattr(forks.sys, "platform", platform)
-    one = forks.begin(work("leave_a_child"))
+    monkeypatch.setattr(processes.sys, "platform", platform)
+    one = processes.begin(work("leave_a_child"))
     child: int = Connection(os.dup(one.socket.fileno())).recv()
     one.wait(60)
     assert ends(child)
@@ -287,11 +287,11 @@ def test_a_fork_of_the_users_leaves_it_alone() -> None:
     if child == 0:
         code = 1
         try:
-            forks._end_all()  # as it would at its exit
+            processes._end_all()  # as it would at its exit
             its = begun("tell")
             code = 0 if parent(its.pid) not in (server, os.getpid()) else 2
             its.discard()
-            forks._end_all()
+            processes._end_all()
         finally:
             os._exit(code)
     assert os.waitpid(child, 0)[1] == 0

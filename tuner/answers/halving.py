@@ -20,7 +20,8 @@ from ..results.winner import Arm, Direction
 from ..running.progress import Observer
 from ..running.repeats import Repeats
 from ..study import ConfirmSection
-from .entrants import costs, entrants, sharing
+from .entrants import entrants
+from .expected import Expected
 from .last_training import LastTraining
 from .rounds import (
     ENOUGH,
@@ -32,7 +33,6 @@ from .rounds import (
     Round,
     fitting,
     kept,
-    last,
     lasts,
     least,
 )
@@ -95,12 +95,12 @@ class Halving:
         found, presets = self._entrants()
         if not found and all(arm.trial is None for arm in presets):
             return 0.0
-        configs = self._rows(found, pace)
-        others = self._rows(self.likeliest_first(presets), pace)
-        endings = self._endings(found, presets, pace, seconds)
-        at_once = self._at_once(pace)
-        wanted, ending = fitting(configs, others, self._n_seeds, seconds, endings, at_once)
-        needed = max(wanted.seconds, least(configs, others, at_once))
+        expected = self._expected(pace)
+        configs = expected.rows(found)
+        others = expected.rows(self.likeliest_first(presets))
+        endings = expected.endings(self._likely(found, presets), seconds)
+        wanted, ending = fitting(configs, others, self._n_seeds, seconds, endings, expected.at_once)
+        needed = max(wanted.seconds, least(configs, others, expected.at_once))
         return max(needed / PLANNED + ending, _LEAST * seconds)
 
     def run(self, end: float, pace: float | None) -> list[Arm]:
@@ -118,12 +118,13 @@ class Halving:
         """
         found, presets = self._entrants()
         seconds = end - time.monotonic()
-        configs = self._rows(found, pace)
-        others = self._rows(self.likeliest_first(presets), pace)
-        at_once = self._at_once(pace)
+        expected, likely = self._expected(pace), self._likely(found, presets)
+        configs = expected.rows(found)
+        others = expected.rows(self.likeliest_first(presets))
+        at_once = expected.at_once
 
         def endings() -> tuple[float, float]:
-            wanted, enough = self._endings(found, presets, pace, seconds)
+            wanted, enough = expected.endings(likely, seconds)
             ending = kept(wanted, least(configs, others, at_once), seconds)
             return ending, min(ending, enough)
 
@@ -133,11 +134,10 @@ class Halving:
             return fitting(configs, others, self._n_seeds, seconds, wanted, at_once)[0].n_seeds
 
         # What the last training takes alone is less than is thought, and may leave time for cuts.
-        while self._last is not None and n_cuts(1.0) < min(TELLING, n_cuts(FASTEST)):
-            likely = self._likely(found, presets)
-            if not self._last.time_longest(likely, self._seeds[0], pace, 1.0, seconds):
+        while n_cuts(1.0) < min(TELLING, n_cuts(FASTEST)):
+            if not expected.time_ending(likely, seconds):
                 break
-        return self._train(found, presets, pace, end, seconds, endings())
+        return self._train(found, presets, expected, end, seconds, endings())
 
     def _entrants(self) -> tuple[list[Arm], list[Arm]]:
         return entrants(
@@ -149,51 +149,19 @@ class Halving:
             self._config_of,
         )
 
-    def _endings(
-        self, found: list[Arm], presets: list[Arm], pace: float | None, seconds: float
-    ) -> tuple[float, float]:
-        """Returns the seconds that the last training wants of those that there are, and the least.
-
-        Another arm that wins is trained for as long as there is time.
-        """
-        trainings = self._trainings(self._likely(found, presets), pace)
-        return last(trainings, seconds), last(trainings, seconds, ENOUGH)
+    def _expected(self, pace: float | None) -> Expected:
+        trials = self._trials()
+        return Expected(self._seeds, self._repeats, self._last, trials, self._facts, pace)
 
     def _likely(self, found: list[Arm], presets: list[Arm]) -> list[Arm]:
         """Returns who may win, before that is known: the best found and the likeliest preset."""
         return [*found[:1], *self.likeliest_first(presets)[:1]]
 
-    def _trainings(
-        self, arms: Sequence[Arm], pace: float | None, slower: float = 1.0
-    ) -> list[tuple[float, float]]:
-        return [] if self._last is None else self._last.trainings(arms, pace, slower)
-
-    def _rows(
-        self, arms: Sequence[Arm], pace: float | None, slower: float = 1.0
-    ) -> list[list[float]]:
-        """Returns the seconds of each arm over each seed, 0 of what has ended.
-
-        Args:
-            arms: that are trained.
-            pace: seconds that a unit of work took in the search, if that is known.
-            slower: how much longer they take here.
-        """
-        trials, places = self._trials(), self._repeats.places
-        each = costs(arms, trials, places, pace, self._facts)
-        return [
-            [0.0 if self._repeats.find(arm.config, seed) else slower * cost for seed in self._seeds]
-            for arm, cost in zip(arms, each, strict=True)
-        ]
-
-    def _at_once(self, pace: float | None) -> int:
-        """Returns how many trainings make the machine busy."""
-        return round(sharing(self._trials(), self._repeats.places, pace, self._facts))
-
     def _train(
         self,
         found: list[Arm],
         presets: list[Arm],
-        pace: float | None,
+        expected: Expected,
         end: float,
         seconds: float,
         endings: tuple[float, float],
@@ -208,16 +176,16 @@ class Halving:
         Args:
             found: configs of the search.
             presets: beside them.
-            pace: seconds that a unit of work took in the search, if that is known.
+            expected: what trainings take.
             end: of the time, on the clock of `time.monotonic`.
             seconds: that there are in all.
             endings: of which so many are kept for the last training; as `fitting` takes them.
         """
-        at_once = self._at_once(pace)
+        at_once = expected.at_once
 
         def planned(slower: float) -> tuple[Plan, list[Arm], float]:
             others = self.likeliest_first(presets)
-            configs, beside = (self._rows(each, pace, slower) for each in (found, others))
+            configs, beside = (expected.rows(each, slower) for each in (found, others))
             left = end - time.monotonic()
             needed = least(configs[:1], beside[:1], at_once)
             wanted, enough = (kept(each, needed, left) for each in endings)
@@ -229,10 +197,10 @@ class Halving:
             if FASTEST * first.seconds > until - time.monotonic():
                 return []
             self._announce(first, len(found))
-        expected = lasts((row[0] for row in self._rows(arms, pace)), at_once)
+        takes = lasts((row[0] for row in expected.rows(arms)), at_once)
         begun = time.monotonic()
-        self._run(arms, self._seeds[:1], pace, until, end)
-        slower = (time.monotonic() - begun) / expected if expected > 0 else 1.0
+        self._run(arms, self._seeds[:1], expected, until, end)
+        slower = (time.monotonic() - begun) / takes if takes > 0 else 1.0
         slower = max(FASTEST, slower)
         second, live, until = planned(slower)
         if second.n_configs > first.n_configs:
@@ -242,14 +210,14 @@ class Halving:
         while steps:
             step = steps.popleft()
             live = self._best(live, step.n_configs, keep_presets=second.presets_stay or not done)
-            in_time = self._run(live, self._seeds[: step.n_cuts], pace, until, end)
+            in_time = self._run(live, self._seeds[: step.n_cuts], expected, until, end)
             live = [self._scored(arm, step.n_cuts) for arm in live]
             live = self._alike(live)
             done |= {arm.name: arm for arm in live}
             if not in_time:
                 break
             if not steps:
-                more, until = self._one_more(live, step, second, pace, slower, end, seconds)
+                more, until = self._one_more(live, step, second, expected, slower, end, seconds)
                 steps.extend(more)
         return list(done.values())
 
@@ -258,7 +226,7 @@ class Halving:
         live: list[Arm],
         step: Round,
         planned: Plan,
-        pace: float | None,
+        expected: Expected,
         slower: float,
         end: float,
         in_all: float,
@@ -272,7 +240,7 @@ class Halving:
             live: arms that last, with their scores.
             step: that ended.
             planned: what it was planned by.
-            pace: seconds that a unit of work took in the search, if that is known.
+            expected: what trainings take.
             slower: how much longer trainings take here.
             end: of the time, on the clock of `time.monotonic`.
             in_all: seconds that there were; the last training has its share of all of them.
@@ -280,47 +248,13 @@ class Halving:
         if step.n_cuts < self._n_seeds:
             for n in (step.n_configs, min(step.n_configs, LAST_CONFIGS)):
                 going = self._best(live, n, keep_presets=planned.presets_stay)
-                rows = self._rows(going, pace, slower)
-                seconds = lasts((row[step.n_cuts] for row in rows), self._at_once(pace))
+                rows = expected.rows(going, slower)
+                seconds = lasts((row[step.n_cuts] for row in rows), expected.at_once)
                 share = ENOUGH if step.n_cuts + 1 == TELLING else 1.0
-                ending = self._ending_beside(seconds, going, share, pace, slower, end, in_all)
+                ending = _ending_beside(seconds, going, share, expected, slower, end, in_all)
                 if ending is not None:
                     return [Round(n, step.n_cuts + 1)], end - ending
         return [], end
-
-    def _ending_beside(
-        self,
-        seconds: float,
-        arms: Sequence[Arm],
-        share: float,
-        pace: float | None,
-        slower: float,
-        end: float,
-        in_all: float,
-    ) -> float | None:
-        """Returns the seconds that are kept for the last training beside a round, if both fit.
-
-        What it takes alone is less than the search lets expect, by what cores share, so it is timed
-        where that decides.
-
-        Args:
-            seconds: of the round.
-            arms: that may win.
-            share: of the last training's epochs that is enough.
-            pace: seconds that a unit of work took in the search, if that is known.
-            slower: how much longer trainings take here.
-            end: of the time, on the clock of `time.monotonic`.
-            in_all: seconds that there were.
-        """
-        while True:
-            left = end - time.monotonic()
-            ending = last(self._trainings(arms, pace, slower), in_all, share)
-            if seconds <= PLANNED * (left - ending):
-                return ending
-            if self._last is None or seconds > PLANNED * (left - FASTEST * ending):
-                return None
-            if not self._last.time_longest(arms, self._seeds[0], pace, slower, left):
-                return None
 
     def likeliest_first(self, presets: list[Arm]) -> list[Arm]:
         """Orders presets by how likely they go on, as far as that is known.
@@ -374,7 +308,7 @@ class Halving:
         self,
         arms: Sequence[Arm],
         chosen: Sequence[int],
-        pace: float | None,
+        expected: Expected,
         until: float,
         end: float,
     ) -> bool:
@@ -385,11 +319,11 @@ class Halving:
         Args:
             arms: to train.
             chosen: seeds, in their order.
-            pace: seconds that a unit of work took in the search, if that is known.
+            expected: what trainings take.
             until: when to stop, on the clock of `time.monotonic`.
             end: of all the time; what is between is the last training's.
         """
-        rows = zip(self._rows(arms, pace), arms, strict=True)
+        rows = zip(expected.rows(arms), arms, strict=True)
         longest_first = [arm for _, arm in sorted(rows, key=lambda row: -max(row[0]))]
         late = 0.0
         if math.isfinite(until):
@@ -432,6 +366,40 @@ class Halving:
             "reason": failed[0].reason if failed else "",
         }
         return arm.model_copy(update=update)
+
+
+def _ending_beside(
+    seconds: float,
+    arms: Sequence[Arm],
+    share: float,
+    expected: Expected,
+    slower: float,
+    end: float,
+    in_all: float,
+) -> float | None:
+    """Returns the seconds that are kept for the last training beside a round, if both fit.
+
+    What it takes alone is less than the search lets expect, by what cores share, so it is timed
+    where that decides.
+
+    Args:
+        seconds: of the round.
+        arms: that may win.
+        share: of the last training's epochs that is enough.
+        expected: what trainings take.
+        slower: how much longer they take here.
+        end: of the time, on the clock of `time.monotonic`.
+        in_all: seconds that there were.
+    """
+    while True:
+        left = end - time.monotonic()
+        ending = expected.ending(arms, in_all, share, slower)
+        if seconds <= PLANNED * (left - ending):
+            return ending
+        if seconds > PLANNED * (left - FASTEST * ending):
+            return None
+        if not expected.time_ending(arms, left, slower):
+            return None
 
 
 def _of(n: int, all_of_them: int) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..study import AnyStudySpec, ModuleStudySpec
 from ..system.devices import HIDDEN, Devices, may_have_accelerator
-from ..system.forks import start_ahead
 from ..system.interpreter import Work
+from ..system.processes import start_ahead
 from ..system.resources import cores, processes_at_once
 
 #: What worker processes run and load: `workers.process` says so, which loads torch.

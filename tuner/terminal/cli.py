@@ -9,12 +9,12 @@ import signal
 import sys
 from collections.abc import Iterator
 from importlib import metadata
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
 from ..errors import InputError, InterruptedStudyError, TunerError
 from ..running.ahead import start_workers
@@ -22,6 +22,9 @@ from ..running.arguments import budget_of, check_audit, check_trainers
 from ..study import AnyStudySpec, load_study
 from ..system.devices import Devices, parse_devices
 from ..system.folder_lock import refuse_owned
+
+if TYPE_CHECKING:
+    from .display import Display
 
 app = typer.Typer(
     add_completion=False,
@@ -115,13 +118,9 @@ def tune(
     few = [number for number in (budget.trials, fleet) if number is not None]
     start_workers(spec, workers, chosen, cluster, min(few, default=None))
     with _loading():
-        import optuna
-
         from ..search import tune as run
-        from .display import Display
         from .tables import show_result
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with Display(out) as display:
+    with _displayed() as display:
         result = run(
             study,
             trials=trials,
@@ -167,13 +166,9 @@ def audit(
     check_audit(spec, judged, pairs, seed, tolerance)
     start_workers(spec, workers, chosen, cluster)
     with _loading():
-        import optuna
-
         from ..answers.auditing import audit as run
-        from .display import Display
         from .tables import show_audit
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with Display(out) as display:
+    with _displayed() as display:
         found = run(
             study,
             rules=judged,
@@ -201,13 +196,9 @@ def ablate(
     spec, chosen = _checked(study, devices)
     start_workers(spec, workers, chosen, cluster)
     with _loading():
-        import optuna
-
         from ..answers.ablation import ablate as run
-        from .display import Display
         from .tables import show_ablation
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with Display(out) as display:
+    with _displayed() as display:
         found = run(
             study,
             workers=workers,
@@ -246,7 +237,6 @@ def studies(as_json: AsJson = False, storage: Storage = None) -> None:
     """List the studies with their progress and best score."""
     from pathlib import Path
 
-    from ..results.wording import clock, number
     from ..storage import locate, summaries
 
     tuned = {summary.name: summary for summary in summaries(locate(storage))}
@@ -265,29 +255,9 @@ def studies(as_json: AsJson = False, storage: Storage = None) -> None:
         ]
         print(json.dumps(rows, indent=2))
         return
-    if not names:
-        out.print("There is no study here: no studies/*.toml, and nothing was tuned.")
-        return
-    names_of_columns = ("trials", "complete", "pruned", "failed", "metric", "best", "time")
-    table = Table(Column("study", no_wrap=True), *names_of_columns, box=None)
-    for name in names:
-        if name not in tuned:
-            table.add_row(name, "0", "", "", "", "", "-", "")
-            continue
-        summary = tuned[name]
-        counts = summary.counts
-        of = f" of {summary.budget}" if summary.budget else ""
-        table.add_row(
-            name,
-            f"{counts.finished}{of}",
-            str(counts.complete),
-            str(counts.pruned),
-            str(counts.failed),
-            summary.metric,
-            number(summary.best),
-            clock(summary.seconds),
-        )
-    out.print(table)
+    from .tables import show_studies
+
+    show_studies(out, names, tuned)
 
 
 @app.command()
@@ -317,19 +287,9 @@ def recommend(
     if as_json:
         print(config.to_json())
         return
-    table = Table("parameter", "value", "rule", "reason and source", box=None, padding=(0, 2, 0, 0))
-    for column in table.columns[:3]:
-        column.no_wrap = True
-    values = config.model_dump()
-    for reason in config.reasons:
-        value = values[reason.parameter]
-        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-        why = f"{reason.text} [dim]{escape(reason.source)}[/]"
-        table.add_row(reason.parameter, shown, reason.rule_id, why)
-    out.print(table)
-    for contradiction in config.contradictions:
-        out.print(f"[yellow]The rules disagree:[/] {contradiction.text}.")
-    out.print("These are rules of thumb, and where a search starts: tuner tune checks them.")
+    from .tables import show_recommended
+
+    show_recommended(out, config)
 
 
 @app.command("export-heuristics")
@@ -358,11 +318,9 @@ def dashboard(
 ) -> None:
     """Serve every study in optuna-dashboard, to this machine only."""
     with _loading():
-        import optuna
-
         from ..reporting.dashboard import serve
         from ..storage import locate
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    _quiet_optuna()
 
     def ready(url: str) -> None:
         out.print(f"optuna-dashboard: {url}  (Ctrl-C ends it)", highlight=False)
@@ -416,6 +374,22 @@ def _loading() -> Iterator[None]:
     with err.status("loading"):
         yield
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def _displayed() -> Iterator[Display]:
+    """Shows what happens to a study, and nothing else."""
+    from .display import Display
+
+    _quiet_optuna()
+    with Display(out) as display:
+        yield display
+
+
+def _quiet_optuna() -> None:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def _leave(code: int) -> None:

@@ -1,13 +1,14 @@
-"""What is printed at the end: a winner, an audit, an ablation."""
+"""What is printed at the end: a winner, an audit, an ablation; studies, and a recommendation."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from ..network.config import Config, ModuleConfig, Scalar
 from ..results.files import Best
@@ -18,7 +19,9 @@ from ..results.wording import clock, comparisons, describe, estimate, number, or
 if TYPE_CHECKING:
     from ..answers.ablation import Ablation
     from ..answers.auditing import Audit
+    from ..heuristics import Recommendation
     from ..search import TuneResult
+    from ..storage import StudySummary
 
 
 def config_table(config: Config) -> Table:
@@ -112,6 +115,56 @@ _VERDICTS = {
     "inconclusive": "[yellow]inconclusive[/]",
     "not testable": "[dim]not testable[/]",
 }
+
+
+def show_studies(console: Console, names: Sequence[str], tuned: Mapping[str, StudySummary]) -> None:
+    """Prints a line for each study.
+
+    Args:
+        console: where to print.
+        names: of the studies.
+        tuned: what is known of those that have been tuned.
+    """
+    if not names:
+        console.print("There is no study here: no studies/*.toml, and nothing was tuned.")
+        return
+    names_of_columns = ("trials", "complete", "pruned", "failed", "metric", "best", "time")
+    table = Table(Column("study", no_wrap=True), *names_of_columns, box=None)
+    for name in names:
+        if name not in tuned:
+            table.add_row(name, "0", "", "", "", "", "-", "")
+            continue
+        summary = tuned[name]
+        counts = summary.counts
+        of = f" of {summary.budget}" if summary.budget else ""
+        table.add_row(
+            name,
+            f"{counts.finished}{of}",
+            str(counts.complete),
+            str(counts.pruned),
+            str(counts.failed),
+            summary.metric,
+            number(summary.best),
+            clock(summary.seconds),
+        )
+    console.print(table)
+
+
+def show_recommended(console: Console, config: Recommendation) -> None:
+    """Prints a config with the reason of each value, and where rules disagree."""
+    table = Table("parameter", "value", "rule", "reason and source", box=None, padding=(0, 2, 0, 0))
+    for column in table.columns[:3]:
+        column.no_wrap = True
+    values = config.model_dump()
+    for reason in config.reasons:
+        value = values[reason.parameter]
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        why = f"{reason.text} [dim]{escape(reason.source)}[/]"
+        table.add_row(reason.parameter, shown, reason.rule_id, why)
+    console.print(table)
+    for contradiction in config.contradictions:
+        console.print(f"[yellow]The rules disagree:[/] {contradiction.text}.")
+    console.print("These are rules of thumb, and where a search starts: tuner tune checks them.")
 
 
 def show_audit(console: Console, found: Audit) -> None:

@@ -20,8 +20,8 @@ from typing import Any, NoReturn
 
 from ..data import prepare
 from ..errors import WorkerLostError
-from ..system.forks import take
 from ..system.interpreter import Work
+from ..system.processes import take
 from .crew import Command, Crew, Orders
 from .parcel import Parcel, Slip
 from .remote import Batch, Broken, Inbox, Lost, Message, Ready

@@ -10,7 +10,7 @@ from functools import partial
 from ..data import Dataset
 from ..errors import InputError
 from ..network.config import MLPConfig, Precision
-from ..system import forks
+from ..system import processes
 from ..system.devices import HIDDEN, VISIBLE, Devices
 from ..system.resources import cores, processes_at_once
 from ..training.fleet import gpus, has_accelerator
@@ -84,7 +84,7 @@ class Staff:
         pins = () if on_cpu or isinstance(devices, str) else _pins(devices)
         if workers is None:
             # Those that were started ahead were counted before they took memory.
-            on_cores = forks.n_ahead() or processes_at_once()
+            on_cores = processes.n_ahead() or processes_at_once()
             workers = len(pins) or (1 if has_accelerator() and not on_cpu else on_cores)
             in_this_process = not pins and workers == 1
         else:
@@ -236,7 +236,7 @@ def _employed(staff: Staff, makes: Sequence[_Make]) -> Worker:
     try:
         return _begun(staff, makes)
     finally:
-        forks.dismiss_ahead()  # which found no work
+        processes.dismiss_ahead()  # which found no work
 
 
 def _begun(staff: Staff, makes: Sequence[_Make]) -> Worker:
