@@ -78,14 +78,11 @@ dashboard: $(BIN)/.user
 studies doctor: $(BIN)/.user
 	@exec $(BIN)/tuner $@ $(if $(STORAGE),--storage "$(STORAGE)") $(ARGS)
 
-# As many processes as tests/conftest.py says; tests of one group in one of them.
-SIDE_BY_SIDE := --numprocesses auto --dist loadgroup
-
 test: $(BIN)/.developer
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto $(ARGS)
 
 quick: $(BIN)/.developer
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow and not process and not gpu" $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto -m "not slow and not process and not gpu" $(ARGS)
 
 lint: $(BIN)/.developer
 	@$(BIN)/ruff format --check .

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tuner.system.resources import cores
 from tuner.workers import staff
@@ -48,6 +50,17 @@ Write = Callable[..., Path]
 def pytest_xdist_auto_num_workers() -> int:
     """One test process more than there are cores, since much of a long test is waiting."""
     return min(8, cores() + 1)
+
+
+class OneCluster(LoadScopeScheduling):
+    """Hands out one test after the other, but all that share a cluster of Ray to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "on_ray" if nodeid.endswith("_on_ray]") else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return OneCluster(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

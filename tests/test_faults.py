@@ -1,5 +1,6 @@
 """Real signals to a real process: nothing finished is lost, and the budget is exact."""
 
+import contextlib
 import os
 import random
 import signal
@@ -50,12 +51,10 @@ def until_a_trial_runs(
     """
     while process.poll() is None:
         if locate().path.exists():
-            try:
-                at_work = running() - stale
-            except tuner.TunerError:
-                continue
-            if at_work and count(trials()).finished >= finished:
-                return
+            with contextlib.suppress(tuner.TunerError):
+                if running() - stale and count(trials()).finished >= finished:
+                    return
+        time.sleep(0.05)
     raise AssertionError(f"ended early: {process.communicate()}")
 
 
@@ -63,7 +62,7 @@ def until_it_loads(process: Process) -> None:
     """Waits until the process has begun to load torch."""
     maps = Path(f"/proc/{process.pid}/maps")
     while process.poll() is None and "libtorch" not in maps.read_text():
-        pass
+        time.sleep(0.01)
 
 
 def children(pid: int) -> set[int]:

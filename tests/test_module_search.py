@@ -253,7 +253,8 @@ def test_a_winner_whose_class_is_gone(write_study: Write, project: Path) -> None
 def test_the_example_on_the_command_line(project: Path) -> None:
     """With the installed script, which does not have the current folder on its path."""
     shutil.copytree(ROOT / "examples", project / "examples")
-    shutil.copy(ROOT / "studies" / "digits_cnn.toml", project / "studies")
+    study = (ROOT / "studies" / "digits_cnn.toml").read_text()
+    (project / "studies" / "digits_cnn.toml").write_text(f"{study}[confirm]\nseeds = 2\n")
     script = [str(Path(sys.executable).with_name("tuner"))]
 
     def installed(*words: str) -> str:

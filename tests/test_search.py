@@ -194,7 +194,8 @@ def test_several_processes_are_all_busy(
     """Trials last long enough for all processes to have started meanwhile."""
     write_study(SMALL.replace("epochs = 3", "epochs = 300") + "[study]\npruner = 'none'\n")
     recorder = Recorder()
-    tuner.tune("small", trials=10, trainer=trainer, fleet=fleet, workers=2, observer=recorder)
+    n_trials = 2 * (fleet or 2)
+    tuner.tune("small", trials=n_trials, trainer=trainer, fleet=fleet, workers=2, observer=recorder)
     assert max(len(snapshot.running) for snapshot in recorder.snapshots) == (fleet or 2)
 
 

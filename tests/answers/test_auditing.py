@@ -15,18 +15,18 @@ from tuner.running.progress import Observer, Repeated
 
 from ..conftest import SMALL, Write
 
-N_PAIRS, N_CLAIMS = 12, 20
+N_PAIRS, N_CLAIMS, FEW = 12, 20, 10
 FACTS = DataFacts(n_inputs=13, n_outputs=3, n_rows=500)
 BASE = MLPConfig(depth=2, width=64, epochs=5, learning_rate=0.002)
 
 
 def family(
-    random: np.random.Generator, kind: str, effect: float, spread: float = 1.0
+    random: np.random.Generator, kind: str, effect: float, n_claims: int = N_CLAIMS
 ) -> list[Evidence]:
-    """Claims of one kind whose differences scatter by `spread` around the same effect."""
+    """Claims of one kind whose differences scatter around the same effect."""
     return [
-        Evidence(kind, tuple(random.normal(effect, spread, N_PAIRS)), margin=1.0)  # type: ignore[arg-type]
-        for _ in range(N_CLAIMS)
+        Evidence(kind, tuple(random.normal(effect, 1.0, N_PAIRS)), margin=1.0)  # type: ignore[arg-type]
+        for _ in range(n_claims)
     ]
 
 
@@ -36,10 +36,12 @@ def family(
     [("better", 0.0), ("enough", -1.0), ("equal", 0.0)],  # enough: worse by the whole margin
 )
 def test_false_verdicts_are_rare(kind: str, effect: float) -> None:
-    """Of 40 families of 20 claims in which nothing is to be found, those with a find are 5%."""
+    """Of 40 families of 10 claims in which nothing is to be found, those with a find are 5%."""
     random = np.random.default_rng(0)
     wrong = {"held", "refuted"} if kind != "equal" else {"refuted"}
-    families = [{each.verdict for each in judge(family(random, kind, effect))} for _ in range(40)]
+    families = [
+        {each.verdict for each in judge(family(random, kind, effect, FEW))} for _ in range(40)
+    ]
     assert sum(bool(verdicts & wrong) for verdicts in families) / 40 <= 0.05
 
 
@@ -50,7 +52,7 @@ def test_nothing_is_called_equivalent_that_differs_by_the_margin() -> None:
         each.verdict
         for _ in range(10)
         for effect in (1.0, -1.0)
-        for each in judge(family(random, "better", effect))
+        for each in judge(family(random, "better", effect, FEW))
     ]
     assert found.count("equivalent") / len(found) <= 0.05
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from _pytest.mark import ParameterSet
 
 from tuner.data import Cut, Dataset, load
 from tuner.errors import WorkerLostError
@@ -97,19 +96,8 @@ def no_cluster_is_left() -> Iterator[None]:
         sys.modules["ray"].shutdown()
 
 
-def grouped(kind: Callable[..., Pool]) -> ParameterSet:
-    """Has all tests with the same cluster run in the same process, so that it starts once."""
-    return pytest.param(kind, marks=pytest.mark.xdist_group("ray"))
-
-
 Kind = Callable[..., Worker]
-KINDS: list[Kind | ParameterSet] = [
-    fleet_here,
-    solo_here,
-    fleets_elsewhere,
-    solos_elsewhere,
-    grouped(fleets_on_ray),
-]
+KINDS: list[Kind] = [fleet_here, solo_here, fleets_elsewhere, solos_elsewhere, fleets_on_ray]
 SHORT = MLPConfig(depth=1, width=4, batch_size=16, epochs=2)
 LONG = SHORT.model_copy(update={"epochs": 10_000})
 
@@ -343,9 +331,7 @@ def stuck_on_ray() -> Pool:
     return on_ray([_stuck], 1, 0.3)
 
 
-@pytest.mark.parametrize(
-    "kind", [fleets_elsewhere, grouped(solos_on_ray)], ids=lambda kind: kind.__name__
-)
+@pytest.mark.parametrize("kind", [fleets_elsewhere, solos_on_ray], ids=lambda kind: kind.__name__)
 class TestPools:
     @pytest.fixture
     def workers(self, kind: Callable[..., Pool], wine: Dataset) -> Iterator[Pool]:
@@ -420,7 +406,7 @@ class TestPools:
         assert all(isinstance(event, Progress | Finished) for event in found)
 
 
-@pytest.mark.parametrize("kind", [stuck_elsewhere, grouped(stuck_on_ray)])
+@pytest.mark.parametrize("kind", [stuck_elsewhere, stuck_on_ray])
 def test_a_job_that_is_silent_too_long_is_tried_again_twice(kind: Callable[[], Pool]) -> None:
     with kind() as workers:
         ready(workers)
