@@ -20,6 +20,8 @@ from . import commands
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Clusters of tests start no Python processes but those that are asked for.
 os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
+# They are not nicer than the other tests, behind which they would wait.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 SMALL = """
 [data]

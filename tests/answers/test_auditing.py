@@ -7,9 +7,10 @@ import pytest
 
 import tuner
 from tuner import storage
-from tuner.answers.auditing import RULES, Claim, Evidence, Side, claims, judge
+from tuner.answers.auditing import Claim, Evidence, Side, claims, judge
 from tuner.answers.auditing.cost import seconds, trainings
 from tuner.errors import InputError
+from tuner.heuristics import ITEMS
 from tuner.network.config import DataFacts, MLPConfig
 from tuner.running.progress import Observer, Repeated
 
@@ -217,7 +218,7 @@ def test_every_rule_has_a_verdict_or_a_reason() -> None:
     found = tuner.audit("small", pairs=2, tolerance=0.5)
     assert found.origin.startswith("trial ")
     judged = {each.rule for each in found.findings}
-    assert judged == set(RULES)
+    assert judged == set(ITEMS)
     assert all(each.verdict != "not testable" or each.remark for each in found.findings)
     assert all(each.margin >= 0.5 for each in found.findings if each.unit == "val_loss")
     assert found.rate_range is not None

@@ -17,6 +17,7 @@ from sklearn import datasets
 from tuner import data
 from tuner.data import Cut, Table, TensorBatches, load, split
 from tuner.data.batches import shuffled
+from tuner.data.bundled import BUNDLED
 from tuner.data.loading import RowsDataModule
 from tuner.data.mnist import CHECKSUMS, _ArrayUnpickler, as_idx
 from tuner.errors import DataError
@@ -97,7 +98,7 @@ class TestCut:
 
 
 class TestSplit:
-    @pytest.mark.parametrize("source", ["digits", "iris", "wine", "breast_cancer", "diabetes"])
+    @pytest.mark.parametrize("source", BUNDLED)
     def test_every_row_is_in_one_part(self, source: str) -> None:
         dataset = load(source, HERE, seed=3)
         parts = [dataset.train, dataset.validation, dataset.test]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -135,11 +136,10 @@ def start(*words: str, **environment: str) -> Command:
 
 def until_finished(process: Command, number: int) -> None:
     while process.poll() is None:
-        try:
+        with contextlib.suppress(tuner.TunerError):
             if count(trials()).finished >= number:
                 return
-        except tuner.TunerError:
-            time.sleep(0.1)
+        time.sleep(0.1)
     raise AssertionError(f"ended early: {process.communicate()}")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import combinations
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 from weakref import WeakSet
 
 import numpy as np
@@ -18,11 +18,12 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics.classification import MulticlassAccuracy
 
 from tuner.data import Dataset, load, shuffled
-from tuner.network.config import MLPConfig
-from tuner.network.perceptron import Perceptron
+from tuner.network.config import Activation, MLPConfig, Optimizer, Schedule
+from tuner.network.perceptron import ACTIVATIONS, Perceptron
 from tuner.network.schedules import plan
 from tuner.training.fleet import Fleet, Member, Outcome, Rows
 from tuner.training.fleet import fleet as fleet_module
+from tuner.training.fleet.activations import KERNELS
 from tuner.training.fleet.graphs import GraphMember, Recorded, Track
 from tuner.training.fleet.masks import Masks
 from tuner.training.fleet.rates import Rates
@@ -63,6 +64,17 @@ MIXED = [
     config(normalization_batch_size=24, optimizer="sgd", label_smoothing=0.2, batch_size=128),
     config(schedule="plateau", learning_rate=0.5, optimizer="sgd", patience=0.1, batch_size=128),
 ]
+
+
+def test_every_choice_is_compared() -> None:
+    """Else a new one may compute anything."""
+    for field, choices in (
+        ("activation", Activation),
+        ("schedule", Schedule),
+        ("optimizer", Optimizer),
+    ):
+        assert {getattr(each, field) for each in MIXED} == set(get_args(choices))
+    assert set(KERNELS) == set(ACTIVATIONS) == set(get_args(Activation))
 
 
 class Alone:

@@ -32,6 +32,7 @@ from .recommend import (
     variants,
 )
 from .rules import (
+    ITEMS,
     REFERENCE_BATCH_SIZE,
     RULES,
     SCALING_RULES,
@@ -50,6 +51,7 @@ from .rules import (
 from .training import full_epochs, full_folds, n_steps, total_decay, weight_decay, work
 
 __all__ = [
+    "ITEMS",
     "REFERENCE_BATCH_SIZE",
     "RULES",
     "SCALING_RULES",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import get_args
 
-from ..network.config import DataFacts
+from ..network.config import Activation, DataFacts, Schedule
 
+#: The items of the note. An audit has a verdict on each, or a reason why it has none.
+ITEMS = tuple(f"S{number}" for number in range(1, 25))
 #: The batch size that base learning rates are stated for.
 REFERENCE_BATCH_SIZE = 128
 
@@ -94,7 +97,7 @@ RULES: tuple[Rule, ...] = (
         "activation",
         "Sigmoid and tanh squeeze their output and keep layers from learning.",
         "the note; Glorot and Bengio 2010, section 3",
-        choices=("relu", "gelu", "silu", "mish", "selu"),
+        choices=tuple(name for name in get_args(Activation) if name not in ("sigmoid", "tanh")),
     ),
     Rule(
         "S3",
@@ -143,7 +146,7 @@ RULES: tuple[Rule, ...] = (
         "schedule",
         "The learning rate decays while training.",
         "the note; Robbins and Monro 1951 for the condition on the rates",
-        choices=("lambda", "step", "multistep", "exponential", "plateau", "cosine", "onecycle"),
+        choices=tuple(name for name in get_args(Schedule) if name != "constant"),
     ),
     Rule(
         "S17",

@@ -8,13 +8,11 @@ from typing import Literal, get_args
 from pydantic import ValidationError
 
 from ..errors import InputError
+from ..heuristics import ITEMS
 from ..study import AnyStudySpec, BudgetSpec, ModuleStudySpec
 from ..study.complaints import first_error
 
 Trainer = Literal["fleet", "solo"]
-
-#: The rules that have a verdict, or a reason why they have none.
-RULES = tuple(f"S{number}" for number in range(1, 25))
 
 #: Trials after which a study ends that nothing limits.
 _TRIALS = 100
@@ -89,9 +87,9 @@ def check_audit(
     """
     if isinstance(spec, ModuleStudySpec):
         raise InputError(f"{spec.path}: the rules speak of MLPs, and [model] names another network")
-    unknown = [rule for rule in rules if rule not in RULES]
+    unknown = [rule for rule in rules if rule not in ITEMS]
     if unknown:
-        raise InputError(f"rules must be among {RULES[0]} to {RULES[-1]}, got {unknown[0]!r}")
+        raise InputError(f"rules must be among {ITEMS[0]} to {ITEMS[-1]}, got {unknown[0]!r}")
     for name, value, least in (("pairs", pairs, 2), ("seed", seed, 0), ("tolerance", tolerance, 0)):
         if not value >= least:
             raise InputError(f"{name} must be >= {least}, got {value}")

@@ -25,9 +25,10 @@ from .domains import (
 
 Metric = Literal["val_accuracy", "val_loss", "val_r2", "val_rmse"]
 
-_TASK_METRICS: dict[Task, tuple[Metric, ...]] = {
-    "classification": ("val_accuracy", "val_loss"),
-    "regression": ("val_loss", "val_r2", "val_rmse"),
+#: The metrics of each task, the first one first, and which way each is better.
+_METRICS: dict[Task, dict[Metric, Direction]] = {
+    "classification": {"val_accuracy": "maximize", "val_loss": "minimize"},
+    "regression": {"val_loss": "minimize", "val_r2": "maximize", "val_rmse": "minimize"},
 }
 
 
@@ -104,9 +105,9 @@ class MLPStudySpec(StudySpec):
             StudyFileError: the written one does not fit the task.
         """
         assert task is not None
-        allowed = _TASK_METRICS[task]
+        allowed = _METRICS[task]
         if self.objective.metric is None:
-            return allowed[0]
+            return next(iter(allowed))
         if self.objective.metric not in allowed:
             raise self.error(
                 "objective.metric",
@@ -129,7 +130,7 @@ class MLPStudySpec(StudySpec):
 
 def direction(metric: Metric) -> Direction:
     """Says which way this metric is better."""
-    return "maximize" if metric in ("val_accuracy", "val_r2") else "minimize"
+    return next(of_task[metric] for of_task in _METRICS.values() if metric in of_task)
 
 
 def _check_values(spec: MLPStudySpec) -> None:

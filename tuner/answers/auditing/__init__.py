@@ -1,6 +1,5 @@
 """Rules of thumb as hypotheses: each is judged on the user's data, over seeds, with error bars."""
 
-from ...running.arguments import RULES
 from .auditor import Audit, Auditor
 from .claims import NOT_TESTABLE, Claim, Side, claims
 from .run import audit
@@ -8,7 +7,6 @@ from .verdicts import Evidence, Finding, Judgement, Verdict, judge
 
 __all__ = [
     "NOT_TESTABLE",
-    "RULES",
     "Audit",
     "Auditor",
     "Claim",
