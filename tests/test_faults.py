@@ -52,9 +52,10 @@ def until_a_trial_runs(
     while process.poll() is None:
         if locate().path.exists():
             with contextlib.suppress(tuner.TunerError):
-                if running() - stale and count(trials()).finished >= finished:
+                found = trials()
+                if at_work(found) - stale and count(found).finished >= finished:
                     return
-        time.sleep(0.05)
+        time.sleep(0.1)
     raise AssertionError(f"ended early: {process.communicate()}")
 
 
@@ -85,11 +86,11 @@ def until_they_ended(pids: set[int]) -> None:
         time.sleep(0.05)
 
 
-def running() -> frozenset[int]:
+def at_work(found: list[optuna.trial.FrozenTrial]) -> frozenset[int]:
     """Numbers of the trials that were given to a worker and have not ended."""
     return frozenset(
         trial.number
-        for trial in trials()
+        for trial in found
         if trial.state == TrialState.RUNNING and "config" in trial.user_attrs
     )
 
@@ -127,7 +128,7 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     assert "the same command goes on" in told
     assert count(trials()).running == 0
     until_they_ended(workers)
-    run("tune", "small", "--trials", "40")
+    run("tune", "small", "--trials", "40", "--workers", "1")
     counts = count(trials())
     assert (counts.finished, counts.running, counts.waiting) == (40, 0, 0)
     assert kept.items() <= values().items()
@@ -159,7 +160,7 @@ def test_kill_and_resume(write_study: Write) -> None:
     until_they_ended(workers)
     cut = [trial for trial in trials() if trial.state == TrialState.RUNNING]
     assert cut
-    run("tune", "small", "--trials", "40")
+    run("tune", "small", "--trials", "40", "--workers", "1")
     counts = count(trials())
     assert (counts.finished, counts.running, counts.interrupted) == (40, 0, len(cut))
     assert kept.items() <= values().items()
@@ -195,7 +196,7 @@ def test_twenty_blows_at_random(write_study: Write) -> None:
     moments = random.Random(1)
     seen: dict[int, tuple[str, float | None]] = {}
     for blow in range(20):
-        stale = running() if locate().path.exists() and storage.summaries() else frozenset()
+        stale = at_work(trials()) if locate().path.exists() and storage.summaries() else frozenset()
         words = ("--trials", "1000", "--workers", "1")
         process: Process
         if blow % 4:

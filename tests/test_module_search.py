@@ -254,7 +254,9 @@ def test_the_example_on_the_command_line(project: Path) -> None:
     """With the installed script, which does not have the current folder on its path."""
     shutil.copytree(ROOT / "examples", project / "examples")
     study = (ROOT / "studies" / "digits_cnn.toml").read_text()
-    (project / "studies" / "digits_cnn.toml").write_text(f"{study}[confirm]\nseeds = 2\n")
+    (project / "studies" / "digits_cnn.toml").write_text(
+        f"{study}[confirm]\nconfigs = 1\nseeds = 2\n"
+    )
     script = [str(Path(sys.executable).with_name("tuner"))]
 
     def installed(*words: str) -> str:

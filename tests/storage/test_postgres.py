@@ -33,7 +33,7 @@ psycopg = pytest.importorskip("psycopg")
 pytestmark = pytest.mark.slow
 
 PASSWORD = "{}@%:s3cret"
-STUDY = SMALL.replace("wine", "digits").replace("epochs = 3", "epochs = 200")
+STUDY = SMALL.replace("wine", "digits").replace("epochs = 3", "epochs = 60")
 
 
 def programs() -> Path:
@@ -302,7 +302,7 @@ def test_connections_are_cut(server: Server, write_study: Write) -> None:
     for trial in found:
         epochs = sorted(trial.intermediate_values)
         assert epochs == list(range(1, len(epochs) + 1))
-        assert trial.state != TrialState.COMPLETE or len(epochs) == 200
+        assert trial.state != TrialState.COMPLETE or len(epochs) == 60
 
 
 def test_no_server(write_study: Write, monkeypatch: pytest.MonkeyPatch) -> None:

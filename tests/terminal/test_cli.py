@@ -24,8 +24,9 @@ def test_a_study_from_first_to_last_command(write_study: Write) -> None:
     assert "Best val_loss" in told
     assert "tuner best small" in told and "make " not in told
     assert told.count("trial ") >= 4
-    assert "Nothing was left to do" in run("tune", "small").stdout
-    assert "5 of 5" in run("tune", "small", "--trials", "5").stdout
+    alone = ("--workers", "1")
+    assert "Nothing was left to do" in run("tune", "small", *alone).stdout
+    assert "5 of 5" in run("tune", "small", "--trials", "5", *alone).stdout
     best = json.loads(run("best", "small", "--json").stdout)
     assert best == json.loads(tuner.best("small").model_dump_json())
     assert str(best["config"]["width"]) in run("best", "small").stdout
@@ -46,10 +47,11 @@ def test_answers_with_error_bars(write_study: Write) -> None:
         assert words in told
         assert words in run("best", "small").stdout
     assert "confirmed" in json.loads(run("best", "small", "--json").stdout)
-    assert "not confirmed" in run("tune", "small", "--new", "--no-confirm").stdout
+    alone = ("--workers", "1")
+    assert "not confirmed" in run("tune", "small", "--new", "--no-confirm", *alone).stdout
     assert "no confirmed winner yet" in run("ablate", "small", code=2).stderr
-    run("tune", "small")
-    assert "the note's rules" in run("ablate", "small").stdout
+    run("tune", "small", *alone)
+    assert "the note's rules" in run("ablate", "small", *alone).stdout
     told = run("audit", "small", "--rules", "S7,S22", "--pairs", "2").stdout
     assert "inconclusive" in told or "equivalent" in told
     assert "not testable" in told
@@ -64,7 +66,7 @@ def test_answers_with_error_bars(write_study: Write) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SHIPPED_MLPS, ids=lambda path: path.stem)
 def test_the_shipped_studies_run(path: Path, project: Path) -> None:
-    more = ("--trials", "4", "--minutes", "0.3")
+    more = ("--trials", "4", "--minutes", "0.2")
     if path.stem == "mnist_mlp":  # two epochs of one trial, since those of MNIST are long
         shorter = path.read_text().replace("[objective]\n", "[objective]\nepochs = 2\n")
         path = project / "studies" / path.name
