@@ -116,7 +116,7 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     write_study: Write, number: signal.Signals, code: int, times: int
 ) -> None:
     write_study(STUDY)
-    process = start("--trials", "40", "--workers", "2")
+    process = start("--trials", "20", "--workers", "2")
     until_a_trial_runs(process, finished=1)
     kept, workers = values(), descendants(process, 2)
     begin = time.monotonic()
@@ -128,9 +128,9 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     assert "the same command goes on" in told
     assert count(trials()).running == 0
     until_they_ended(workers)
-    run("tune", "small", "--trials", "40", "--workers", "1")
+    run("tune", "small", "--trials", "20", "--workers", "1")
     counts = count(trials())
-    assert (counts.finished, counts.running, counts.waiting) == (40, 0, 0)
+    assert (counts.finished, counts.running, counts.waiting) == (20, 0, 0)
     assert kept.items() <= values().items()
 
 
@@ -152,7 +152,7 @@ def test_a_signal_while_it_loads(write_study: Write, number: signal.Signals) -> 
 
 def test_kill_and_resume(write_study: Write) -> None:
     write_study(STUDY)
-    process = start("--trials", "40", "--workers", "2")
+    process = start("--trials", "20", "--workers", "2")
     until_a_trial_runs(process, finished=1)
     kept, workers = values(), descendants(process, 2)
     process.kill()
@@ -160,9 +160,9 @@ def test_kill_and_resume(write_study: Write) -> None:
     until_they_ended(workers)
     cut = [trial for trial in trials() if trial.state == TrialState.RUNNING]
     assert cut
-    run("tune", "small", "--trials", "40", "--workers", "1")
+    run("tune", "small", "--trials", "20", "--workers", "1")
     counts = count(trials())
-    assert (counts.finished, counts.running, counts.interrupted) == (40, 0, len(cut))
+    assert (counts.finished, counts.running, counts.interrupted) == (20, 0, len(cut))
     assert kept.items() <= values().items()
     assert any("config" in each.user_attrs for each in cut)
     for each in cut:
@@ -176,17 +176,17 @@ def test_kill_and_resume(write_study: Write) -> None:
 
 def test_workers_that_die_cost_nothing_but_time(write_study: Write) -> None:
     write_study(STUDY)
-    process = start("--trials", "40", "--workers", "2")
-    for finished in (1, 10, 20):
+    process = start("--trials", "20", "--workers", "2")
+    for finished in (1, 6, 12):
         until_a_trial_runs(process, finished=finished)
         (server,) = children(process.pid)
-        victim = server if finished == 20 else children(server).pop()
+        victim = server if finished == 12 else children(server).pop()
         os.kill(victim, signal.SIGKILL)
     _, told = process.communicate(timeout=300)
     assert process.returncode == 0, told
     counts = count(trials())
-    assert (counts.finished, counts.failed, counts.interrupted) == (40, 0, 0)
-    assert len(trials()) == 40
+    assert (counts.finished, counts.failed, counts.interrupted) == (20, 0, 0)
+    assert len(trials()) == 20
 
 
 @pytest.mark.slow
