@@ -79,10 +79,10 @@ studies doctor: $(BIN)/.user
 	@exec $(BIN)/tuner $@ $(if $(STORAGE),--storage "$(STORAGE)") $(ARGS)
 
 test: $(BIN)/.developer
-	@$(BIN)/python -m pytest --numprocesses auto $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --max-worker-restart 0 $(ARGS)
 
 quick: $(BIN)/.developer
-	@$(BIN)/python -m pytest --numprocesses auto -m "not slow and not process and not gpu" $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --max-worker-restart 0 -m "not slow and not process and not gpu" $(ARGS)
 
 lint: $(BIN)/.developer
 	@$(BIN)/ruff format --check .

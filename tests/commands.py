@@ -1,8 +1,9 @@
 """The command line in processes of its own, whose libraries have been loaded once for all of them.
 
-Each is a fork of a process that has imported torch, Optuna and the rest, and computed nothing; then
-it is what `python -m tuner` is: arguments, folder, environment, output, signals and exit code are
-its own. How long libraries take, and what happens meanwhile, is for tests that start `TUNER`.
+Each is a fork of a process that has imported torch, Optuna and the rest, and computed nothing. Its
+arguments, folder, environment, output, signals and exit code are its own, as those of `python -m
+tuner`; it also finds the modules that the tests do. How long libraries take, what happens
+meanwhile, and that they are there, is for tests that start `TUNER`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, set_start_method
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
@@ -22,18 +24,18 @@ from types import TracebackType
 #: The command line as a user starts it.
 TUNER = (sys.executable, "-m", "tuner")
 
+#: What is loaded before, but for modules that read COLUMNS as they load.
+_LOADED = [
+    "tuner.answers.ablation",
+    "tuner.answers.auditing",
+    "tuner.reporting",
+    "tuner.search",
+    "tuner.storage",
+    "rich.console",
+    "typer",
+]
 _FORKS = get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    [
-        "tuner.answers.ablation",
-        "tuner.answers.auditing",
-        "tuner.reporting",
-        "tuner.search",
-        "tuner.storage",
-        "rich.console",
-        "typer",
-    ]
-)
+_FORKS.set_forkserver_preload(_LOADED)
 _running = list[BaseProcess]()
 
 
@@ -56,7 +58,7 @@ class Command:
             target=_become, args=(words, str(Path.cwd()), variables, paths, leads)
         )
         self._process.start()
-        _running.append(self._process)
+        _running[:] = [*filter(BaseProcess.is_alive, _running), self._process]
         assert self._process.pid is not None
         self.pid = self._process.pid
 
@@ -86,7 +88,7 @@ class Command:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        self._process.kill()
+        self.send_signal(signal.SIGKILL)
 
     def __enter__(self) -> Command:
         return self
@@ -104,8 +106,8 @@ class Command:
 
 def run(*words: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end, and asserts its exit code."""
-    command = Command(*words, **{"COLUMNS": "120", **environment})
-    told, complaint = command.communicate(timeout=300)
+    with Command(*words, **{"COLUMNS": "120", **environment}) as command:
+        told, complaint = command.communicate(timeout=300)
     assert command.returncode == code, told + complaint
     return subprocess.CompletedProcess(words, code, told, complaint)
 
@@ -125,12 +127,18 @@ def _become(
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(opened, number)
         os.close(opened)
+    # It is no process of multiprocessing's, which would end it otherwise than Python does.
+    set_start_method(None, force=True)
+    missing = [name for name in _LOADED if name not in sys.modules]
+    assert not missing, f"not loaded before: {missing}"
     from tuner.__main__ import main
+    from tuner.system import processes
 
+    atexit.register(processes._end_all)
     try:
         main()
     finally:
-        atexit._run_exitfuncs()  # which multiprocessing leaves out
+        atexit._run_exitfuncs()
 
 
 @cache

@@ -11,7 +11,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from tuner.system.resources import cores
+from tuner.system import resources
 from tuner.workers import staff
 
 from . import commands
@@ -50,12 +50,15 @@ Write = Callable[..., Path]
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One test process more than there are cores, since much of a long test is waiting."""
-    return min(8, cores() + 1)
+    """One test process more than there is room for, since much of a long test is waiting."""
+    return min(8, resources.processes_at_once() + 1)
 
 
 class OneCluster(LoadScopeScheduling):
-    """Hands out one test after the other, but all that share a cluster of Ray to one process."""
+    """Hands out one test after the other, but all that share a cluster of Ray to one process.
+
+    They come first, since there are more of them than of what is handed out alone.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         return "on_ray" if nodeid.endswith("_on_ray]") else nodeid

@@ -21,7 +21,7 @@ from .conftest import SMALL, Write
 
 pytestmark = pytest.mark.process
 
-#: A study of about ten seconds, so that signals find trials at work.
+#: A study of some seconds, so that signals find trials at work.
 STUDY = SMALL.replace("wine", "digits").replace("epochs = 3", "epochs = 40")
 
 
@@ -116,7 +116,7 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     write_study: Write, number: signal.Signals, code: int, times: int
 ) -> None:
     write_study(STUDY)
-    process = start("--trials", "20", "--workers", "2")
+    process = start("--trials", "20", "--workers", "2", "--fleet", "4")
     until_a_trial_runs(process, finished=1)
     kept, workers = values(), descendants(process, 2)
     begin = time.monotonic()
@@ -152,7 +152,7 @@ def test_a_signal_while_it_loads(write_study: Write, number: signal.Signals) -> 
 
 def test_kill_and_resume(write_study: Write) -> None:
     write_study(STUDY)
-    process = start("--trials", "20", "--workers", "2")
+    process = start("--trials", "20", "--workers", "2", "--fleet", "4")
     until_a_trial_runs(process, finished=1)
     kept, workers = values(), descendants(process, 2)
     process.kill()
@@ -176,7 +176,7 @@ def test_kill_and_resume(write_study: Write) -> None:
 
 def test_workers_that_die_cost_nothing_but_time(write_study: Write) -> None:
     write_study(STUDY)
-    process = start("--trials", "20", "--workers", "2")
+    process = start("--trials", "20", "--workers", "2", "--fleet", "4")
     for finished in (1, 6, 12):
         until_a_trial_runs(process, finished=finished)
         (server,) = children(process.pid)

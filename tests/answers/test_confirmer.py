@@ -450,6 +450,16 @@ def test_few_arms_take_as_long_as_a_busy_machine(
     assert machine.now == n_cuts * 20.0  # nothing was begun that did not end
 
 
+def test_workers_that_come_later_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a study that goes on with its confirmation leaves out cuts, as if one trained it."""
+    monkeypatch.setattr(entrants_, "busy_with", lambda: 8)
+    machine = Machine(5.0)
+    expected = halves_on(machine, Ending(0.0), n_seeds=2)._expected(None)
+    assert expected.at_once == 1
+    machine.places = 4
+    assert expected.at_once == 4
+
+
 @pytest.mark.parametrize(("seconds", "n_arms"), [(5.0, 3), (9.0, 2)])
 def test_where_trainings_are_slower_two_arms_are_compared(
     seconds: float, n_arms: int, monkeypatch: pytest.MonkeyPatch

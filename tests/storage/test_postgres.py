@@ -218,7 +218,7 @@ def test_the_password_is_seen_nowhere(server: Server, write_study: Write) -> Non
 def test_the_server_restarts(server: Server, write_study: Write) -> None:
     """For ten seconds it is gone: nothing is lost, and the budget is exact."""
     write_study(STUDY)
-    process = start("--trials", "12", "--workers", "2")
+    process = start("--trials", "12", "--workers", "2", "--fleet", "4")
     until_finished(process, 2)
     before = {trial.number: trial.value for trial in trials() if trial.state.is_finished()}
     server.stop()
@@ -238,7 +238,8 @@ def test_the_server_restarts(server: Server, write_study: Write) -> None:
 def test_the_server_stays_away(server: Server, write_study: Write) -> None:
     """What finished meanwhile is kept beside, and told by the next run."""
     # One long trial at a time, so that the server goes in the middle of one.
-    alike = STUDY.partition("[search]")[0] + "[search]\nwidth = 64\ndepth = 2\nbatch_size = 64\n"
+    longer = STUDY.replace("epochs = 60", "epochs = 200")
+    alike = longer.partition("[search]")[0] + "[search]\nwidth = 64\ndepth = 2\nbatch_size = 64\n"
     write_study(f"{alike}[study]\npruner = 'none'\n")
     words = ("--trials", "5", "--workers", "1", "--fleet", "1")
     process = start(*words, TUNER_STORE_SECONDS="12")  # by then the trial has ended
@@ -282,7 +283,7 @@ def test_a_signal_while_the_server_is_away(server: Server, write_study: Write) -
 def test_connections_are_cut(server: Server, write_study: Write) -> None:
     """All the time: each write is applied once."""
     write_study(STUDY)
-    process = start("--trials", "15", "--workers", "2")
+    process = start("--trials", "15", "--workers", "2", "--fleet", "2")
     until_finished(process, 1)
     cuts = 0
     while process.poll() is None:

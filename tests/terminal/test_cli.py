@@ -17,6 +17,13 @@ from ..study.test_study import SHIPPED_MLPS
 pytestmark = pytest.mark.process
 
 
+def really(*words: str, code: int = 0) -> str:
+    """Runs a command in an interpreter of its own, as a user does."""
+    done = subprocess.run([*TUNER, *words], capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
 def test_a_study_from_first_to_last_command(write_study: Write) -> None:
     write_study()
     told = run("tune", "small").stdout
@@ -66,14 +73,14 @@ def test_answers_with_error_bars(write_study: Write) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SHIPPED_MLPS, ids=lambda path: path.stem)
 def test_the_shipped_studies_run(path: Path, project: Path) -> None:
-    more = ("--trials", "4", "--minutes", "0.2")
-    if path.stem == "mnist_mlp":  # two epochs of one trial, since those of MNIST are long
-        shorter = path.read_text().replace("[objective]\n", "[objective]\nepochs = 2\n")
-        path = project / "studies" / path.name
-        path.write_text(shorter)
-        more = ("--trials", "1", "--no-confirm")
-    words = [*TUNER, "tune", "--workers", "1", str(path), *more]
-    subprocess.run(words, capture_output=True, check=True, timeout=300)
+    """Each as it is shipped, but for how long trials are, and how many."""
+    trials, epochs = {"mnist_mlp": (1, 2), "digits_mlp": (1, 20)}.get(path.stem, (4, 100))
+    shorter = path.read_text().replace("[objective]\n", f"[objective]\nepochs = {epochs}\n")
+    shorter += "[confirm]\nconfigs = 1\nseeds = 2\n"
+    path = project / "studies" / path.name
+    path.write_text(shorter)
+    words = ("tune", "--workers", "1", str(path), "--trials", str(trials))
+    really(*words, *(("--no-confirm",) if path.stem == "mnist_mlp" else ()))
     found = tuner.best(path)
     good = {"mnist_mlp": 0.9, "digits_mlp": 0.9, "wine_mlp": 0.7, "diabetes_mlp": 70}[path.stem]
     assert found.value > good if found.metric == "val_accuracy" else found.value < good
@@ -157,6 +164,27 @@ def test_recommend() -> None:
     assert "The rules disagree: S24 (two thirds) says 11" in told
     words = ("recommend", "--inputs", "9", "--outputs", "1", "--rows", "60", "--json")
     assert tuner.MLPConfig.from_json(run(*words).stdout).width == 7
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("audit", "small", "--rules", "S1"), 0, "not testable"),
+        (("ablate", "small"), 2, "no confirmed winner yet"),
+        (("report", "small"), 2, "error: "),
+        (("export-heuristics",), 2, "no study has a confirmed winner yet"),
+        (("recommend", "--inputs", "3", "--outputs", "1", "--rows", "9"), 0, "rules of thumb"),
+        (("doctor",), 0, "GHSA-w37p-236h-pfx3"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else None,
+)
+def test_what_each_command_loads_is_there(
+    words: tuple[str, ...], code: int, message: str, write_study: Write
+) -> None:
+    """In an interpreter that has loaded nothing else before."""
+    write_study()
+    assert message in really(*words, code=code)
 
 
 def test_doctor(project: Path) -> None:

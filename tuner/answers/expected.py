@@ -24,9 +24,6 @@ class Expected:
         trials: of the study, at least one of which is complete.
         facts: sizes of the data, if they are known.
         pace: seconds that a unit of work (`heuristics.work`) took in the search, if that is known.
-
-    Attributes:
-        at_once: how many trainings make the machine busy.
     """
 
     def __init__(
@@ -40,7 +37,11 @@ class Expected:
     ) -> None:
         self._seeds, self._repeats, self._ending = seeds, repeats, ending
         self._trials, self._facts, self._pace = trials, facts, pace
-        self.at_once = round(sharing(trials, repeats.places, pace, facts))
+
+    @property
+    def at_once(self) -> int:
+        """How many trainings make the machine busy, with the workers that there are by now."""
+        return round(sharing(self._trials, self._repeats.places, self._pace, self._facts))
 
     def rows(self, arms: Sequence[Arm], slower: float = 1.0) -> list[list[float]]:
         """Returns the seconds of each arm over each seed, 0 of what has ended.

@@ -262,12 +262,12 @@ class Halving:
         Those that can win come first; each by the first seed, or else by the search.
         """
 
-        def expected(arm: Arm) -> tuple[bool, float]:
+        def likelihood(arm: Arm) -> tuple[bool, float]:
             repeat = self._repeats.find(arm.config, self._seeds[0])
             score = arm.search if repeat is None else repeat.metrics.get(self._metric)
             return arm.is_allowed, -math.inf if score is None else self._sign * score
 
-        return sorted(presets, key=expected, reverse=True)
+        return sorted(presets, key=likelihood, reverse=True)
 
     def _best(self, arms: list[Arm], n: int, *, keep_presets: bool) -> list[Arm]:
         """Returns the best arms: n of the search and all presets, or the best n that can win.

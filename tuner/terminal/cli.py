@@ -379,9 +379,10 @@ def _loading() -> Iterator[None]:
 @contextlib.contextmanager
 def _displayed() -> Iterator[Display]:
     """Shows what happens to a study, and nothing else."""
-    from .display import Display
+    with _loading():
+        from .display import Display
 
-    _quiet_optuna()
+        _quiet_optuna()
     with Display(out) as display:
         yield display
 
