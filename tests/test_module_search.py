@@ -104,6 +104,7 @@ def test_the_leaderboard_and_names_that_are_ours(write_study: Write) -> None:
     assert written["n_parameters"].tolist() == frame["n_parameters"].tolist()
 
 
+@pytest.mark.slow
 def test_pruning(write_study: Write) -> None:
     write_study(text(epochs=9))
     result = tuner.tune("small", trials=15)
@@ -115,6 +116,7 @@ def test_pruning(write_study: Write) -> None:
             assert trial.user_attrs["reason"] == f"pruned after epoch {trial.last_step}"
 
 
+@pytest.mark.slow
 def test_goes_on_and_gives_the_same_again(write_study: Write) -> None:
     write_study(text(more="[study]\npruner = 'none'\n"))
     tuner.tune("small", trials=2)

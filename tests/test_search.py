@@ -74,6 +74,7 @@ def test_a_whole_study(write_study: Write) -> None:
             assert trial.user_attrs["val_accuracy"] <= 1
 
 
+@pytest.mark.slow
 def test_goes_on_to_a_raised_budget_and_does_nothing_when_done(write_study: Write) -> None:
     write_study()
     tuner.tune("small", trials=2)
@@ -87,6 +88,7 @@ def test_goes_on_to_a_raised_budget_and_does_nothing_when_done(write_study: Writ
     assert tuner.tune("small", trials=3).ran == 0
 
 
+@pytest.mark.slow
 def test_is_reproducible(write_study: Write) -> None:
     write_study(name="small")
     write_study(name="other")
@@ -211,6 +213,7 @@ def test_both_trainers_give_the_same_first_score(write_study: Write, trainer: An
     assert scores[0] == pytest.approx(scores[1], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_fleet_gives_the_same_trials_again(write_study: Write) -> None:
     """Whatever the clock does: who is asked, who is pruned and every score."""
     write_study(SMALL.replace("epochs = 3", "epochs = 9") + "batch_size = [16, 32]\n")
@@ -228,6 +231,7 @@ def test_a_fleet_gives_the_same_trials_again(write_study: Write) -> None:
     assert seen[0] == seen[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainer", ["fleet", "solo"])
 def test_mixed_precision(write_study: Write, trainer: Any) -> None:
     """Wide layers compute with bfloat16 factors, so the scores are near, and not the same."""
@@ -273,6 +277,7 @@ def test_wrong_ways_to_train(write_study: Write, arguments: Any, message: str) -
     assert not Path("runs").exists()
 
 
+@pytest.mark.slow
 def test_importances_once_there_are_enough(write_study: Write) -> None:
     write_study(SMALL.replace("epochs = 3", "epochs = 1") + "[study]\npruner = 'none'\n")
     assert tuner.tune("small", trials=19).importances == {}

@@ -50,6 +50,7 @@ class Recorder(Observer):
         self.n_trained += 1
 
 
+@pytest.mark.slow
 def test_from_the_note_to_the_winner(write_study: Write) -> None:
     write_study(SMALL.replace("seeds = 0", "configs = 2\nseeds = 2"))
     tuner.tune("small")

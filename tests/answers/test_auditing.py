@@ -171,6 +171,7 @@ def small(write_study: Write) -> None:
     write_study(SMALL.replace("epochs = 3", "epochs = 2"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_an_audit_of_some_rules() -> None:
     recorder = Recorder()
@@ -201,6 +202,7 @@ def test_an_audit_of_some_rules() -> None:
     assert other.findings[0].effect != dropout.effect
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_small_and_large_batches_are_one_comparison() -> None:
     alone = tuner.audit("small", rules=["S9"], pairs=2)

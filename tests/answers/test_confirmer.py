@@ -656,6 +656,7 @@ def test_a_cut_last_training_loses_no_confirmation(write_study: Write) -> None:
     assert (recorder.told, after.arms, after.winner) == ([], before.arms, before.winner)
 
 
+@pytest.mark.slow
 def test_the_same_again_trains_nothing_and_opens_no_test(write_study: Write) -> None:
     write_study(CONFIRMED)
     first = tuner.tune("small")
@@ -673,6 +674,7 @@ def test_the_same_again_trains_nothing_and_opens_no_test(write_study: Write) -> 
     assert after - before <= ran <= (after - before) | {opened[1]}
 
 
+@pytest.mark.slow
 def test_the_time_is_for_all_calls_together(write_study: Write) -> None:
     """What there was no time for the first time, there is no time for the second time."""
     write_study(CONFIRMED.replace("seeds = 3", "seeds = 400"))
@@ -686,6 +688,7 @@ def test_the_time_is_for_all_calls_together(write_study: Write) -> None:
     assert (recorder.told, len(storage.read_study("small").trials)) == ([], len(study.trials))
 
 
+@pytest.mark.slow
 def test_a_better_trial_is_told_until_it_is_confirmed(write_study: Write) -> None:
     write_study(CONFIRMED)
     tuner.tune("small")
@@ -743,6 +746,7 @@ def test_without_time_there_is_no_winner_to_confirm(write_study: Write) -> None:
     assert tuner.best("small").confirmed is None
 
 
+@pytest.mark.slow
 def test_a_share_of_the_minutes_is_kept(write_study: Write) -> None:
     write_study(
         CONFIRMED.replace("trials = 4", "minutes = 0.1").replace("epochs = 3", "epochs = 1")

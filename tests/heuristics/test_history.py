@@ -165,6 +165,7 @@ def test_a_disk_that_is_gone() -> None:
         heuristics.remember(experience())
 
 
+@pytest.mark.slow
 def test_the_next_study_starts_from_it(write_study: Write) -> None:
     """And an audit's verdicts are kept beside; what a study itself found does not count for it."""
     confirmed = SMALL.replace("seeds = 0", "configs = 1\nseeds = 2")
@@ -192,6 +193,7 @@ def test_the_next_study_starts_from_it(write_study: Write) -> None:
     assert points["second"]["config"] != points["third"]["config"]
 
 
+@pytest.mark.slow
 def test_a_first_rate_by_a_range_test(write_study: Write) -> None:
     path = write_study(SMALL.replace("rate_range = false", "rate_range = true"))
     tuner.tune("small", trials=12, fleet=40)

@@ -46,6 +46,7 @@ def text_of(study: str = "small") -> str:
     return tuner.report(study).read_text()
 
 
+@pytest.mark.slow
 def test_a_confirmed_study(write_study: Write) -> None:
     write_study(CONFIRMED)
     result = tuner.tune("small", trials=8)
@@ -74,6 +75,7 @@ def test_a_confirmed_study(write_study: Write) -> None:
     assert "two_thirds" in told  # the study file
 
 
+@pytest.mark.slow
 def test_what_is_not_there_yet_is_said(write_study: Write) -> None:
     write_study()
     tuner.tune("small", trials=1)
@@ -86,6 +88,7 @@ def test_what_is_not_there_yet_is_said(write_study: Write) -> None:
     assert "No trial is complete yet" in text_of("empty")
 
 
+@pytest.mark.slow
 def test_a_module_of_the_users(write_study: Write) -> None:
     write_study(
         MODULE + "epochs = 2\n[budget]\ntrials = 3\n[confirm]\nseeds = 2\n"

@@ -204,6 +204,7 @@ def test_a_declined_trial_counts_for_nothing_even_if_it_was_cut() -> None:
     assert (storage.count(study.trials).pruned, storage.count(study.trials).finished) == (0, 0)
 
 
+@pytest.mark.slow
 def test_a_pruned_trial_ends_all_its_folds(write_study: Write) -> None:
     """Else its other folds keep a place that another trial could have, to the end of the search."""
     write_study(FOLDED.replace("epochs = 3", "epochs = 9") + "batch_size = [16, 32]\n")
@@ -313,6 +314,7 @@ def test_the_note_comes_after_three_complete_trials(write_study: Write) -> None:
 LUCKY = SMALL.replace("seeds = 0", "configs = 3\nseeds = 3") + UNPRUNED
 
 
+@pytest.mark.slow
 def test_a_target_that_was_reached_by_luck_does_not_end_it(write_study: Write) -> None:
     """Else the search stops for a score that its winner, trained again, does not have."""
     write_study(LUCKY)

@@ -128,6 +128,7 @@ def test_never_below_the_least_and_as_long_as_there_is_time() -> None:
 UNTOLD = SMALL.replace("epochs = 3\n", "").replace("wine", "digits").replace("folds = 1\n", "")
 
 
+@pytest.mark.slow
 def test_it_is_decided_once(write_study: Write) -> None:
     """Else scores of one study are of trainings of different lengths, and cannot be compared."""
     write_study(UNTOLD)

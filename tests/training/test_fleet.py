@@ -157,6 +157,7 @@ def same(one: Perceptron, other: Perceptron, tolerance: float = 1e-8) -> None:
             torch.testing.assert_close(tensor, theirs[name], atol=tolerance, rtol=tolerance)
 
 
+@pytest.mark.slow
 def test_each_member_trains_as_if_alone(digits: Dataset) -> None:
     """Losses, weights and buffers after 6 epochs: 54 to 216 steps, with a short last batch.
 
@@ -181,6 +182,7 @@ def test_each_member_trains_as_if_alone(digits: Dataset) -> None:
         same(models[key], alone.model)
 
 
+@pytest.mark.slow
 def test_many_steps_of_small_batches(digits: Dataset) -> None:
     """More than 100 steps in one epoch, for every schedule."""
     configs = [config(schedule=schedule, batch_size=8, epochs=2) for schedule in ALL]
@@ -380,6 +382,7 @@ class TestDropout:
         assert not masks[0].equal(masks[1])
         assert not masks[0].equal(masks[2])
 
+    @pytest.mark.slow
     def test_same_in_distribution_as_torch(self, digits: Dataset) -> None:
         """The mean of the training loss over 24 seeds lies within its error.
 

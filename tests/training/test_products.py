@@ -77,6 +77,7 @@ def test_says_nothing(digits: Dataset, capfd: pytest.CaptureFixture[str]) -> Non
         assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_network_learns_the_same(digits: Dataset) -> None:
     """Losses near those in float32, and yet not the same; bit for bit again beside another."""
     wide = MLPConfig(depth=2, width=700, batch_size=128, dropout=0.1, learning_rate=1e-3)

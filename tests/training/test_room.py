@@ -14,6 +14,7 @@ from tuner.network.config import DataFacts, MLPConfig, Precision
 from tuner.training.fleet import Fleet, room
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("precision", "width", "least"), [("32-true", 300, 0.8), ("bf16-mixed", 900, 0.7)]
 )
