@@ -33,6 +33,7 @@ def before(project: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_is_read(before: Path) -> None:
     best = tuner.best("small")
     assert best.value == TOLD["value"] and best.confirmed is not None

@@ -125,6 +125,7 @@ def test_the_table_points_down() -> None:
         assert MAY_IMPORT[name] <= set(floors[:number]), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("files", [FILES, BENCHMARKS], ids=["tuner", "benchmarks"])
 def test_no_module_imports_itself_by_others(files: list[Path]) -> None:
     """Typing included: what goes in a circle has to be read all at once."""

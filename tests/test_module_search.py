@@ -45,6 +45,7 @@ def val_loss(model: Any, rows: Any) -> float:
         return float(torch.nn.functional.cross_entropy(model.layers(x), y))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [MODULE, ROWS], ids=["data module", "source"])
 def test_a_whole_study(write_study: Write, project: Path, head: str) -> None:
     write_study(text(head))
@@ -207,6 +208,7 @@ def test_modules_that_always_fail(write_study: Write, fault: str, message: str) 
     assert "networks.py" in trials()[0].user_attrs["traceback"]
 
 
+@pytest.mark.slow
 def test_modules_that_sometimes_diverge(write_study: Write) -> None:
     write_study(text() + "fault = ['', 'diverge', 'bad metric']\n")
     result = tuner.tune("small", trials=9)

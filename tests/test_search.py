@@ -103,6 +103,7 @@ def test_is_reproducible(write_study: Write) -> None:
     assert len({str(params) for params, _ in scores[0]}) == 12
 
 
+@pytest.mark.slow
 def test_target_ends_it(write_study: Write) -> None:
     write_study()
     result = tuner.tune("small", target=100.0)
@@ -371,6 +372,7 @@ def test_pruners() -> None:
         assert type(make_pruner(name, 10)).__name__ == kind  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_one_epoch_and_every_pruner(write_study: Write) -> None:
     for pruner in ("gain", "hyperband", "median", "none"):
         text = SMALL.replace("epochs = 3", "epochs = 1") + f"[study]\npruner = '{pruner}'\n"

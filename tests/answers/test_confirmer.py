@@ -511,6 +511,7 @@ def test_a_confirmed_study(write_study: Write, project: Path) -> None:
     assert not (project / "runs" / "small" / "repeats").exists()
 
 
+@pytest.mark.slow
 def test_the_better_half_goes_on(write_study: Write) -> None:
     """Else the winner is chosen over fewer seeds than were asked for, or time goes to losers."""
     text = CONFIRMED.replace("configs = 2", "configs = 6").replace("seeds = 3", "seeds = 5")
@@ -554,6 +555,7 @@ def test_the_best_preset_lasts_to_the_end(
     assert [arm.is_allowed for arm in found.presets if len(arm.scores) == 2] == [False]
 
 
+@pytest.mark.slow
 def test_time_that_is_left_is_used(write_study: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a search whose trainings are faster than thought ends early, over two seeds."""
     recorder = Recorder()
@@ -737,6 +739,7 @@ def test_a_lost_network_of_the_winner_is_trained_again(write_study: Write) -> No
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+@pytest.mark.slow
 def test_without_time_there_is_no_winner_to_confirm(write_study: Write) -> None:
     write_study(CONFIRMED.replace("seeds = 3", "seeds = 300"))
     tuner.tune("small", confirm=False)

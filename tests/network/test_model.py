@@ -103,6 +103,7 @@ class TestTraining:
         expected = float(nn.functional.cross_entropy(own((x - 1) / 2), y).detach())
         assert metrics["val_loss"] == pytest.approx(expected, rel=1e-6)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("unit", [1.0, 1e-6])
     def test_regression_in_the_targets_own_unit(self, unit: float) -> None:
         torch.manual_seed(0)

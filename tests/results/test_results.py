@@ -107,6 +107,7 @@ class TestCrashes:
         assert (folder / "best.ckpt").read_bytes() == good
         assert not list(folder.glob(".*"))
 
+    @pytest.mark.slow
     def test_between_checkpoint_and_json(self, best: Best) -> None:
         folder = paths.study_folder("small")
         (folder / "best.json").unlink()

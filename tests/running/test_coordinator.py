@@ -165,6 +165,7 @@ def test_folds_train_wherever_there_is_room(write_study: Write, trainer: str) ->
     assert first.user_attrs["fold_scores"] == pytest.approx(before, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("capacity", [1, 3])
 def test_a_worker_has_no_more_jobs_than_places(write_study: Write, capacity: int) -> None:
     """Else folds pile up at one worker, while another one stands idle."""
@@ -249,6 +250,7 @@ def test_a_fleet_that_is_asked_for_is_taken(write_study: Write, folds: int) -> N
 # The order of the first trials
 
 
+@pytest.mark.slow
 def test_the_range_test_runs_beside_the_first_trial(write_study: Write) -> None:
     """Else workers wait for a range test before the search, or its rate comes too late."""
     rates = "learning_rate = { low = 1e-5, high = 10.0, log = true }\n"
@@ -288,6 +290,7 @@ def test_a_tested_rate_outlives_the_process(write_study: Write) -> None:
     assert found.user_attrs["learning_rate"] == pytest.approx(tested)
 
 
+@pytest.mark.slow
 def test_the_note_comes_after_three_complete_trials(write_study: Write) -> None:
     """Else a start that promises little takes a whole trial's time before it can be pruned."""
     text = SMALL.replace("seeds = 0", "configs = 2\nseeds = 2")
@@ -330,6 +333,7 @@ def test_a_target_that_was_reached_by_luck_does_not_end_it(write_study: Write) -
     assert not again.best.confirmed.validation.mean <= lucky
 
 
+@pytest.mark.slow
 def test_a_target_that_is_confirmed_ends_it(write_study: Write) -> None:
     """Else the search goes on for hours after it found what was asked for."""
     write_study(LUCKY)

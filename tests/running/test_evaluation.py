@@ -148,6 +148,7 @@ def test_it_is_decided_once(write_study: Write) -> None:
     assert lengths == {kept.epochs}
 
 
+@pytest.mark.slow
 def test_written_epochs_are_not_shortened(write_study: Write) -> None:
     """Else a file that says how long trials are is overruled by the clock."""
     write_study(UNTOLD.replace("[objective]", "[objective]\nepochs = 50"))

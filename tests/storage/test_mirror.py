@@ -29,6 +29,7 @@ def storage(disk: RDBStorage) -> Iterator[BaseStorage]:
     mirrored.remove_session()
 
 
+@pytest.mark.slow
 class TestAsOptunaTestsItsOwn(StorageTestCase):
     pass
 

@@ -451,6 +451,7 @@ class TestRecorded:
         monkeypatch.setattr(fleet_module, "Member", recorded)
         return tape
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("task", ["digits", "diabetes"])
     def test_same_as_kernel_by_kernel(
         self, task: str, tape: Tape, request: pytest.FixtureRequest, monkeypatch: Any
