@@ -78,11 +78,14 @@ dashboard: $(BIN)/.user
 studies doctor: $(BIN)/.user
 	@exec $(BIN)/tuner $@ $(if $(STORAGE),--storage "$(STORAGE)") $(ARGS)
 
+# A test process that crashes ends the tests, which else would wait for it.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --max-worker-restart 0
+
 test: $(BIN)/.developer
-	@$(BIN)/python -m pytest --numprocesses auto --max-worker-restart 0 $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 quick: $(BIN)/.developer
-	@$(BIN)/python -m pytest --numprocesses auto --max-worker-restart 0 -m "not slow and not process and not gpu" $(ARGS)
+	@$(PYTEST) -m "not slow and not process and not gpu" $(ARGS)
 
 lint: $(BIN)/.developer
 	@$(BIN)/ruff format --check .

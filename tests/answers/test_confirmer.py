@@ -316,33 +316,25 @@ def halves_of_two(trainings: Ending) -> tuple[Halving, list[Arm]]:
     return halves, arms
 
 
+def one_more(
+    halves: Halving, arms: list[Arm], n_cuts: int, end: float
+) -> tuple[list[Round], float]:
+    """Asks for a round after one of two configs over so many cuts, of 100 s in all."""
+    planned, expected = Plan(rounds(2, 2), 0, False, 1.0), halves._expected(None)
+    return halves._one_more(arms, Round(2, n_cuts), planned, expected, 1.0, end, 100.0)
+
+
 @pytest.mark.parametrize(("left", "n_cuts"), [(55.0, 3), (25.0, None)])
 def test_one_more_cut_leaves_the_last_training_its_share(left: float, n_cuts: int | None) -> None:
     """Else cut after cut takes a third of it: letters had 4 of 40 epochs, and twice the error."""
     halves, arms = halves_of_two(Ending(40.0))
     end = time.monotonic() + left
-    more, until = halves._one_more(
-        arms,
-        Round(2, 2),
-        Plan(rounds(2, 2), 0, False, 1.0),
-        halves._expected(None),
-        1.0,
-        end,
-        100.0,
-    )
+    more, until = one_more(halves, arms, 2, end)
     assert [step.n_cuts for step in more] == ([] if n_cuts is None else [n_cuts])
     if more:
         assert end - until == pytest.approx(0.8 * 40)
         # A fourth one would take of what the last training has at least.
-        assert not halves._one_more(
-            arms,
-            Round(2, 3),
-            Plan(rounds(2, 2), 0, False, 1.0),
-            halves._expected(None),
-            1.0,
-            end - 10,
-            100.0,
-        )[0]
+        assert not one_more(halves, arms, 3, end - 10)[0]
 
 
 @pytest.mark.parametrize(
@@ -357,15 +349,7 @@ def test_the_last_training_is_timed_where_that_decides(
     ending = Ending(40.0, timed)
     halves, arms = halves_of_two(ending)
     end = time.monotonic() + left
-    more, until = halves._one_more(
-        arms,
-        Round(2, 2),
-        Plan(rounds(2, 2), 0, False, 1.0),
-        halves._expected(None),
-        1.0,
-        end,
-        100.0,
-    )
+    more, until = one_more(halves, arms, 2, end)
     assert bool(more) == fits
     assert end - until == pytest.approx(0.8 * 20 if fits else 0.0)
     assert ending.whole == (40.0 if timed is None or left == 25.0 else timed)

@@ -63,10 +63,11 @@ class Expected:
             likely: arms that may win. Another one that wins is trained as long as there is time.
             seconds: that there are.
         """
-        trainings = self._trainings(likely, 1.0)
-        return last(trainings, seconds), last(trainings, seconds, ENOUGH)
+        return self.ending(likely, seconds), self.ending(likely, seconds, ENOUGH)
 
-    def ending(self, arms: Sequence[Arm], seconds: float, share: float, slower: float) -> float:
+    def ending(
+        self, arms: Sequence[Arm], seconds: float, share: float = 1.0, slower: float = 1.0
+    ) -> float:
         """Returns the seconds that are kept for the last training.
 
         Args:
@@ -75,13 +76,12 @@ class Expected:
             share: of its epochs that is enough.
             slower: how much longer trainings take here.
         """
-        return last(self._trainings(arms, slower), seconds, share)
+        if self._ending is None:
+            return 0.0
+        return last(self._ending.trainings(arms, self._pace, slower), seconds, share)
 
     def time_ending(self, arms: Sequence[Arm], left: float, slower: float = 1.0) -> bool:
         """Times the longest last training there may be, as `LastTraining.time_longest` does."""
         if self._ending is None:
             return False
         return self._ending.time_longest(arms, self._seeds[0], self._pace, slower, left)
-
-    def _trainings(self, arms: Sequence[Arm], slower: float) -> list[tuple[float, float]]:
-        return [] if self._ending is None else self._ending.trainings(arms, self._pace, slower)
