@@ -35,7 +35,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 import tuner
 from tuner import heuristics, storage
 from tuner.data import Cut, Dataset, Part
-from tuner.data.base import Array
+from tuner.data.rulers import Array
 from tuner.network.config import DataFacts, MLPConfig
 from tuner.network.model import MLP
 from tuner.running import open_study

@@ -25,7 +25,7 @@ from rich.table import Table
 from sklearn.model_selection import train_test_split
 
 from tuner.data import read as read_source
-from tuner.data.base import Array
+from tuner.data.rulers import Array
 from tuner.errors import DataError
 from tuner.network.config import Task
 from tuner.system import paths

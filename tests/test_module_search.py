@@ -67,7 +67,8 @@ def test_a_whole_study(write_study: Write, project: Path, head: str) -> None:
     assert (best.facts is None, best.classes == ()) == ((head == MODULE,) * 2)
     assert {path.name for path in project.iterdir()} == {"runs", "studies"}
     names = {path.name for path in (project / "runs" / "small").iterdir()}
-    assert names == {"best.ckpt", "best.json", "owner", "small.toml", "trials.csv"}
+    own = {"ledger.json", "owner", "reserve", "small.toml"}
+    assert names == {"best.ckpt", "best.json", "trials.csv"} | own
 
 
 @pytest.mark.parametrize("head", [MODULE, ROWS], ids=["data module", "source"])

@@ -154,7 +154,7 @@ def tune(
         new=new,
         observer=observer,
     ) as open_study:
-        repeats = Repeats(paths.study_folder(spec.name), open_study.worker, open_study.interruption)
+        repeats = open_study.repeats(observer)
         open_study, pace = _evaluated(open_study, budget, repeats, observer)
         confirmer = _confirmer(open_study, repeats, observer)
         confirms = confirm and spec.confirm.seeds > 0
@@ -169,10 +169,11 @@ def tune(
             if not search.misses(confirmation):
                 break
         standing = search.standing
+        best = standing.best if confirmation is None else standing.confirmed(confirmation)
         return TuneResult(
             study=spec.name,
             metric=open_study.metric,
-            best=standing.best if confirmation is None else standing.confirmed(confirmation),
+            best=None if best is None else search.files.sealed(best),
             counts=standing.counts,
             confirmation=confirmation,
             importances=importances(open_study.store.study),
@@ -342,6 +343,7 @@ def _confirmed(
         if not search.files.has(best):
             network = confirmer.network(confirmation, best.seed)
             search.files.crown(best, network, confirmation)
+        search.files.keep(confirmation)
         _remember(open_study, confirmation)
     repeats.forget_networks()
     return confirmation
@@ -349,7 +351,8 @@ def _confirmed(
 
 def _remember(open_study: OpenStudy, confirmation: Confirmation) -> None:
     """Keeps what the winner teaches for later studies."""
-    config, confirmed = confirmation.winning.config, confirmation.winning.confirmed
+    config = confirmation.winning.config
+    confirmed = confirmation.estimate(confirmation.winning)
     if not isinstance(config, MLPConfig) or open_study.facts is None or confirmed is None:
         return
     presets = {arm.name: arm for arm in confirmation.presets}

@@ -102,7 +102,7 @@ def test_reasons_name_the_studies_and_their_verdicts() -> None:
         update={"verdicts": {"S7 no dropout with BN": "held", "S19 one hidden layer": "equivalent"}}
     )
     reasons = {each.parameter: each for each in recommended(one, experience("two")).reasons}
-    assert "one (3), two (3)" in reasons["width"].text
+    assert "one had 8 times two thirds (weight 3), two had 8 times" in reasons["width"].text
     assert "S7 no dropout with BN held on one" in reasons["dropout"].text
     assert "S19" not in reasons["depth"].text
     assert reasons["width"].source == "heuristics.json"
@@ -229,5 +229,5 @@ def test_the_command_exports_what_the_standard_library_reads() -> None:
     assert content["studies"][0]["width_ratio"] == 8
     assert heuristics.history("mine.json") == heuristics.history()
     told = run("recommend", "--inputs", "64", "--outputs", "10", "--rows", "1000").stdout
-    assert "one (3)" in " ".join(told.split())
+    assert "one had 8 times two thirds (weight 3)" in " ".join(told.split())
     assert "cannot be written" in run("export-heuristics", "no/such/folder.json", code=2).stderr

@@ -65,7 +65,7 @@ def test_a_confirmed_study(write_study: Write) -> None:
         number(best.value),
         f"{best.n_parameters:,}",
         *(number(score) for arm in found.arms for score in arm.scores),
-        *(estimate(arm.confirmed) for arm in found.arms),
+        *(estimate(found.estimate(arm)) for arm in found.arms),
         str(best.config.flat()["learning_rate"]),
         f"{result.counts.complete} trials complete, {result.counts.pruned} pruned",
     ):

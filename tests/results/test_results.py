@@ -28,7 +28,8 @@ def test_files_agree_with_the_store(tuned: tuner.TuneResult, project: Path) -> N
     folder = project / "runs" / "small"
     visible = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     assert not list(folder.glob(".trial-*"))
-    assert visible == ["best.ckpt", "best.json", "owner", "small.toml", "trials.csv"]
+    own = ["ledger.json", "owner", "reserve", "small.toml"]
+    assert visible == ["best.ckpt", "best.json", *own, "trials.csv"]
     assert (folder / "small.toml").read_text() == SMALL
     stored = best_trial(storage.read_study("small"))
     assert stored is not None
@@ -76,10 +77,14 @@ def test_nothing_yet(write_study: Write) -> None:
 
 def test_damaged_files(tuned: tuner.TuneResult) -> None:
     folder = paths.study_folder("small")
-    (folder / "best.ckpt").write_bytes(b"damaged")
+    whole = (folder / "best.ckpt").read_bytes()
+    for damaged in (b"damaged", b"", whole[:-1], whole[: len(whole) // 2]):
+        (folder / "best.ckpt").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"best\.ckpt: damaged; the same tuner tune small"):
+            tuner.load_model("small")
+    (folder / "best.json").write_text("{}")
     with pytest.raises(InputError, match="not a checkpoint"):
         tuner.load_model("small")
-    (folder / "best.json").write_text("{}")
     with pytest.raises(InputError, match=r"best\.json: cannot be read"):
         tuner.best_config("small")
 
@@ -149,3 +154,21 @@ def test_replacing_leaves_the_old_file_when_it_fails(tmp_path: Path) -> None:
         raise ZeroDivisionError
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_damaged_network_of_a_winner_is_made_again(write_study: Write) -> None:
+    """Else the network of a finished study is lost with one bad sector."""
+    write_study(SMALL.replace("seeds = 0", "seeds = 2\nconfigs = 1"))
+    tuner.tune("small", workers=1)
+    folder = paths.study_folder("small")
+    names = ("best.ckpt", "confirmation.json", "best.json")
+    whole = {name: (folder / name).read_bytes() for name in names}
+    x = torch.from_numpy(load("wine", Path()).test.x)
+    with torch.no_grad():
+        before = tuner.load_model("small")(x)
+    for name in names:
+        (folder / name).write_bytes(whole[name][: len(whole[name]) // 2])
+        tuner.tune("small", workers=1)
+        assert tuner.confirmation("small") is not None
+        with torch.no_grad():
+            assert torch.allclose(tuner.load_model("small")(x), before)

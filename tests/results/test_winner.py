@@ -1,12 +1,14 @@
 """Who wins a confirmation, and what is said of the winner."""
 
 import math
+from datetime import datetime
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from tuner.network.config import MLPConfig
+from tuner.network.config import DataFacts, MLPConfig
+from tuner.results.files import Best
 from tuner.results.winner import (
     Arm,
     Confirmation,
@@ -17,6 +19,7 @@ from tuner.results.winner import (
     difference,
     usual_error,
 )
+from tuner.results.wording import comparisons, in_the_search, over_seeds
 
 
 def arm(
@@ -252,3 +255,112 @@ def test_what_the_best_file_says() -> None:
     assert confirmed.seed == 33  # the median of 0.90, 0.94 and 0.92
     assert confirmed.test == Estimate.of([0.91, 0.89, 0.9])
     assert Confirmation.model_validate_json(found.model_dump_json()) == found
+
+
+def test_the_error_over_cuts_is_that_of_other_rows() -> None:
+    """Else five cuts of the same rows pass for five data sets, and the error is a third too small.
+
+    By simulation: rows of a kind, a mean learned from the training rows, and its squared error.
+    """
+    random = np.random.default_rng(0)
+    n, n_validation, cuts = 60, 15, 5
+    means, plain, corrected = [], [], []
+    for _ in range(2000):
+        rows = random.normal(size=n)
+        scores = []
+        for _ in range(cuts):
+            order = random.permutation(n)
+            validation, train = rows[order[:n_validation]], rows[order[n_validation:]]
+            scores.append(float(np.mean((validation - train.mean()) ** 2)))
+        means.append(np.mean(scores))
+        plain.append(Estimate.of(scores).standard_error)
+        corrected.append(Estimate.of(scores, overlap=15 / 45).standard_error)
+    truth = np.std(means)
+    assert np.sqrt(np.mean(np.square(plain))) < 0.7 * truth
+    assert np.sqrt(np.mean(np.square(corrected))) == pytest.approx(truth, rel=0.2)
+
+
+def test_the_error_of_a_test_score_is_of_rows_and_seeds() -> None:
+    """Else 360 test rows seem to tell 0.976 from 0.972."""
+    random = np.random.default_rng(0)
+    truth, n_rows, n_seeds = 0.95, 360, 5
+    means, errors = [], []
+    for _ in range(1000):
+        chance = np.clip(truth + 0.01 * random.normal(size=(n_seeds, 1)), 0, 1)
+        hard = random.random(n_rows)  # the same rows are hard for all networks
+        right = hard < chance
+        scores = right.mean(1)
+        rows_error = float(np.mean(right.std(1, ddof=1) / np.sqrt(n_rows)))
+        found = Estimate.of(scores.tolist(), rows_error=rows_error)
+        means.append(found.mean)
+        errors.append(found.standard_error)
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(means), rel=0.1)
+
+
+def test_every_sentence_is_true_of_the_study_at_hand() -> None:
+    """Else the user is told of a test part that nothing was scored on, or a plus that is worse."""
+    found = confirmation_of_two()
+    assert "better than the note by 1.3" in " ".join(comparisons(found))
+    assert "The test part was opened once." in comparisons(found)
+    unlogged = found.model_copy(update={"test_metric": ""})
+    (said,) = [line for line in comparisons(unlogged) if "test part" in line]
+    assert said == "The test part was opened, and the module logged no test_accuracy there."
+    unopened = found.model_copy(update={"test_metric": "", "test_openings": 0})
+    assert not any("test part" in line for line in comparisons(unopened))
+    lower = confirmation_of_two("minimize")
+    assert "worse than the note by 1.3" in " ".join(comparisons(lower))
+
+
+def confirmation_of_two(direction: Direction = "maximize") -> Confirmation:
+    """As `confirmation`, with a config of its own for each arm."""
+    found = confirmation(direction)
+    arms = [
+        each.model_copy(update={"config": MLPConfig(width=width)})
+        for width, each in enumerate(found.arms, start=1)
+    ]
+    return found.model_copy(update={"arms": tuple(arms)})
+
+
+def best_of(facts: DataFacts | None, found: Confirmation) -> Best:
+    return Best(
+        study="small",
+        trial=3,
+        metric=found.metric,
+        value=found.winning.search,
+        config=MLPConfig(),
+        facts=facts,
+        classes=(),
+        n_parameters=100,
+        seed=1,
+        finished=datetime(2026, 1, 1),
+        tuner="1",
+        confirmed=Confirmed.of(found),
+    )
+
+
+def test_what_the_seeds_decide_is_not_promised_of_a_module_that_keeps_its_rows() -> None:
+    """Else an error bar of weights alone is taken for one of rows."""
+    facts = DataFacts(n_inputs=3, n_outputs=2, n_rows=99)
+    assert "and validation rows of its own" in over_seeds(best_of(facts, confirmation()))
+    told = over_seeds(best_of(None, confirmation()))
+    assert "validation rows of its own" not in told
+    assert "only where the data module draws them" in told
+
+
+def test_what_the_error_of_a_test_score_is_of_is_said() -> None:
+    found = confirmation()
+    facts = DataFacts(n_inputs=3, n_outputs=2, n_rows=99)
+    assert over_seeds(best_of(facts, found)).endswith("of other seeds, not of other test rows")
+    known = found.winning.model_copy(update={"rows_error": 0.01})
+    found = found.model_copy(update={"arms": (known, *found.arms[1:])})
+    assert over_seeds(best_of(facts, found)).endswith("of other seeds and other test rows")
+    assert known.test is not None
+    assert known.test.standard_error > 0.01
+
+
+def test_the_search_and_the_confirmation_are_compared_in_words() -> None:
+    facts = DataFacts(n_inputs=3, n_outputs=2, n_rows=99)
+    told = in_the_search(best_of(facts, confirmation()))
+    assert told == "In the search it had 0.95, which promised 0.03 more than was confirmed."
+    told = in_the_search(best_of(facts, confirmation("minimize")))
+    assert told == "In the search it had 0.95, which promised 0.03 less than was confirmed."

@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 import tuner
 from tuner import heuristics, storage
 from tuner.data import Cut, load
+from tuner.errors import WorkerLostError
 from tuner.network.config import MLPConfig
 from tuner.running.coordinator import Coordinator
 from tuner.running.minutes import Minutes
@@ -356,3 +357,73 @@ def test_a_search_that_goes_on_knows_its_pace(write_study: Write) -> None:
             done += 2 * 3 * heuristics.work(config, found.facts)  # 2 folds, 3 epochs
         assert found.store.seconds > 0
         assert earlier_pace(found) == pytest.approx(found.store.seconds / done)
+
+
+# Time, and trials that were cut
+
+
+def test_what_a_crash_cut_runs_whatever_the_time(write_study: Write) -> None:
+    """Else a run that is cut early resumes to "nothing left to do", with its trials waiting."""
+    write_study(SMALL + UNPRUNED)
+    before = tuner.tune("small", trials=3, workers=1)
+    with study_opened(capacity=1) as (found, _):
+        trial = found.store.ask()
+        config = found.space.suggest(trial)
+        found.store.annotate(trial, config=config.to_json(), seed=1, source="sampler")
+    minutes = 0.9 * before.seconds / 60
+    result = tuner.tune("small", minutes=minutes, workers=1)
+    assert (result.ran, result.counts.complete, result.counts.waiting) == (1, 4, 0)
+    assert trials()[-1].user_attrs["retry_of"] == 3
+    again = tuner.tune("small", minutes=minutes, workers=1)
+    assert (again.ran, again.counts) == (0, result.counts)
+
+
+def test_a_study_whose_time_is_over_is_left_as_it_is(write_study: Write) -> None:
+    """Else each look at a finished study adds starting points that no one runs."""
+    write_study(SMALL + UNPRUNED)
+    tuner.tune("small", trials=3, workers=1)
+    for _ in range(2):
+        assert tuner.tune("small", minutes=1e-6, workers=1).ran == 0
+        assert [trial.state for trial in trials()] == [TrialState.COMPLETE] * 3
+
+
+class Hanging(Written):
+    """A worker that is silent as soon as it has a job of one seed: that of its first one."""
+
+    seed: int | None = None
+
+    def submit(self, job: Job) -> None:
+        Hanging.seed = job.seed if Hanging.seed is None else Hanging.seed
+        self.hangs = getattr(self, "hangs", False) or job.seed == Hanging.seed
+        super().submit(job)
+
+    def events(self, timeout: float) -> list[Event]:
+        if getattr(self, "hangs", False):
+            raise WorkerLostError("training was silent for 3 minutes")
+        return super().events(timeout)
+
+
+def test_a_trial_that_hangs_alone_twice_has_failed(write_study: Write) -> None:
+    """Else the same command tries it again for ever, and no other trial has its turn."""
+    write_study(SMALL + UNPRUNED)
+    Hanging.seed = None
+
+    def tried() -> str:
+        with study_opened(capacity=1) as (found, worker):
+            hanging = Hanging(worker._worker)
+            search = coordinator(found, hanging, Recorder(), BudgetSpec(trials=8), at_once=1)
+            return search.run()
+
+    for _ in range(2):
+        with pytest.raises(WorkerLostError, match="silent for 3 minutes"):
+            tried()
+    assert tried() == "8 of 8 trials are finished"
+    (lost,) = [
+        trial
+        for trial in trials()
+        if trial.state == TrialState.FAIL and "interrupted" not in trial.user_attrs
+    ]
+    assert lost.user_attrs["seed"] == Hanging.seed
+    assert lost.user_attrs["reason"] == "training was silent for 3 minutes"
+    counts = storage.count(trials())
+    assert (counts.complete + counts.pruned, counts.failed) == (7, 1)

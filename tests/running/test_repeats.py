@@ -38,9 +38,13 @@ def worker() -> Iterator[Worker]:
         yield worker
 
 
+def opened(folder: Path, worker: Worker, identity: str = "rows") -> Repeats:
+    return Repeats(folder, worker, Interruption(), identity, Observer())
+
+
 @pytest.fixture
 def repeats(tmp_path: Path, worker: Worker) -> Repeats:
-    return Repeats(tmp_path, worker, Interruption())
+    return opened(tmp_path, worker)
 
 
 def ran(repeats: Repeats, *wanted: tuple[Config, int]) -> list[Repeated]:
@@ -60,7 +64,7 @@ def test_seeds_are_of_one_purpose() -> None:
 def test_what_ended_runs_no_more(repeats: Repeats, tmp_path: Path, worker: Worker) -> None:
     assert [each.done for each in ran(repeats, (A, 1), (A, 2), (B, 1), (A, 1))] == [1, 2, 3]
     assert ran(repeats, (A, 1), (B, 1)) == []
-    again = Repeats(tmp_path, worker, Interruption())
+    again = opened(tmp_path, worker)
     assert ran(again, (A, 1), (B, 2)) == [Repeated(B, 1, 1)]
     for config, seed in ((A, 1), (A, 2), (B, 1)):
         found, before = again.find(config, seed), repeats.find(config, seed)
@@ -73,7 +77,7 @@ def test_scores_follow_from_config_and_seed(
     repeats: Repeats, tmp_path: Path, worker: Worker
 ) -> None:
     ran(repeats, (A, 1), (B, 1), (A, 2))
-    other = Repeats(tmp_path / "other", worker, Interruption())
+    other = opened(tmp_path / "other", worker)
     ran(other, (A, 1))
     alone, among = other.find(A, 1), repeats.find(A, 1)
     assert alone is not None
@@ -87,7 +91,7 @@ def test_a_failure_is_kept_with_its_reason(
     repeats: Repeats, tmp_path: Path, worker: Worker
 ) -> None:
     ran(repeats, (BAD, 1), (A, 1))
-    again = Repeats(tmp_path, worker, Interruption())
+    again = opened(tmp_path, worker)
     found = again.find(BAD, 1)
     assert found is not None
     assert (found.metrics, found.n_parameters) == ({}, 0)
@@ -116,16 +120,16 @@ def test_a_line_that_a_crash_tore(repeats: Repeats, tmp_path: Path, worker: Work
     file = tmp_path / "repeats.jsonl"
     whole = file.read_text()
     file.write_text(whole[:-30])
-    again = Repeats(tmp_path, worker, Interruption())
+    again = opened(tmp_path, worker)
     assert len(ran(again, (A, 1), (B, 1))) == 1
-    assert len(ran(Repeats(tmp_path, worker, Interruption()), (A, 1), (B, 1))) == 0
+    assert len(ran(opened(tmp_path, worker), (A, 1), (B, 1))) == 0
     lines = file.read_text().splitlines()
     assert json.loads(lines[0]) == json.loads(whole.splitlines()[0])
 
 
 def test_a_signal_and_the_end_of_the_time(tmp_path: Path, worker: Worker) -> None:
     interruption = Interruption()
-    repeats = Repeats(tmp_path, worker, interruption)
+    repeats = Repeats(tmp_path, worker, interruption, "rows", Observer())
 
     class Cutting(Observer):
         def repeated(self, training: Repeated) -> None:
@@ -144,7 +148,7 @@ def test_a_disk_that_is_gone(tmp_path: Path, worker: Worker) -> None:
     folder = tmp_path / "file"
     folder.write_text("")
     with pytest.raises(StoreLostError, match=r"file.*cannot be written"):
-        ran(Repeats(folder / "study", worker, Interruption()), (A, 1))
+        ran(opened(folder / "study", worker), (A, 1))
 
 
 class Paced:
@@ -182,7 +186,7 @@ def paced_repeats(
     paced = Paced(seconds)
     monkeypatch.setattr(repeats_, "time", paced)
     interruption = cast(Interruption, SimpleNamespace(signal=None))
-    return paced, Repeats(folder, cast(Worker, paced), interruption)
+    return paced, Repeats(folder, cast(Worker, paced), interruption, "rows", Observer())
 
 
 @pytest.mark.parametrize(
@@ -221,3 +225,38 @@ def test_a_round_that_will_soon_have_ended_is_waited_for(
     assert [found.find(config, seed) is not None for seed in range(n)] == [
         seed < ended for seed in range(n)
     ]
+
+
+def test_what_was_of_other_data_is_not_known(tmp_path: Path, worker: Worker) -> None:
+    """Else the verdicts on one data set are told of another."""
+    ran(opened(tmp_path, worker, "these rows"), (A, 1))
+    others = opened(tmp_path, worker, "other rows")
+    assert others.find(A, 1) is None
+    assert len(ran(others, (A, 1))) == 1
+    assert opened(tmp_path, worker, "these rows").find(A, 1) is not None
+
+
+def test_what_cannot_be_used_is_said_and_put_aside(tmp_path: Path, worker: Worker) -> None:
+    """Else a damaged line ends in a traceback, or is lost without a word."""
+
+    class Reader(Observer):
+        def __init__(self) -> None:
+            self.remarks: list[str] = []
+
+        def remark(self, message: str) -> None:
+            self.remarks.append(message)
+
+    ran(opened(tmp_path, worker), (A, 1), (B, 1))
+    ran(opened(tmp_path, worker, "other rows"), (A, 1))
+    file = tmp_path / "repeats.jsonl"
+    bad = [b"\xff\xfe\x00", b"[1, 2]", b'{"of": "rows", "config": 3}', b'{"of": "rows"}', b"{"]
+    file.write_bytes(file.read_bytes() + b"\n".join(bad))
+    reader = Reader()
+    again = Repeats(tmp_path, worker, Interruption(), "rows", reader)
+    assert again.find(A, 1) is not None
+    assert again.find(B, 1) is not None
+    damaged, others = reader.remarks
+    assert "5 lines cannot be read" in damaged
+    assert "1 trainings were of other data or settings" in others
+    assert len((tmp_path / "repeats.jsonl.aside").read_bytes().splitlines()) == 5
+    assert len(file.read_bytes().splitlines()) == 3

@@ -245,7 +245,7 @@ def test_unknown_study(store: StudyStore) -> None:
 def test_a_store_that_is_no_database(spec: StudySpec) -> None:
     paths.home().mkdir()
     locate().path.write_bytes(b"this is not a database, " * 100)
-    with pytest.raises(StoreUnreadableError, match="opening the store failed: file is not a da"):
+    with pytest.raises(StoreUnreadableError, match="failed: this is no SQLite da"):
         open_store(spec)
     with pytest.raises(StoreUnreadableError):
         storage.summaries()

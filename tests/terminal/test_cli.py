@@ -50,7 +50,7 @@ def test_answers_with_error_bars(write_study: Write) -> None:
     assert "confirming 2 configs of the search and 2 presets over 2 seeds" in told
     best = tuner.best("small")
     assert best.confirmed is not None
-    for words in ("±", "over the note: ", "over the modern default: ", "opened once"):
+    for words in ("±", " than the note by ", " than the modern default by ", "opened once"):
         assert words in told
         assert words in run("best", "small").stdout
     assert "confirmed" in json.loads(run("best", "small", "--json").stdout)
@@ -156,7 +156,7 @@ def test_an_unreadable_store_ends_with_4(write_study: Write) -> None:
     Path("runs").mkdir()
     Path("runs/optuna.db").write_bytes(b"no database" * 100)
     for words in (("tune", "small"), ("studies",), ("dashboard",)):
-        assert "file is not a database" in run(*words, code=4).stderr
+        assert "no SQLite database" in run(*words, code=4).stderr
 
 
 def test_recommend() -> None:

@@ -114,9 +114,9 @@ def test_two_seeds_have_no_error_bar() -> None:
     preset = arm("note", 0.90, 0.91, 0.90, trial=None)
     preset = preset.model_copy(update={"is_preset": True, "config": MLPConfig(width=5)})
     three = winning_over(arm("trial 1", 0.92, 0.93, 0.95), preset)
-    assert "over the note: +3 ± 1 points of val_accuracy" in comparisons(three)[0]
+    assert "better than the note by 3 ± 1 points of val_accuracy" in comparisons(three)[0]
     preset = preset.model_copy(update={"scores": (0.90, 0.91)})
     two = winning_over(arm("trial 1", 0.92, 0.93), preset)
     assert comparisons(two)[0].startswith(
-        "over the note: +2 points (too few seeds for an error) of val_accuracy"
+        "better than the note by 2 points of val_accuracy (too few seeds for an error)"
     )

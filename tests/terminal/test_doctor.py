@@ -43,7 +43,7 @@ def test_a_broken_store(project: Path) -> None:
     (project / "runs" / "optuna.db").write_bytes(b"no database" * 100)
     ok, words = found("store")
     assert not ok
-    assert "file is not a database" in words
+    assert "this is no SQLite database" in words
 
 
 def test_a_place_that_cannot_be_written(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -19,7 +20,7 @@ from ..errors import InputError, StoreUnreadableError
 from ..network.config import DataFacts, MLPConfig
 from ..results.winner import Confirmation, Direction, Estimate
 from ..running.open_study import opened
-from ..running.progress import Observer
+from ..running.progress import Observer, Repeated
 from ..running.repeats import Repeats, seeds
 from ..storage import CONFIRMATION, locate, read_study, translated
 from ..study import ModuleStudySpec, load_study
@@ -54,6 +55,7 @@ class Step(BaseModel):
         config: after the change.
         scores: over the seeds; () if one of the trainings failed.
         gain: over the step before, above 0 if better; None for the first, or without scores.
+        overlap: validation rows over training rows of each seed's cut; see `Estimate.of`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,11 +65,12 @@ class Step(BaseModel):
     config: MLPConfig
     scores: tuple[float, ...]
     gain: Estimate | None = None
+    overlap: float = 0.0
 
     @property
     def estimate(self) -> Estimate | None:
-        """Mean and standard error of the scores."""
-        return Estimate.of(self.scores) if self.scores else None
+        """Mean of the scores, and its standard error for other rows."""
+        return Estimate.of(self.scores, overlap=self.overlap) if self.scores else None
 
 
 class Ablation(BaseModel):
@@ -154,11 +157,12 @@ def ablate(
         end = confirmation.winning.config
         assert isinstance(end, MLPConfig)
         walk = _Walk(
-            Repeats(paths.study_folder(spec.name), open_study.worker, open_study.interruption),
+            open_study.repeats(observer),
             confirmation.metric,
             confirmation.direction,
             seeds(spec.study.seed, "ablation", _SELECTION),
             confirmation.seeds,
+            confirmation.overlap,
             observer,
         )
         start = _note(confirmation, open_study.facts)
@@ -185,6 +189,24 @@ def _note(confirmation: Confirmation, facts: DataFacts) -> MLPConfig:
     return heuristics.note(facts, confirmation.winning.config.epochs)
 
 
+class _Part(Observer):
+    """Tells of the trainings of a part as those of the whole.
+
+    Args:
+        whole: is told.
+        before: trainings of the whole that have ended before.
+        of: trainings of the whole.
+    """
+
+    def __init__(self, whole: Observer, before: int, of: int) -> None:
+        self._whole, self._before, self._of = whole, before, of
+
+    def repeated(self, training: Repeated) -> None:
+        """Tells how many of the whole have ended."""
+        done = self._before + training.done
+        self._whole.repeated(replace(training, done=done, of=self._of))
+
+
 class _Walk:
     """Chooses and scores the steps.
 
@@ -194,6 +216,7 @@ class _Walk:
         direction: which way it is better.
         select: seeds over which a step is chosen.
         score: seeds over which it is measured.
+        overlap: validation rows over training rows of each seed's cut.
         observer: is told of each training that ends.
     """
 
@@ -204,17 +227,20 @@ class _Walk:
         direction: Direction,
         select: Sequence[int],
         score: Sequence[int],
+        overlap: float,
         observer: Observer,
     ) -> None:
         self._repeats, self._metric, self._observer = repeats, metric, observer
         self._sign = 1 if direction == "maximize" else -1
-        self._select, self._score = select, score
+        self._select, self._score, self._overlap = select, score, overlap
+        self._done = self._of = 0
 
     def steps(self, start: MLPConfig, end: MLPConfig) -> list[Step]:
         """Returns all steps, the first one is the start."""
         left = list(differing(start, end))
         n = len(left) * (len(left) + 1) // 2 * _SELECTION + (len(left) + 1) * len(self._score)
         self._observer.begin(f"{len(left)} changes from the note to the winner, {n} trainings")
+        self._done, self._of = 0, n
         config, path = start, [("", start)]
         while left:
             options = {name: changed(config, name, end) for name in left}
@@ -231,14 +257,27 @@ class _Walk:
             gain = None
             if before is not None and before.scores and scores:
                 pairs = zip(scores, before.scores, strict=True)
-                gain = Estimate.of([self._sign * (ours - theirs) for ours, theirs in pairs])
+                gains = [self._sign * (ours - theirs) for ours, theirs in pairs]
+                gain = Estimate.of(gains, overlap=self._overlap)
             words = "" if before is None else _words(name, before.config, config)
-            found.append(Step(change=name, words=words, config=config, scores=scores, gain=gain))
+            found.append(
+                Step(
+                    change=name,
+                    words=words,
+                    config=config,
+                    scores=scores,
+                    gain=gain,
+                    overlap=self._overlap,
+                )
+            )
         return found
 
     def _run(self, configs: Collection[MLPConfig], chosen: Sequence[int]) -> None:
         pairs = [(config, seed) for seed in chosen for config in configs]
-        self._repeats.run(pairs, observer=self._observer)
+        known = sum(self._repeats.find(*pair) is not None for pair in pairs)
+        part = _Part(self._observer, self._done + known, self._of)
+        self._repeats.run(pairs, observer=part)
+        self._done += len(pairs)
 
     def _scores(self, config: MLPConfig, chosen: Sequence[int]) -> tuple[float, ...]:
         ended = [self._repeats.find(config, seed) for seed in chosen]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+from typing import Any
 
 from optuna.trial import FrozenTrial
 
@@ -20,7 +22,7 @@ from ..running.repeats import Repeats, seeds
 from ..storage import StudyStore
 from ..study import StudySpec
 from ..training.modules import ModuleTraining
-from ..training.scoring import test_mlp
+from ..training.scoring import Tested, test_mlp
 from ..workers import rounded
 from .halving import Halving
 from .last_training import LastTraining
@@ -116,7 +118,7 @@ class Confirmer:
         arms = self._halving.run(end, pace)
         confirmation = self._compared(arms, time.monotonic() - began)
         if confirmation is None:
-            return None
+            return self._known
         before = self._as_before(confirmation)
         if before is not None and (before.refit is not None or not self._refits(before)):
             return before
@@ -148,6 +150,7 @@ class Confirmer:
             search_best=best.number,
             seconds=seconds,
             select=self._select,
+            overlap=overlap,
         )
 
     @property
@@ -185,17 +188,25 @@ class Confirmer:
 
     # The test part
 
+    @property
+    def _known(self) -> Confirmation | None:
+        """The stored confirmation, if it is one of the best that there still is."""
+        stored, best = Confirmation.kept(self._store.confirmation), self._store.best()
+        is_current = stored is not None and best is not None and stored.search_best == best.number
+        return stored if is_current else None
+
     def _as_before(self, confirmation: Confirmation) -> Confirmation | None:
         """Returns the stored confirmation if this one says the same but for tests and time.
 
         Or less: with less time left, it may have been planned over fewer seeds than are known.
         """
-        stored = Confirmation.kept(self._store.confirmation)
-        if stored is None or stored.search_best != confirmation.search_best:
+        stored = self._known
+        if stored is None:
             return None
         if len(stored.seeds) > len(confirmation.seeds):
             return stored
-        untested = tuple(arm.model_copy(update={"tests": ()}) for arm in stored.arms)
+        nothing = {"tests": (), "rows_error": None}
+        untested = tuple(arm.model_copy(update=nothing) for arm in stored.arms)
         is_same = (stored.seeds, untested) == (confirmation.seeds, confirmation.arms)
         return stored if is_same and stored.winner == confirmation.winner else None
 
@@ -218,30 +229,33 @@ class Confirmer:
             self._repeats.run(pairs, networks="need", observer=self._observer)
             openings = self._store.open_test()
         for arm in unknown:
-            scores = [self._test(arm.config, seed).get(name) for seed in self._seeds_of(arm)]
-            tests[arm.name] = tuple(score for score in scores if score is not None)
-        if not all(tests[arm.name] for arm in wanted):
+            found = [self._test(arm.config, seed) for seed in self._seeds_of(arm)]
+            scores = [each.scores[name] for each in found if name in each.scores]
+            errors = [each.errors[name] for each in found if name in each.errors]
+            tests[arm.name] = {
+                "tests": tuple(scores),
+                "rows_error": float(f"{fmean(errors):.4g}") if errors else None,
+            }
+        if not all(tests[arm.name]["tests"] for arm in wanted):
             name, tests = "", {}  # the module logs none of this name
-        tested = tuple(
-            arm.model_copy(update={"tests": tests[arm.name]}) if arm.name in tests else arm
-            for arm in confirmation.arms
-        )
+        tested = tuple(arm.model_copy(update=tests.get(arm.name, {})) for arm in confirmation.arms)
         update = {"arms": tested, "test_metric": name, "test_openings": openings}
         return confirmation.model_copy(update=update)
 
     def _seeds_of(self, arm: Arm) -> tuple[int, ...]:
         return self._seeds[: len(arm.scores)]
 
-    def _tests_before(self, wanted: Sequence[Arm]) -> dict[str, tuple[float, ...]]:
+    def _tests_before(self, wanted: Sequence[Arm]) -> dict[str, dict[str, Any]]:
         """Returns what is known of the test rows over the same seeds, by name."""
         stored = Confirmation.kept(self._store.confirmation)
         if stored is None or stored.seeds != self._seeds[: len(stored.seeds)]:
             return {}
-        known = {arm.config.to_json(): arm.tests for arm in stored.arms}
+        known = {arm.config.to_json(): arm for arm in stored.arms}
         return {
-            arm.name: known[arm.config.to_json()]
+            arm.name: {"tests": same.tests, "rows_error": same.rows_error}
             for arm in wanted
-            if len(known.get(arm.config.to_json(), ())) == len(arm.scores)
+            if (same := known.get(arm.config.to_json())) is not None
+            if len(same.tests) == len(arm.scores)
         }
 
     # The network that is handed over
@@ -275,19 +289,21 @@ class Confirmer:
             if opens_test:
                 openings = self._store.open_test()
                 confirmation = confirmation.model_copy(update={"test_openings": openings})
-            tests = rounded(test_mlp(self._network, self._dataset))
-            test = tests.get(confirmation.test_metric)
+            tested = test_mlp(self._network, self._dataset)
+            test = rounded(tested.scores).get(confirmation.test_metric)
         refit = Refit(config=config, seed=seed, test=test)
         return confirmation.model_copy(update={"refit": refit})
 
-    def _test(self, config: Config, seed: int) -> Mapping[str, float]:
+    def _test(self, config: Config, seed: int) -> Tested:
         """Scores one network on the test rows."""
         checkpoint = self._repeats.network(config, seed)
         if isinstance(config, MLPConfig):
             assert self._dataset is not None
-            return rounded(test_mlp(checkpoint, self._dataset))
+            tested = test_mlp(checkpoint, self._dataset)
+            return Tested(rounded(tested.scores), tested.errors)
         assert isinstance(config, ModuleConfig) and self._training is not None
         from ..training.solo import test_module
 
         dataset = None if self._dataset is None else self._dataset.cut_anew(Cut(seed))
-        return rounded(test_module(checkpoint, config, dataset, self._training, seed=seed))
+        scores = rounded(test_module(checkpoint, config, dataset, self._training, seed=seed))
+        return Tested(scores, {})

@@ -3,10 +3,11 @@
 `loading` gives the rows to a Lightning Trainer.
 """
 
-from .base import Dataset, Part, Standardization, Table, split
+from .base import Dataset, Part, Standardization, Table
 from .batches import EVALUATION_ROWS, TensorBatches, shuffled
 from .cuts import Cut, prepare
 from .sources import load, read
+from .splitting import split
 
 __all__ = [
     "EVALUATION_ROWS",

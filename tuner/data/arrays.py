@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from .base import Array, Table
+from .base import Table
+from .rulers import Array
 
 #: What numpy raises for a file that is damaged.
 UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)

@@ -25,17 +25,28 @@ class TensorBatches:
         batch_size: rows of a batch; the last one of an epoch may be shorter, and is left out
             when it would be a single row, which batch normalization cannot work with.
         seed: of the shuffles; None keeps the order.
+        rows: which rows, `(n,)`; None is all of them.
     """
 
-    def __init__(self, x: Tensor, y: Tensor, batch_size: int, *, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        x: Tensor,
+        y: Tensor,
+        batch_size: int,
+        *,
+        seed: int | None = None,
+        rows: Tensor | None = None,
+    ) -> None:
         self.x = x
         self.y = y
+        self.rows = rows
+        self.n_rows = len(x) if rows is None else len(rows)
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
 
     def __len__(self) -> int:
-        full, rest = divmod(len(self.x), self.batch_size)
+        full, rest = divmod(self.n_rows, self.batch_size)
         alone = self.seed is not None and rest == 1 and full > 0
         return full + (rest > 0 and not alone)
 
@@ -47,8 +58,10 @@ class TensorBatches:
 
     def _order(self) -> Tensor:
         if self.seed is None:
-            return torch.arange(len(self.x), device=self.x.device)
-        return shuffled(len(self.x), self.seed, self.epoch).to(self.x.device)
+            order = torch.arange(self.n_rows, device=self.x.device)
+        else:
+            order = shuffled(self.n_rows, self.seed, self.epoch).to(self.x.device)
+        return order if self.rows is None else self.rows[order]
 
 
 def shuffled(n_rows: int, seed: int, epoch: int) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 
 from .base import Dataset, Part
 from .batches import EVALUATION_ROWS, Batch, TensorBatches
+from .cuts import Index
 
 
 class RowsDataModule(lightning.LightningDataModule):
@@ -23,18 +24,30 @@ class RowsDataModule(lightning.LightningDataModule):
         self.dataset = dataset
         self.batch_size = batch_size
         self.seed = seed
+        self._shared: Batch | None = None
 
     def train_dataloader(self) -> TensorBatches:
         """Returns the shuffled training rows."""
-        return TensorBatches(*self._tensors(self.dataset.train), self.batch_size, seed=self.seed)
+        return self._known(self.dataset.train_rows, self.batch_size, self.seed)
 
     def val_dataloader(self) -> TensorBatches:
         """Returns the validation rows."""
-        return TensorBatches(*self._tensors(self.dataset.validation), EVALUATION_ROWS)
+        return self._known(self.dataset.validation_rows, EVALUATION_ROWS, None)
 
     def test_dataloader(self) -> TensorBatches:
         """Returns the test rows."""
         return TensorBatches(*self._tensors(self.dataset.test), EVALUATION_ROWS)
+
+    def _known(self, rows: Index, batch_size: int, seed: int | None) -> TensorBatches:
+        """Returns batches of some of the rows that training and validation share."""
+        if self._shared is None or self._shared[0].device != self._device:
+            self._shared = self._tensors(self.dataset.known)
+        index = torch.from_numpy(rows).to(self._device)
+        return TensorBatches(*self._shared, batch_size, seed=seed, rows=index)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int
@@ -43,7 +56,7 @@ class RowsDataModule(lightning.LightningDataModule):
         return batch
 
     def _tensors(self, part: Part) -> Batch:
-        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        device = self._device
         return torch.from_numpy(part.x).to(device), torch.from_numpy(part.y).to(device)
 
 
@@ -54,7 +67,7 @@ class StandardizedRowsDataModule(RowsDataModule):
     """
 
     def _tensors(self, part: Part) -> Batch:
-        x, y = super()._tensors(part)
+        x, y = super()._tensors(Part(self.dataset.measured(part.x), part.y))
         standardization = self.dataset.standardization
         mean = torch.from_numpy(standardization.input_mean).to(x.device)
         scale = torch.from_numpy(standardization.input_scale).to(x.device)

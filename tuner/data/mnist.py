@@ -20,8 +20,9 @@ import numpy as np
 from ..errors import DataError
 from ..system import paths
 from .arrays import UNREADABLE
-from .base import Array, Table
+from .base import Table
 from .openml import fetch
+from .rulers import Array
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..network.config import Task
-from .base import Dataset, Table, split
+from .base import Dataset, Table
+from .splitting import split
 
 
 def read(source: str, folder: Path) -> Table:

@@ -238,17 +238,35 @@ def _blended(
     blended = MLPConfig.model_validate({**config.model_dump(), **values})
     values["weight_decay"] = weight_decay(blended, number("total_decay"), facts.n_rows)
     blended = blended.model_copy(update={"weight_decay": values["weight_decay"]})
-    studies = ", ".join(f"{each.study} ({weight:.2g})" for each, weight in weighted)
     return blended, tuple(
         Reason(
             parameter,
             "",
-            f"What earlier studies found, by weight beside the rules' 1: {studies}."
-            + _said(parameter, [each for each, _ in weighted]),
+            _found(parameter, ours, weighted) + _said(parameter, [each for each, _ in weighted]),
             "heuristics.json",
         )
         for parameter in values
     )
+
+
+#: What of an experience decides a parameter of another name, and in what unit it is told.
+_RATIOS = {
+    "width": ("width_ratio", " times two thirds"),
+    "learning_rate": ("base_learning_rate", f" for AdamW at batch {REFERENCE_BATCH_SIZE}"),
+    "weight_decay": ("total_decay", " over all steps"),
+}
+
+
+def _found(parameter: str, rules: Experience, weighted: Sequence[tuple[Experience, float]]) -> str:
+    """Says what studies had for a parameter, by weight, beside the rules."""
+    name, unit = _RATIOS.get(parameter, (parameter, ""))
+
+    def told(each: Experience) -> str:
+        value = getattr(each, name)
+        return (f"{value:.3g}" if isinstance(value, float) else str(value)) + unit
+
+    shown = [f"{each.study} had {told(each)} (weight {weight:.2g})" for each, weight in weighted]
+    return f"{', '.join(shown)}; the rules would have {told(rules)} (weight 1)."
 
 
 #: The claims of an audit that speak of a parameter.

@@ -98,6 +98,8 @@ class MLP(Perceptron, lightning.LightningModule):
             assert isinstance(metric, Metric)
             match name:
                 case "rmse":
+                    assert isinstance(metric, _RootMeanSquaredError)
+                    metric.unit = self.target_scale.max()
                     metric.update(outputs * self.target_scale + self.target_mean, y)
                 case "r2":  # torchmetrics takes targets of a small unit for constants
                     targets = (y - self.target_mean) / self.target_scale
@@ -151,6 +153,26 @@ def _metrics(task: Task, n_outputs: int) -> nn.ModuleDict:
     return nn.ModuleDict(
         {
             "r2": R2Score(multioutput="uniform_average"),
-            "rmse": MeanSquaredError(squared=False),
+            "rmse": _RootMeanSquaredError(),
         }
     )
+
+
+class _RootMeanSquaredError(MeanSquaredError):
+    """As torchmetrics has it, of numbers whose squares need not be numbers.
+
+    Attributes:
+        unit: of the order of the targets' deviation, of shape ().
+    """
+
+    def __init__(self) -> None:
+        super().__init__(squared=False)
+        self.unit = torch.ones(())
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Adds predictions and targets, each `(rows, n_outputs)`."""
+        super().update(preds / self.unit, target / self.unit)
+
+    def compute(self) -> Tensor:
+        """Returns the error in the targets' own unit, of shape ()."""
+        return super().compute() * self.unit

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional, init
@@ -54,6 +55,8 @@ class Perceptron(nn.Module):
     input_scale: Tensor
     target_mean: Tensor
     target_scale: Tensor
+    input_offset: Tensor | None
+    input_unit: Tensor | None
 
     def __init__(
         self,
@@ -74,6 +77,8 @@ class Perceptron(nn.Module):
         self.register_buffer("input_scale", torch.ones(n_inputs))
         self.register_buffer("target_mean", torch.zeros(n_outputs))
         self.register_buffer("target_scale", torch.ones(n_outputs))
+        self.register_buffer("input_offset", None)
+        self.register_buffer("input_unit", None)
         self.hidden = nn.Sequential(
             *[
                 _hidden_layer(config, n_inputs if i == 0 else config.width)
@@ -118,12 +123,31 @@ class Perceptron(nn.Module):
         self.target_mean.copy_(target_mean)
         self.target_scale.copy_(target_scale)
 
+    def measure(self, offset: np.ndarray[Any, Any], unit: np.ndarray[Any, Any]) -> None:
+        """Has raw inputs measured before they are standardized, as float32 cannot hold them.
+
+        Args:
+            offset: `(n_inputs,)` float64 or int64, which is measured from.
+            unit: `(n_inputs,)` float64, not 0.
+        """
+        device = self.input_mean.device
+        self.input_offset = torch.from_numpy(offset.copy()).to(device)
+        self.input_unit = torch.from_numpy(unit.copy()).to(device)
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        for name in ("input_offset", "input_unit"):  # which are there only where they are needed
+            stored = state_dict.get(prefix + name)
+            setattr(self, name, None if stored is None else torch.empty_like(stored))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
     def forward(self, x: Tensor) -> Tensor:
         """Predicts for raw rows.
 
         Args:
             x: `(batch, ...)` with `n_inputs` numbers in each row, in the unit of the data that
-                the standardization was made from.
+                the standardization was made from, and in numbers that tell the rows apart.
 
         Returns:
             `(batch, n_outputs)`: logits of the classes, or targets in their own unit.
@@ -132,9 +156,13 @@ class Perceptron(nn.Module):
 
     def outputs(self, x: Tensor) -> Tensor:
         """Returns what the loss takes: logits, or standardized predictions, of raw rows."""
+        x = x.flatten(1)
+        if self.input_offset is not None and self.input_unit is not None:
+            x = (x.double() if x.is_floating_point() else x) - self.input_offset
+            x = x / self.input_unit
         # (x - mean) / scale, in one pass over the rows.
         shift, factor = -self.input_mean / self.input_scale, self.input_scale.reciprocal()
-        rows = torch.addcmul(shift, x.flatten(1).to(self.input_mean.dtype), factor)
+        rows = torch.addcmul(shift, x.to(self.input_mean.dtype), factor)
         outputs: Tensor = self.output(self.hidden(rows))
         return outputs
 
@@ -202,14 +230,16 @@ def scores(model: Perceptron, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
     loss = model.loss(outputs, y)
     if model.task == "classification":
         return {"loss": loss, "accuracy": (outputs.argmax(1) == y).to(outputs.dtype).mean()}
-    predictions = outputs * model.target_scale + model.target_mean
-    targets = y.to(predictions.dtype).view_as(predictions)
-    squares = (predictions - targets).square()
+    # In a unit in which squares are neither infinite nor 0.
+    unit = model.target_scale.max()
+    scale, mean = model.target_scale / unit, model.target_mean / unit
+    targets = y.to(outputs.dtype).view_as(outputs) / unit
+    squares = (outputs * scale + mean - targets).square()
     residual, spread = squares.sum(0), (targets - targets.mean(0)).square().sum(0)
     # Of a column that is constant here, as scikit-learn has it: 1 if it is met, else 0.
     constant = torch.where(residual == 0, 1.0, 0 * residual)
     return {
         "loss": loss,
         "r2": torch.where(spread > 0, 1 - residual / spread, constant).mean(),
-        "rmse": squares.mean().sqrt(),
+        "rmse": squares.mean().sqrt() * unit,
     }

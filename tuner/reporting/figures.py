@@ -227,7 +227,7 @@ def confirmation(found: Confirmation) -> go.Figure:
     """The scores of all arms over the seeds, with mean and standard error."""
     names = [arm.name for arm in found.arms][::-1]
     figure = _figure(found.metric, "", height=90 + 40 * len(names))
-    scored = [arm for arm in found.arms if arm.confirmed is not None]
+    scored = [arm for arm in found.arms if arm.scores]
     figure.add_scatter(
         x=[score for arm in scored for score in arm.scores],
         y=[arm.name for arm in scored for _ in arm.scores],
@@ -235,7 +235,7 @@ def confirmation(found: Confirmation) -> go.Figure:
         name="one seed",
         marker={"color": SKY, "size": 7, "opacity": 0.8},
     )
-    estimates = [arm.confirmed for arm in scored if arm.confirmed is not None]
+    estimates = [each for arm in scored if (each := found.estimate(arm)) is not None]
     figure.add_scatter(
         x=[each.mean for each in estimates],
         y=[arm.name for arm in scored],

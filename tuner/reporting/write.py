@@ -22,7 +22,15 @@ from ..results import files
 from ..results.files import Best
 from ..results.importance import ENOUGH_FOR_IMPORTANCES, importances
 from ..results.winner import Confirmation
-from ..results.wording import clock, comparisons, estimate, number, origin
+from ..results.wording import (
+    clock,
+    comparisons,
+    estimate,
+    in_the_search,
+    number,
+    origin,
+    over_seeds,
+)
 from ..running.rate_range import RateRange
 from ..storage import (
     ABLATION,
@@ -80,6 +88,7 @@ def report(study: str | Path, *, storage: str | None = None) -> Path:
     opened = read_study(name, location)
     with translated(location, StoreUnreadableError, "reading the study"):
         told, drawn = _told(opened), _drawn(opened)
+    confirmed = None if told.best is None or told.best.confirmed is None else told.best
     html = _template().render(
         told=told,
         figures={key: _html(figure) for key, figure in drawn.items()},
@@ -90,6 +99,8 @@ def report(study: str | Path, *, storage: str | None = None) -> Path:
         comparisons=[] if told.confirmation is None else comparisons(told.confirmation),
         config=None if told.best is None else _config(told.best),
         origin="" if told.best is None else origin(told.best),
+        seeds=over_seeds(confirmed) if confirmed is not None else "",
+        searched=in_the_search(confirmed) if confirmed is not None else "",
         enough=ENOUGH_FOR_IMPORTANCES,
         plotly=get_plotlyjs(),
         written=datetime.now(UTC),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ class Best(BaseModel):
         finished: when the trial ended.
         tuner: version of this package.
         confirmed: what is known of it beyond the search; None if it is not confirmed.
+        checkpoint: SHA-256 of `best.ckpt`, in hexadecimal digits; "" where it is not known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +60,7 @@ class Best(BaseModel):
     finished: datetime
     tuner: str
     confirmed: Confirmed | None = None
+    checkpoint: str = ""
 
 
 def study_name(study: str | Path) -> str:
@@ -126,8 +129,8 @@ def load_model(study: str | Path) -> LightningModule:
     imported, which runs its file, from the current folder or that of the study file.
 
     Raises:
-        InputError: no trial of it is complete yet, its checkpoint is missing, or its class cannot
-            be imported.
+        InputError: no trial of it is complete yet, its checkpoint is missing or damaged, or its
+            class cannot be imported.
     """
     import torch
 
@@ -136,6 +139,12 @@ def load_model(study: str | Path) -> LightningModule:
     path = paths.study_folder(name) / "best.ckpt"
     if not path.exists():
         raise InputError(f"{path}: study {name!r} has no trained network (tuner tune {study})")
+    try:
+        is_whole = _is_whole(path, best(name))
+    except InputError:  # best.json is missing or damaged, and says nothing of the network
+        is_whole = True
+    if not is_whole:
+        raise InputError(f"{path}: damaged; the same tuner tune {study} makes it again")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         model = _built(checkpoint, folder)
@@ -218,6 +227,23 @@ def leaderboard_of(study: optuna.Study) -> pd.DataFrame:
     )
 
 
+def _digest(path: Path) -> str:
+    """Returns the SHA-256 of a file, if it is there."""
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_whole(path: Path, best: Best) -> bool:
+    """Says whether a checkpoint is the one that was written, as far as that is known."""
+    return best.checkpoint in ("", _digest(path))
+
+
+def _text(confirmation: Confirmation) -> bytes:
+    return confirmation.model_dump_json(indent=2).encode()
+
+
 class ResultFiles:
     """The files of one study: `best.json`, `best.ckpt`, `trials.csv`, and the study file as run.
 
@@ -247,14 +273,32 @@ class ResultFiles:
         Raises:
             StoreLostError: the disk is full or gone.
         """
-        staged = self._staged(best.trial)
+        staged, network = self._staged(best.trial), self.folder / "best.ckpt"
         if staged.exists():
-            self._rename(staged, "best.ckpt")
-        self._write("best.json", best.model_dump_json(indent=2).encode())
+            self._rename(staged, network.name)
+        self._write("best.json", self.sealed(best).model_dump_json(indent=2).encode())
+
+    def sealed(self, best: Best) -> Best:
+        """Returns a winner with the hash of the network that is there."""
+        return best.model_copy(update={"checkpoint": _digest(self.folder / "best.ckpt")})
 
     def has(self, best: Best) -> bool:
-        """Says whether `best.json` is of this winner, and its network is there."""
-        return self._current() == best and (self.folder / "best.ckpt").exists()
+        """Says whether `best.json` is of this winner, and its network is there, undamaged."""
+        current, network = self._current(), self.folder / "best.ckpt"
+        if current is None or not network.exists():
+            return False
+        is_same = current.model_copy(update={"checkpoint": ""}) == best
+        return is_same and _is_whole(network, current)
+
+    def keep(self, confirmation: Confirmation) -> None:
+        """Writes `confirmation.json`, if it is not there as it should be.
+
+        Raises:
+            StoreLostError: the disk is full or gone.
+        """
+        path, content = self.folder / "confirmation.json", _text(confirmation)
+        if not path.exists() or path.read_bytes() != content:
+            self._write(path.name, content)
 
     def crown(self, best: Best, checkpoint: bytes, confirmation: Confirmation) -> None:
         """Makes the winner of a confirmation the best one.
@@ -262,7 +306,7 @@ class ResultFiles:
         Raises:
             StoreLostError: the disk is full or gone.
         """
-        self._write("confirmation.json", confirmation.model_dump_json(indent=2).encode())
+        self._write("confirmation.json", _text(confirmation))
         self.stage(best.trial, checkpoint)
         self.promote(best)
 
@@ -279,11 +323,24 @@ class ResultFiles:
             for name in ("best.json", "best.ckpt"):
                 if (self.folder / name).exists():
                     self._rename(self.folder / name, f"earlier-{name}")
-        elif self._current() != best:
-            self.promote(best)
+        else:
+            current = self._current()
+            unsealed = None if current is None else current.model_copy(update={"checkpoint": ""})
+            if current is None or unsealed != best or not current.checkpoint:
+                self.promote(best)
         for pattern in (".trial-*.ckpt", f".*{paths.UNFINISHED}"):
             for file in self.folder.glob(pattern):
                 file.unlink(missing_ok=True)
+
+    @property
+    def damage(self) -> str:
+        """Says that the network of `best.json` is damaged or gone; else ""."""
+        current, network = self._current(), self.folder / "best.ckpt"
+        if current is None or not current.checkpoint:
+            return ""
+        if not network.exists():
+            return f"{network}: missing"
+        return "" if _is_whole(network, current) else f"{network}: damaged"
 
     def write_study(self, text: str) -> None:
         """Keeps the study file as it is run."""

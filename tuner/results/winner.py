@@ -30,7 +30,7 @@ class Estimate(BaseModel):
 
     Attributes:
         mean: of the scores.
-        standard_error: of that mean: standard deviation (n - 1) over the root of n.
+        standard_error: of that mean, for other rows of the same kind; see `of`.
         n: scores, at least 2.
     """
 
@@ -41,17 +41,24 @@ class Estimate(BaseModel):
     n: Annotated[int, Field(ge=2)]
 
     @classmethod
-    def of(cls, scores: Sequence[float]) -> Self:
+    def of(cls, scores: Sequence[float], *, overlap: float = 0.0, rows_error: float = 0.0) -> Self:
         """Estimates the mean that such scores scatter around.
+
+        The error is the root of `s ** 2 * (1 / n + overlap) + rows_error ** 2`, `s` being the
+        standard deviation (n - 1) of n scores. Cuts of the same rows overlap, and so their scores
+        scatter less than those of other rows would: the correction of Nadeau and Bengio 2003,
+        Inference for the generalization error, section 3.
+
+        Args:
+            scores: two at least.
+            overlap: validation rows over training rows, where each score has a cut of its own.
+            rows_error: standard error of one score for other rows, where all are of the same rows.
 
         >>> Estimate.of([1.0, 2.0, 3.0]).mean
         2.0
         """
-        return cls(
-            mean=statistics.fmean(scores),
-            standard_error=statistics.stdev(scores) / math.sqrt(len(scores)),
-            n=len(scores),
-        )
+        variance = statistics.variance(scores) * (1 / len(scores) + overlap) + rows_error**2
+        return cls(mean=statistics.fmean(scores), standard_error=math.sqrt(variance), n=len(scores))
 
 
 class Arm(BaseModel):
@@ -67,6 +74,8 @@ class Arm(BaseModel):
         scores: of the metric, on the validation rows of each seed's own cut, in the seeds' order;
             of the first seeds only, where others were clearly better; () if a training failed.
         tests: of the same metric, on the test rows, once it was the winner's or a preset's turn.
+        rows_error: standard error of one of them for other test rows, in the mean; None where that
+            is not known.
         reason: why there are no scores.
         is_preset: it is one of the rules' and of today's practice.
         is_allowed: the study file allows it; others are compared and cannot win.
@@ -82,19 +91,21 @@ class Arm(BaseModel):
     search_epochs: int | None = None
     scores: tuple[float, ...]
     tests: tuple[float, ...] = ()
+    rows_error: float | None = None
     reason: str = ""
     is_preset: bool = False
     is_allowed: bool = True
 
     @property
-    def confirmed(self) -> Estimate | None:
-        """Mean and standard error of the scores, if there are any."""
-        return Estimate.of(self.scores) if self.scores else None
-
-    @property
     def test(self) -> Estimate | None:
-        """Mean and standard error of the scores on the test rows, if it was scored there."""
-        return Estimate.of(self.tests) if self.tests else None
+        """Mean of the scores on the test rows, if it was scored there.
+
+        Its error is that of other test rows and other seeds together; of other seeds alone where
+        there is no `rows_error`.
+        """
+        if not self.tests:
+            return None
+        return Estimate.of(self.tests, rows_error=self.rows_error or 0.0)
 
 
 class Refit(BaseModel):
@@ -125,6 +136,7 @@ class Confirmation(BaseModel):
         winner: name of the arm that won.
         select: how it was picked; see `choose`.
         refit: the winner's last training, if there was time for it.
+        overlap: validation rows over training rows of each seed's cut; 0 where that is not known.
         search_best: number of the trial that the search called the best.
         test_metric: that `tests` are of; "" where the test part was not scored.
         test_openings: times that the test part was opened for this study, this one included.
@@ -144,6 +156,7 @@ class Confirmation(BaseModel):
     seconds: float
     select: Select = "one_se"
     refit: Refit | None = None
+    overlap: float = 0.0
 
     @classmethod
     def kept(cls, text: str | None) -> Self | None:
@@ -172,6 +185,10 @@ class Confirmation(BaseModel):
         """The arms that the search began with, and did not find."""
         return tuple(arm for arm in self.arms if arm.is_preset or arm.trial is None)
 
+    def estimate(self, arm: Arm) -> Estimate | None:
+        """Returns the mean of an arm's scores on validation rows, with its error for other rows."""
+        return Estimate.of(arm.scores, overlap=self.overlap) if arm.scores else None
+
     @property
     def optimism(self) -> float | None:
         """How much better the winner looked in the search than it is: above 0 if it did.
@@ -180,18 +197,17 @@ class Confirmation(BaseModel):
         fewer epochs there.
         """
         winning = self.winning
-        assert winning.confirmed is not None
         if winning.search is None or winning.search_epochs not in (None, winning.config.epochs):
             return None
-        return self._sign * (winning.search - winning.confirmed.mean)
+        return self._sign * (winning.search - statistics.fmean(winning.scores))
 
     def gain(self, over: Arm) -> Estimate | None:
         """What the winner gains over an arm, above 0 if it is better.
 
-        The mean of the differences over the seeds that both have, with its standard error; None
-        without scores.
+        The mean of the differences over the seeds that both have, with its standard error for
+        other rows; None without scores.
         """
-        return difference(self.winning, over, self.direction)
+        return difference(self.winning, over, self.direction, overlap=self.overlap)
 
     @property
     def smaller(self) -> Arm | None:
@@ -215,15 +231,25 @@ class Confirmation(BaseModel):
         return 1 if self.direction == "maximize" else -1
 
 
-def difference(ours: Arm, theirs: Arm, direction: Direction) -> Estimate | None:
+def difference(
+    ours: Arm, theirs: Arm, direction: Direction, *, overlap: float = 0.0
+) -> Estimate | None:
     """Returns what one arm gains over another, over the seeds that both have.
 
     The mean of the differences seed by seed, above 0 if ours is better, with its standard error;
     None if they share fewer than two seeds.
+
+    Args:
+        ours: an arm.
+        theirs: another one.
+        direction: which way a score is better.
+        overlap: as `Estimate.of` takes it.
     """
     sign = 1 if direction == "maximize" else -1
     pairs = list(zip(ours.scores, theirs.scores, strict=False))
-    return Estimate.of([sign * (a - b) for a, b in pairs]) if len(pairs) >= 2 else None
+    if len(pairs) < 2:
+        return None
+    return Estimate.of([sign * (a - b) for a, b in pairs], overlap=overlap)
 
 
 def is_near(best: Arm, arm: Arm, direction: Direction) -> bool:
@@ -305,8 +331,10 @@ class Confirmed(BaseModel):
             not opened.
         test_metric: its name; "" if that part was not opened.
         test_openings: times that the test part was opened for this study.
-        optimism: how much better it looked in the search than it is, in the metric's unit; None
-            where that cannot be compared.
+        has_rows_error: the error of `test` is that of other test rows, too; else of other seeds
+            alone.
+        optimism: its score in the search minus the confirmed mean, above 0 if it looked better
+            there; None where that cannot be compared.
         epochs: of the trainings over the seeds.
         seed: of the network in `best.ckpt`: the one that was trained on all rows but the test rows,
             or else the one with the median score.
@@ -325,20 +353,23 @@ class Confirmed(BaseModel):
     epochs: int | None = None
     is_refit: bool = False
     network_test: float | None = None
+    has_rows_error: bool = False
 
     @classmethod
     def of(cls, confirmation: Confirmation) -> Self:
         """Returns what a confirmation says of its winner."""
         winning = confirmation.winning
-        assert winning.confirmed is not None
+        validation = confirmation.estimate(winning)
+        assert validation is not None
         at = winning.scores.index(statistics.median_low(winning.scores))
         seed, test = confirmation.seeds[at], winning.tests[at] if winning.tests else None
         refit = confirmation.refit
         if refit is not None:
             seed, test = refit.seed, refit.test
         return cls(
-            validation=winning.confirmed,
+            validation=validation,
             test=winning.test,
+            has_rows_error=winning.rows_error is not None,
             test_metric=confirmation.test_metric,
             test_openings=confirmation.test_openings,
             optimism=confirmation.optimism,

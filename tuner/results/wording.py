@@ -64,15 +64,57 @@ def estimate(found: Estimate | None) -> str:
     return f"{found.mean:.{digits}f} ± {found.standard_error:.{digits}f}"
 
 
-def _difference(gain: Estimate, metric: str) -> str:
-    """Writes a difference with its error, of an accuracy in points.
+def _amount(gain: Estimate, metric: str) -> str:
+    """Writes the size of a difference with its error, of an accuracy in points.
 
     Two seeds often differ by the same, which says nothing of a third one: of them no error is told.
     """
     unit, factor = (" points", 100) if "accuracy" in metric else ("", 1)
+    mean, told = factor * abs(gain.mean), f"{unit} of {metric}"
     if gain.n == 2:
-        return f"{factor * gain.mean:+.2g}{unit} (too few seeds for an error)"
-    return f"{factor * gain.mean:+.2g} ± {factor * gain.standard_error:.2g}{unit}"
+        return f"{mean:.2g}{told} (too few seeds for an error)"
+    return f"{mean:.2g} ± {factor * gain.standard_error:.2g}{told}"
+
+
+def _compared(gain: Estimate, metric: str, other: str) -> str:
+    """Says whether the winner is better than another one, and by how much."""
+    if gain.mean == 0:
+        return f"as good as the {other} ({_amount(gain, metric)})"
+    return f"{'better' if gain.mean > 0 else 'worse'} than the {other} by {_amount(gain, metric)}"
+
+
+def over_seeds(best: Best) -> str:
+    """Says what the trainings of a confirmed winner differed in, and what its errors are of."""
+    confirmed = best.confirmed
+    assert confirmed is not None
+    n, own = confirmed.validation.n, "initial weights and shuffles"
+    if best.facts is None:  # a LightningDataModule of the user's
+        rows = f"over {n} seeds, each with {own} of its own, and other rows only where the data "
+        rows += "module draws them by the seed"
+    else:
+        rows = f"over {n} seeds, each with {own} and validation rows of its own"
+    if confirmed.epochs not in (None, best.config.epochs):
+        rows += f", {confirmed.epochs} epochs of training"
+    if confirmed.test is None:
+        return rows
+    if confirmed.has_rows_error:
+        return f"{rows}; the error of the test score is that of other seeds and other test rows"
+    return f"{rows}; the error of the test score is that of other seeds, not of other test rows"
+
+
+def in_the_search(best: Best) -> str:
+    """Says what a confirmed winner had in the search, if it was a trial there."""
+    confirmed = best.confirmed
+    assert confirmed is not None
+    if best.value is None:
+        return ""
+    told = f"In the search it had {number(best.value)}"
+    if confirmed.optimism is None:
+        return f"{told}, after fewer epochs."
+    if confirmed.optimism == 0:
+        return f"{told}, too."
+    word = "more" if confirmed.optimism > 0 else "less"
+    return f"{told}, which promised {abs(confirmed.optimism):.2g} {word} than was confirmed."
 
 
 def _share(part: int, whole: int) -> str:
@@ -89,10 +131,10 @@ def comparisons(confirmation: Confirmation) -> list[str]:
             "and the smallest network there."
         )
     if confirmation.select == "proven" and best.scores and best.name != winning.name:
-        gain = difference(best, winning, confirmation.direction)
+        gain = difference(best, winning, confirmation.direction, overlap=confirmation.overlap)
         assert gain is not None
         lines.append(
-            f"{best.name} had the best mean, by {_difference(gain, confirmation.metric)}: not "
+            f"{best.name} had the best mean, by {_amount(gain, confirmation.metric)}: not "
             f"enough to be better than the {winning.name} on other rows."
         )
     smaller = confirmation.smaller
@@ -101,7 +143,7 @@ def comparisons(confirmation: Confirmation) -> list[str]:
         assert loss is not None
         lines.append(
             f"{smaller.name} has {_share(smaller.n_parameters, winning.n_parameters)} of the "
-            f"parameters, for {_difference(loss, confirmation.metric)} of {confirmation.metric}."
+            f"parameters, and the winner is {_compared(loss, confirmation.metric, 'smaller one')}."
         )
     for arm in confirmation.presets:
         gain = confirmation.gain(arm)
@@ -111,12 +153,15 @@ def comparisons(confirmation: Confirmation) -> list[str]:
             size = winning.n_parameters / max(1, arm.n_parameters)
             seeds = "" if gain.n == len(winning.scores) else f" over {gain.n} seeds"
             lines.append(
-                f"over the {arm.name}: {_difference(gain, confirmation.metric)} of "
-                f"{confirmation.metric}{seeds}, with {size:.2g} times the parameters"
+                f"{_compared(gain, confirmation.metric, arm.name)}{seeds}, with {size:.2g} times "
+                "the parameters"
             )
             if not arm.is_allowed:
                 lines.append(f"The {arm.name} could not win: the study file does not allow it.")
-    if confirmation.test_openings:
+    if confirmation.test_openings and not confirmation.test_metric:
+        name = confirmation.metric.replace("val", "test", 1)
+        lines.append(f"The test part was opened, and the module logged no {name} there.")
+    elif confirmation.test_openings:
         n = confirmation.test_openings
         times = "once" if n == 1 else f"{n} times: its score flatters a little more each time"
         lines.append(f"The test part was opened {times}.")

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 
 from .. import heuristics
-from ..errors import InterruptedStudyError, StoreLostError, StudyFailedError
+from ..errors import InterruptedStudyError, StoreLostError, StudyFailedError, WorkerLostError
 from ..network.config import Config, DataFacts, MLPConfig
 from ..results.files import ResultFiles
 from ..results.winner import Confirmation
@@ -24,6 +24,7 @@ from ..storage import (
     INTERRUPTED,
     RETRY_OF,
     STARTUP_TRIALS,
+    TIME_OVER,
     StudyStore,
     is_gone,
 )
@@ -37,7 +38,7 @@ from .minutes import Minutes
 from .progress import Ended, Observer, Snapshot
 from .proposals import Proposals
 from .rate_range import RangeTest
-from .standing import Standing
+from .standing import DIVERGED, Standing
 from .under_way import UnderWay
 
 #: Attributes of a trial that a metric of the same name must not overwrite.
@@ -106,13 +107,15 @@ class Coordinator:
         self.proposals = Proposals(spec.study.seed, space, evaluation, facts, store, minutes)
         self.in_hand = InHand(worker)
         self.ran = 0
+        self._cut_by: WorkerLostError | None = None
+        self._owed: set[int] = set()  # trials that run whatever the time
 
     def run(self) -> str:
         """Takes up what an earlier process left, and searches; returns what ended the search.
 
         Raises:
             InterruptedStudyError: a signal came.
-            StudyFailedError: too many trials failed in a row.
+            StudyFailedError: too many trials failed in a row, or all of them diverged or failed.
             StudyFileError: the module of the user's logs no metric of the objective's name.
             StoreLostError: the store cannot be written any more.
         """
@@ -131,8 +134,13 @@ class Coordinator:
                 self._handle_all()
         except StoreLostError as error:
             raise self._go_on_beside(error) from error
+        except WorkerLostError as error:
+            self._cut_by = error
+            raise
         finally:
             self._let_go()
+        if self.standing.failure:
+            raise StudyFailedError(self.standing.failure)
         return stopped
 
     # Beginning and end
@@ -149,13 +157,18 @@ class Coordinator:
         if kept is not None and best is not None and kept.search_best == best.trial:
             best = self.standing.confirmed(kept)
         self.files.repair(best)
+        if self.files.damage:
+            self.observer.remark(
+                f"{self.files.damage}; the network of a confirmed winner is made again"
+            )
 
     def _begin_points(self) -> None:
         """Has the starting points tried whose turn it is, if the budget has room."""
         self.standing.recount()
-        counts = self.standing.counts
+        counts, left = self.standing.counts, self._left
+        has_time = left > 0 and self.minutes.is_worth_beginning(left)
         self.proposals.begin_points(
-            self._n_left - counts.waiting,
+            self._n_left - counts.waiting if has_time else 0,
             counts.complete,
             is_testing=self.range_test is not None,
         )
@@ -183,10 +196,23 @@ class Coordinator:
             return f"the target {target:g} is reached"
         if trials is not None and self.standing.counts.finished >= trials:
             return f"{self.standing.counts.finished} of {trials} trials are finished"
-        left, is_at_work = self._left, bool(self.in_hand.trials)
-        if left <= 0 or not (is_at_work or self.minutes.is_worth_beginning(left)):
+        if self._is_over:
             return f"the {self.budget.minutes:g} minutes are over"
         return ""
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether the time is; not while there are trials that a signal or a fault cut.
+
+        Earlier calls may have used all of the time; then this one takes as much again at most.
+        """
+        left, is_at_work = self._left, bool(self.in_hand.trials)
+        if left > 0 and (is_at_work or self.minutes.is_worth_beginning(left)):
+            return False
+        minutes = self.budget.minutes
+        if minutes is None or self.minutes.here >= 60 * minutes:
+            return True
+        return not (self._owed & self.in_hand.trials.keys() or self.store.owes)
 
     @property
     def _left(self) -> float:
@@ -197,10 +223,15 @@ class Coordinator:
 
     def _let_go(self) -> None:
         """Ends what is under way, to be run again, and keeps time and table."""
+        reason, is_loss = TIME_OVER, self._cut_by is not None
+        if self._cut_by is not None:
+            reason = str(self._cut_by)
+        elif self.interruption.signal is not None:
+            reason = "a signal came"
         for way in list(self.in_hand.trials.values()):
             self.in_hand.cancel(way)
             if not self.store.is_beside:
-                self.store.interrupt(way.trial, "the search ended")
+                self.store.interrupt(way.trial, reason, is_loss=is_loss)
         if self.range_test is not None:
             for job in self.range_test.jobs:
                 self.worker.cancel(job.id)
@@ -238,7 +269,8 @@ class Coordinator:
             if self.in_hand.has_waiting:
                 self.in_hand.begin_next()
                 continue
-            if not self.minutes.is_worth_beginning(self._left):
+            left = self._left
+            if not (left > 0 and self.minutes.is_worth_beginning(left)) and not self.store.owes:
                 return
             # The first trial has begun by then, which is a starting point.
             if self.range_test is not None and self.in_hand.had_any and self.range_test.is_waiting:
@@ -251,6 +283,8 @@ class Coordinator:
                 way = self.proposals.ask()
                 if way is not None:
                     self.in_hand.add(way)
+                    if self.store.is_owed(way.trial):
+                        self._owed.add(way.trial.number)
 
     @property
     def _n_left(self) -> float:
@@ -307,7 +341,7 @@ class Coordinator:
                 else:
                     self.in_hand.ended(event.job)
             case Failed(diverged=True, reason=reason):
-                self._ended(way, "pruned", f"diverged: {reason}")
+                self._ended(way, "pruned", DIVERGED + reason)
             case Failed(hopeless=True, reason=reason):
                 # The trial is left under way, to run again once that is put right.
                 raise self.spec.error("objective.metric", reason)
@@ -379,6 +413,7 @@ class Coordinator:
         self.ran += 1
         self.store.spend(self.minutes.spent)
         self.standing.recount()
+        self.store.note_finished(self.standing.counts.finished)
         is_best = self.standing.best is not None and self.standing.best.trial == way.trial.number
         self.observer.ended(Ended(way.view, state, reason, is_best))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +21,13 @@ from ..system import paths
 from ..system.devices import Devices
 from ..system.folder_lock import refuse_owned
 from ..system.interruption import Interruption
+from ..training import NUMBERS
 from ..training.modules import ModuleTraining
 from ..workers import Staff, Worker, fleets, solos
 from .arguments import Trainer, check_trainers
 from .evaluation import Evaluation, full_evaluation
 from .progress import Observer
+from .repeats import Repeats
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class OpenStudy:
         worker: trains.
         store: of the study, owned.
         interruption: notes signals.
+        identity: all besides config and seed that a score follows from, as a hash.
     """
 
     spec: AnyStudySpec
@@ -55,6 +60,19 @@ class OpenStudy:
     worker: Worker
     store: StudyStore
     interruption: Interruption
+    identity: str
+
+    def repeats(self, observer: Observer) -> Repeats:
+        """Returns the repetitions of configs of this study, with those that ended earlier."""
+        folder = paths.study_folder(self.spec.name)
+        return Repeats(
+            folder,
+            self.worker,
+            self.interruption,
+            self.identity,
+            observer,
+            adopts=self.store.goes_on,
+        )
 
     def evaluated(self, evaluation: Evaluation) -> OpenStudy:
         """Returns the study with its trials scored in this way."""
@@ -106,6 +124,8 @@ def opened(
     if spec.data.source is not None:
         observer.begin(f"reading {spec.data.source}")
     dataset = load_data(spec)
+    for remark in () if dataset is None else dataset.remarks:
+        observer.remark(remark)
     facts = None if dataset is None else dataset.facts
     full = full_evaluation(spec, facts)
     team = Staff.choose(
@@ -145,11 +165,23 @@ def opened(
             worker,
             store,
             interruption,
+            _identity(store, trainer, classes),
         )
+        if classes is not None and not store.has_code(classes.digest):
+            observer.remark(
+                f"{spec.path}: the file of [model] has changed since the first trials, whose "
+                "scores are those of what it was"
+            )
         if not store.has_known_tables:
             observer.begin("Optuna's tables are not those known here: writing one row at a time")
         kept = store.evaluation
         yield found if kept is None else found.evaluated(Evaluation.model_validate_json(kept))
+
+
+def _identity(store: StudyStore, trainer: Trainer, classes: UserClasses | None) -> str:
+    code = "" if classes is None else classes.digest
+    whole = {**store.identity, "trainer": trainer, "numbers": NUMBERS, "code": code}
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _space(

@@ -93,6 +93,9 @@ class Observer:
     def begin(self, message: str) -> None:
         """A preparation begins that may take a while, such as a download."""
 
+    def remark(self, message: str) -> None:
+        """Something is to be known of the data, or of what was found before."""
+
     def update(self, snapshot: Snapshot) -> None:
         """Some time has passed; called several times a second."""
 

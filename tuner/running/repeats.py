@@ -12,14 +12,14 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from ..data import Cut
 from ..errors import InterruptedStudyError, StoreLostError, WorkerLostError
 from ..network.config import Config, MLPConfig, config_from_json
-from ..system import paths
+from ..system import lines, paths
 from ..system.interruption import Interruption
 from ..workers import Event, Failed, Finished, Job, Progress, Worker
 from .progress import Observer, Repeated
@@ -101,13 +101,27 @@ class Repeats:
         folder: of the study's results.
         worker: trains them; has no other job.
         interruption: notes a signal.
+        identity: all besides config and seed that a score follows from: data, precision, trainer.
+            What was trained under another one is not known here, and stays in the file.
+        adopts: what was trained before that was kept is of this one.
+        observer: is told of what cannot be used.
     """
 
-    def __init__(self, folder: Path, worker: Worker, interruption: Interruption) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        worker: Worker,
+        interruption: Interruption,
+        identity: str,
+        observer: Observer,
+        *,
+        adopts: bool = False,
+    ) -> None:
         self._file = folder / "repeats.jsonl"
         self._networks = folder / "repeats"
         self._worker, self._interruption = worker, interruption
-        self._known = dict(self._read())
+        self._identity = identity
+        self._known = self._read(observer, self._identity if adopts else None)
         self._n_jobs = 0
 
     @property
@@ -140,7 +154,7 @@ class Repeats:
 
     def find(self, config: Config, seed: int) -> Repeat | None:
         """Returns a repetition that ended."""
-        return self._known.get(_key(config, seed))
+        return self._known.get(self._key(config, seed))
 
     def all(self) -> list[Repeat]:
         """Returns all repetitions that ended, those of earlier processes too."""
@@ -201,7 +215,7 @@ class Repeats:
 
     def network(self, config: Config, seed: int) -> bytes:
         """Returns the checkpoint of a repetition that was run with `networks="need"`."""
-        return self._network(_key(config, seed)).read_bytes()
+        return self._network(self._key(config, seed)).read_bytes()
 
     def whole(
         self, config: Config, seed: int, *, end: float | None = None, late: float = 0.0
@@ -267,7 +281,7 @@ class Repeats:
             InterruptedStudyError: a signal came; what ended is kept.
             StoreLostError: the disk is full or gone.
         """
-        pairs = {_key(*pair): pair for pair in wanted}
+        pairs = {self._key(*pair): pair for pair in wanted}
         waiting = deque(
             pair for key, pair in pairs.items() if not self._has(key, networks == "need")
         )
@@ -303,7 +317,8 @@ class Repeats:
             under_way[event.job].did(event.epoch)
             return None
         training = under_way.pop(event.job)
-        config, seed, key = training.config, training.seed, _key(training.config, training.seed)
+        config, seed = training.config, training.seed
+        key = self._key(config, seed)
         if isinstance(event, Finished):
             if keeps_network:
                 paths.write(self._network(key), event.checkpoint)
@@ -339,6 +354,7 @@ class Repeats:
     def _append(self, repeat: Repeat) -> None:
         line = json.dumps(
             {
+                "of": self._identity,
                 "config": json.loads(repeat.config.to_json()),
                 "seed": repeat.seed,
                 "metrics": dict(repeat.metrics),
@@ -363,18 +379,46 @@ class Repeats:
             file.seek(-1, os.SEEK_END)
             return file.read() == b"\n"
 
-    def _read(self) -> Iterable[tuple[str, Repeat]]:
-        if not self._file.exists():
-            return
-        for line in self._file.read_text().splitlines():
+    def _read(self, observer: Observer, unnamed: str | None) -> dict[str, Repeat]:
+        objects, damaged = lines.read_objects(self._file)
+        known: dict[str, Repeat] = {}
+        whole, others = [], 0
+        for entry in objects:
+            identity, told = entry.get("of", unnamed), {k: entry[k] for k in entry if k != "of"}
             try:
-                entry = json.loads(line)
-                config = config_from_json(json.dumps(entry.pop("config")))
-                repeat = Repeat(config, **entry)
-            except (ValueError, TypeError, KeyError):  # a line that a crash tore
+                repeat = _repeat(told)
+            except (ValueError, TypeError, KeyError, AttributeError):
+                damaged.append(json.dumps(entry).encode())
                 continue
-            yield _key(config, repeat.seed), repeat
+            whole.append(entry)
+            if identity == self._identity:
+                known[self._key(repeat.config, repeat.seed)] = repeat
+            else:
+                others += 1
+        if damaged:
+            aside = lines.put_aside(self._file, damaged)
+            lines.write_objects(self._file, whole)
+            observer.remark(
+                f"{self._file}: {len(damaged)} lines cannot be read; they are put aside "
+                f"({aside.name}), and what they were of is trained again"
+            )
+        if others:
+            observer.remark(
+                f"{self._file}: {others} trainings were of other data or settings, and are not used"
+            )
+        return known
+
+    def _key(self, config: Config, seed: int) -> str:
+        told = f"{self._identity} {config.to_json()} {seed}"
+        return hashlib.sha256(told.encode()).hexdigest()[:24]
 
 
-def _key(config: Config, seed: int) -> str:
-    return hashlib.sha256(f"{config.to_json()} {seed}".encode()).hexdigest()[:24]
+def _repeat(told: Mapping[str, Any]) -> Repeat:
+    """Reads what is kept of a repetition.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: it is damaged.
+    """
+    config = config_from_json(json.dumps(told["config"]))
+    metrics = {str(name): float(value) for name, value in told["metrics"].items()}
+    return Repeat(config, int(told["seed"]), metrics, int(told["n_parameters"]), told["reason"])

@@ -9,9 +9,11 @@ import optuna
 from ..network.config import DataFacts, config_from_json
 from ..results.files import Best
 from ..results.winner import Confirmation, Confirmed, Direction
-from ..storage import CONFIG, Counts, StudyStore, count
+from ..storage import CONFIG, DECLINED, INTERRUPTED, Counts, StudyStore, count
 
 _VERSION = metadata.version("tuner")
+#: How the reason of a trial begins whose numbers were none.
+DIVERGED = "diverged: "
 
 
 class Standing:
@@ -74,11 +76,31 @@ class Standing:
         """
         if not self.reaches(target):
             return False
-        confirmed = confirmation.winning.confirmed
+        confirmed = confirmation.estimate(confirmation.winning)
         if confirmed is not None and self._is_as_good(confirmed.mean, target):
             return False
         self._missed |= {trial.user_attrs[CONFIG] for trial in self._complete()}
         return True
+
+    @property
+    def failure(self) -> str:
+        """Why no trial could be trained, where all that ended diverged or failed; else ""."""
+        states = (optuna.trial.TrialState.PRUNED, optuna.trial.TrialState.FAIL)
+        ended = [
+            trial
+            for trial in self._store.trials()
+            if trial.state in states and not {INTERRUPTED, DECLINED} & trial.user_attrs.keys()
+        ]
+        if self.best is not None or not ended:
+            return ""
+        reasons = [str(trial.user_attrs.get("reason", "")) for trial in ended]
+        is_pruned = [trial.state == states[0] for trial in ended]
+        if any(
+            pruned and not reason.startswith(DIVERGED)
+            for pruned, reason in zip(is_pruned, reasons, strict=True)
+        ):
+            return ""
+        return f"none of {len(ended)} trials could be trained, the first: {reasons[0]}"
 
     def confirmed(self, confirmation: Confirmation) -> Best:
         """Returns the winner of a confirmation."""

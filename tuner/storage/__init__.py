@@ -7,6 +7,7 @@ from .reading import (
     AUDIT,
     CONFIG,
     CONFIRMATION,
+    DECLINED,
     EPOCH_SECONDS,
     EVALUATION,
     FACTS,
@@ -26,7 +27,7 @@ from .reading import (
     summaries,
     translated,
 )
-from .study_store import STARTUP_TRIALS, StudyStore
+from .study_store import STARTUP_TRIALS, TIME_OVER, StudyStore
 
 __all__ = [
     "ABLATION",
@@ -37,8 +38,10 @@ __all__ = [
     "SECONDS",
     "SOURCE",
     "STARTUP_TRIALS",
+    "TIME_OVER",
     "CONFIG",
     "CONFIRMATION",
+    "DECLINED",
     "EPOCH_SECONDS",
     "EVALUATION",
     "FOLD_SCORES",

@@ -27,6 +27,7 @@ from sqlalchemy.engine import URL, make_url
 from ..errors import InputError, StudyOwnedError
 from ..system import paths
 from ..system.extras import required
+from .inspection import inspect
 
 #: Seconds that a write waits for another process's write to the same file.
 _BUSY_SECONDS = 60
@@ -46,6 +47,14 @@ class Location(Protocol):
 
     def exists(self) -> bool:
         """Says whether a study may be there."""
+
+    @property
+    def address(self) -> str:
+        """What Optuna's command line takes for it, without secrets."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever written there, as far as that can be told without a server."""
 
     def connect(self, *, is_kept: bool) -> optuna.storages.RDBStorage:
         """Opens the store, and makes it where there is none.
@@ -97,9 +106,21 @@ class SQLiteFile:
         """Says whether the file is there."""
         return self.path.exists()
 
+    @property
+    def address(self) -> str:
+        """What Optuna's command line takes for it."""
+        return f"sqlite:///{self.path}"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the file is missing, or has no bytes."""
+        return not self.exists() or self.path.stat().st_size == 0
+
     def connect(self, *, is_kept: bool) -> optuna.storages.RDBStorage:
-        """Opens the file, with a write-ahead log."""
+        """Opens the file, with a write-ahead log, once it was looked at."""
         with self._one_at_a_time():
+            if self.exists():
+                inspect(self.path, thoroughly=is_kept)
             connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS)
             try:
                 connection.execute("PRAGMA journal_mode=WAL")
@@ -145,6 +166,16 @@ class PostgreSQL:
     def exists(self) -> bool:
         """A server is there, or connecting says why not."""
         return True
+
+    @property
+    def address(self) -> str:
+        """What Optuna's command line takes for it, without the password."""
+        return self.url.render_as_string()
+
+    @property
+    def is_empty(self) -> bool:
+        """Only the server knows."""
+        return False
 
     @property
     def _arguments(self) -> dict[str, Any]:

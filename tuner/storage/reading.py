@@ -6,17 +6,22 @@ side by side. What is written into it is `study_store.py`'s part.
 
 from __future__ import annotations
 
+import errno
+import json
+import re
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import optuna
 import sqlalchemy.exc
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from ..errors import InputError, StoreUnreadableError, TunerError
+from ..errors import InputError, StoreLostError, StoreUnreadableError, TunerError
 from .location import Location, locate
 
 # Names of the attributes that a study and its trials keep in the store.
@@ -26,11 +31,13 @@ SECONDS = "seconds"
 CONFIRMATION_SECONDS = "confirmation_seconds"
 BUDGET_TRIALS = "budget_trials"
 INTERRUPTED = "interrupted"
+LOSSES = "losses"
 RETRY_OF = "retry_of"
 ABLATION = "ablation"
 AUDIT = "audit"
 MACHINE = "machine"
 RATE_RANGE = "rate_range"
+CODE = "code"
 CONFIG = "config"
 DECLINED = "declined"
 CONFIRMATION = "confirmation"
@@ -46,6 +53,8 @@ _STORE_ERRORS = (
     sqlite3.Error,
     KeyError,  # Optuna's word for a study or trial that someone deleted
     optuna.exceptions.UpdateFinishedTrialError,  # ... or ended
+    json.JSONDecodeError,  # its words for a row that is damaged
+    AssertionError,
 )
 
 
@@ -55,11 +64,26 @@ def translated(location: Location, kind: type[TunerError], doing: str) -> Iterat
     try:
         yield
     except _STORE_ERRORS as error:
+        if _is_full(error):
+            kind = StoreLostError
         cause = error.__cause__ or error
         line = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
         raise kind(f"{location}: {doing} failed: {line}") from error
     except OSError as error:
+        if _is_full(error):
+            kind = StoreLostError
         raise kind(f"{location}: {doing} failed: {error.strerror or error}") from error
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Says whether an error means that a disk has no room."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if "database or disk is full" in str(error):
+            return True
+        error = error.__cause__
+    return False
 
 
 def open_storage(location: Location | None = None) -> optuna.storages.RDBStorage:
@@ -92,7 +116,25 @@ def connect(location: Location, *, is_kept: bool = False) -> optuna.storages.RDB
         try:
             return location.connect(is_kept=is_kept)
         except RuntimeError as error:  # the schema is one of another Optuna
-            raise StoreUnreadableError(f"{location}: {error}") from error
+            raise StoreUnreadableError(
+                f"{location}: {_of_another_optuna(error, location)}"
+            ) from error
+
+
+def _of_another_optuna(error: RuntimeError, location: Location) -> str:
+    """Says how a store whose schema is another one can be read."""
+    made_by = re.search(r"set up by optuna ([\w.]+)", str(error))
+    maker = "another Optuna" if made_by is None else f"Optuna {made_by[1]}"
+    if "storage upgrade" in str(error):
+        command = Path(sys.executable).with_name("optuna")
+        return (
+            f"made by {maker}, whose tables this one reads after `{command} storage upgrade "
+            f"--storage {location.address}`"
+        )
+    return (
+        f"made by {maker}, whose tables are not known here; a newer Optuna may read them: "
+        f"`{sys.executable} -m pip install --upgrade optuna`"
+    )
 
 
 def read_study(name: str, location: Location | None = None) -> optuna.Study:

@@ -25,6 +25,7 @@ from ..system import paths
 from ..system.closing import Closing
 from ..system.folder_lock import FolderLock
 from .identity import Identity, changes, identity_of
+from .ledger import Ledger
 from .location import Location, locate
 from .mirror import MirroredStorage
 from .patience import Patience
@@ -33,6 +34,7 @@ from .reading import (
     ABLATION,
     AUDIT,
     BUDGET_TRIALS,
+    CODE,
     CONFIG,
     CONFIRMATION,
     CONFIRMATION_SECONDS,
@@ -41,6 +43,7 @@ from .reading import (
     FACTS,
     IDENTITY,
     INTERRUPTED,
+    LOSSES,
     MACHINE,
     RATE_RANGE,
     RETRY_OF,
@@ -52,16 +55,30 @@ from .reading import (
     count,
     translated,
 )
+from .reserve import Reserve
 from .untold import Untold
 
 #: Finished trials, starting points among them, from which on the sampler models what it has seen.
 STARTUP_TRIALS = 5
+#: Workers lost with a trial, each alone with it, after which it has failed.
+_LOSSES = 2
+#: Why a trial was cut when the time of a search was over: it need not run again within that time.
+TIME_OVER = "the search ended"
+#: Files of a study's folder that belong to whoever tunes it.
+_STAY = ("owner", "reserve")
 #: Attributes of a study that hold what optuna-dashboard shows as its note.
 _NOTE = "dashboard:note_str:"
 
 
 class StudyStore(Closing):
     """One study, owned: the coordinator asks, reports and tells through it alone.
+
+    Attributes:
+        study: of Optuna.
+        untold: what a store that went away has yet to hear.
+        is_beside: it went away, and what is told goes there.
+        identity: what its trials are made with.
+        goes_on: trials had finished before it was opened, which are made with the same.
 
     Args:
         spec: the study file.
@@ -91,14 +108,20 @@ class StudyStore(Closing):
     ) -> None:
         self._location = location = location or locate()
         self.is_beside = False
-        identity = identity_of(spec, metric, fingerprint)
+        self.identity = identity = identity_of(spec, metric, fingerprint)
         self.untold = Untold(paths.study_folder(spec.name) / "untold.jsonl", str(location))
         with ExitStack() as resources:
             resources.callback(FolderLock(spec.name).release)
+            self._reserve = Reserve(paths.study_folder(spec.name) / "reserve")
+            self._ledger = Ledger(spec.name, str(location))
+            if location.is_empty and not new:
+                self._ledger.compare(0)
             self._disk = connect(location, is_kept=True)
             resources.callback(self._disk.engine.dispose)
             with translated(location, StoreUnreadableError, "taking the study"):
                 resources.callback((ownership := location.own(spec.name)).release)
+                if not new:
+                    self._ledger.compare(_n_finished(spec.name, self._disk))
                 is_void = not new and self._is_void(spec, identity)
             with translated(location, StoreLostError, "writing the study"):
                 if new:
@@ -106,6 +129,8 @@ class StudyStore(Closing):
                 elif is_void:
                     optuna.delete_study(study_name=spec.name, storage=self._disk)
                 self.untold.tell(self._disk, spec.name)
+                self._ledger.keep(n_finished := _n_finished(spec.name, self._disk))
+                self.goes_on = n_finished > 0
                 patience = Patience(location.patience, ownership.ensure, is_cut)
                 self._storage = MirroredStorage(self._disk, patience)
                 self.study = optuna.create_study(
@@ -159,8 +184,16 @@ class StudyStore(Closing):
         """
         with self._resources, translated(self._location, StoreLostError, "writing the study"):
             if self.is_beside:
-                self.untold.keep(*self._storage.left())
+                self._keep_untold()
             self._storage.remove_session()
+
+    def _keep_untold(self) -> None:
+        left = self._storage.left()
+        try:
+            self.untold.keep(*left)
+        except StoreLostError:  # the disk is full
+            self._reserve.release()
+            self.untold.keep(*left)
 
     @property
     def has_known_tables(self) -> bool:
@@ -194,6 +227,15 @@ class StudyStore(Closing):
             if not any(key.startswith(_NOTE) for key in known):
                 save_note(self.study, f"`{spec.path.name}`\n\n```toml\n{spec.text}\n```\n")
 
+    def note_finished(self, finished: int) -> None:
+        """Has the study's folder know how many trials have finished.
+
+        Raises:
+            StoreLostError: the disk is full or gone.
+        """
+        if not self.is_beside:  # what is told later is not there yet
+            self._ledger.keep(finished)
+
     def go_on_beside(self) -> None:
         """Keeps what is still told in a file, from which the next process tells it to the store."""
         self.is_beside = True
@@ -214,9 +256,25 @@ class StudyStore(Closing):
             return best_trial(self.study)
 
     def enqueue(self, params: dict[str, Any], source: str) -> None:
-        """Has these parameters tried next, unless they were tried or wait already."""
+        """Has these parameters tried next, unless they, or this source, were tried or wait."""
         with translated(self._location, StoreLostError, "adding a trial"):
-            self.study.enqueue_trial(params, user_attrs={SOURCE: source}, skip_if_exists=True)
+            known = self.trials()
+            if any(trial.user_attrs.get(SOURCE) == source for trial in known):
+                return
+            # Optuna's own `skip_if_exists` says so on the terminal.
+            if all(_params_to_repeat(trial) != params for trial in known):
+                self.study.enqueue_trial(params, user_attrs={SOURCE: source})
+
+    def is_owed(self, trial: optuna.Trial | FrozenTrial) -> bool:
+        """Says whether a trial repeats one that was cut, and not by the end of the time."""
+        number = trial.user_attrs.get(RETRY_OF)
+        return number is not None and self.trials()[number].user_attrs.get("reason") != TIME_OVER
+
+    @property
+    def owes(self) -> bool:
+        """Whether such a trial waits."""
+        waiting = [trial for trial in self.trials() if trial.state == TrialState.WAITING]
+        return any(self.is_owed(trial) for trial in waiting)
 
     def recover(self) -> int:
         """Ends what a process that is gone left running, to be run again; returns how many."""
@@ -271,19 +329,33 @@ class StudyStore(Closing):
         with translated(self._location, StoreLostError, "ending a trial"):
             self.study.tell(trial, state=TrialState.FAIL)
 
-    def interrupt(self, trial: optuna.Trial | FrozenTrial, reason: str) -> None:
+    def interrupt(
+        self, trial: optuna.Trial | FrozenTrial, reason: str, *, is_loss: bool = False
+    ) -> None:
         """Ends a trial that was cut, and has the same one run again, with the same seeds.
 
         The copy is enqueued before the trial is told, and once only, so that a crash in
         between neither loses nor doubles it.
+
+        Args:
+            trial: that is under way.
+            reason: why it was cut.
+            is_loss: it took its worker with it. The second time it has failed.
         """
         with translated(self._location, StoreLostError, "ending a trial"):
             retries = {other.user_attrs.get(RETRY_OF) for other in self.trials()}
             trial_id = trial._trial_id
             cut = self._storage.get_trial(trial_id)
+            losses = cut.user_attrs.get(LOSSES, 0) + is_loss
+            if losses >= _LOSSES:
+                self._storage.set_trial_user_attr(trial_id, "reason", reason)
+                self.study.tell(cut.number, state=TrialState.FAIL)
+                return
             params = _params_to_repeat(cut)
             if params is not None and cut.number not in retries:
                 kept: dict[str, Any] = {RETRY_OF: cut.number}
+                if losses:
+                    kept[LOSSES] = losses
                 for name in ("seed", SOURCE):
                     if name in cut.user_attrs:
                         kept[name] = cut.user_attrs[name]
@@ -374,6 +446,15 @@ class StudyStore(Closing):
             self.study.set_user_attr(TEST_OPENINGS, openings)
             return openings
 
+    def has_code(self, digest: str) -> bool:
+        """Says whether the trials were made by this code of the user's, as far as that is known."""
+        with translated(self._location, StoreLostError, "keeping the code"):
+            kept = self.study.user_attrs.get(CODE)
+            if kept is None or not count(self.trials()).finished:
+                self.study.set_user_attr(CODE, digest)
+                return True
+            return bool(kept == digest)
+
     def keep_machine(self, machine: Mapping[str, str]) -> None:
         """Keeps what the study runs on."""
         with translated(self._location, StoreLostError, "keeping the machine"):
@@ -385,6 +466,13 @@ class StudyStore(Closing):
         with translated(self._location, StoreLostError, "keeping the budget"):
             if self.study.user_attrs.get(BUDGET_TRIALS) != trials:
                 self.study.set_user_attr(BUDGET_TRIALS, trials)
+
+
+def _n_finished(study: str, storage: optuna.storages.BaseStorage) -> int:
+    """Returns how many trials of a study have finished; 0 if there is none."""
+    if study not in optuna.get_all_study_names(storage=storage):
+        return 0
+    return count(storage.get_all_trials(storage.get_study_id_from_name(study))).finished
 
 
 def _params_to_repeat(trial: FrozenTrial) -> dict[str, Any] | None:
@@ -404,17 +492,17 @@ def _put_aside(name: str, storage: optuna.storages.RDBStorage) -> None:
     The files go first: a crash on the way can double the study, and loses nothing.
     """
     names = optuna.get_all_study_names(storage=storage)
-    if name not in names:
-        return
+    files = [file for file in paths.study_folder(name).iterdir() if file.name not in _STAY]
     n = 1
-    while f"{name}.{n}" in names:
+    while f"{name}.{n}" in names or paths.study_folder(f"{name}.{n}").exists():
         n += 1
     aside = f"{name}.{n}"
-    folder, kept = paths.study_folder(name), paths.study_folder(aside)
-    kept.mkdir(parents=True, exist_ok=True)
-    for file in folder.iterdir():
-        if file.name != "owner":
-            file.rename(kept / file.name)
+    kept = paths.study_folder(aside)
+    for file in files:
+        kept.mkdir(parents=True, exist_ok=True)
+        file.rename(kept / file.name)
+    if name not in names:  # a store that was lost
+        return
     study = optuna.load_study(study_name=name, storage=storage)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)

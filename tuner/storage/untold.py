@@ -13,9 +13,12 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from ..system import paths
+from ..system import lines
 from . import tables
 from .tables import End, Row
+
+#: What may have been told of the end of a trial.
+_STATES = {state.name for state in TrialState}
 
 
 class Untold:
@@ -32,23 +35,22 @@ class Untold:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is left to be told to this store."""
-        return all(json.loads(line)["store"] != self._store for line in self._lines())
+        return all(entry["store"] != self._store for entry in self._entries())
 
     def keep(self, rows: Sequence[Row], ends: Sequence[End]) -> None:
         """Adds lines to the file."""
         if not rows and not ends:
             return
-        entries: list[Row | End] = [*rows, *ends]
-        lines = [json.dumps(self._line(entry)) for entry in entries]
-        self._write([*self._lines(), *lines])
+        more: list[Row | End] = [*rows, *ends]
+        self._write([*self._entries(), *(self._line(entry) for entry in more)])
 
     def tell(self, storage: optuna.storages.RDBStorage, study: str) -> None:
         """Writes the lines of this store into it, and takes them out of the file.
 
         Those of trials that are not under way any more, and of a study that someone deleted, go.
         """
-        entries = [(line, json.loads(line)) for line in self._lines()]
-        ours = [entry for _, entry in entries if entry["store"] == self._store]
+        entries = self._entries()
+        ours = [entry for entry in entries if entry["store"] == self._store]
         if not ours:
             return
         under_way, studies = set[int](), set[int]()
@@ -68,7 +70,7 @@ class Untold:
             if entry.get("trial_id") in under_way:
                 state = TrialState[entry["state"]]
                 storage.set_trial_state_values(entry["trial_id"], state, entry["values"])
-        self._write([line for line, entry in entries if entry["store"] != self._store])
+        self._write([entry for entry in entries if entry["store"] != self._store])
 
     def _line(self, entry: Row | End) -> dict[str, Any]:
         if isinstance(entry, Row):
@@ -78,12 +80,27 @@ class Untold:
             told = {"trial_id": entry.trial_id, "state": entry.state.name, "values": values}
         return {"store": self._store} | told
 
-    def _lines(self) -> list[str]:
-        return self.path.read_text().splitlines() if self.path.exists() else []
+    def _entries(self) -> list[dict[str, Any]]:
+        """Reads the file; a line that cannot be read is put aside, and its trial runs again."""
+        objects, others = lines.read_objects(self.path)
+        whole = [entry for entry in objects if _is_whole(entry)]
+        others += [json.dumps(entry).encode() for entry in objects if not _is_whole(entry)]
+        if others:
+            lines.put_aside(self.path, others)
+            self._write(whole)
+        return whole
 
-    def _write(self, lines: list[str]) -> None:
-        if not lines:
-            self.path.unlink()
-            return
-        with paths.replacing(self.path) as beside:
-            beside.write_text("".join(f"{line}\n" for line in lines))
+    def _write(self, entries: list[dict[str, Any]]) -> None:
+        if entries:
+            lines.write_objects(self.path, entries)
+        else:
+            self.path.unlink(missing_ok=True)
+
+
+def _is_whole(entry: dict[str, Any]) -> bool:
+    """Says whether an entry is a row of a table, or the end of a trial."""
+    is_row = isinstance(entry.get("key"), dict) and isinstance(entry.get("rest"), dict)
+    is_row &= isinstance(entry.get("table"), str)
+    is_end = isinstance(entry.get("trial_id"), int) and entry.get("state") in _STATES
+    is_end &= "values" in entry
+    return isinstance(entry.get("store"), str) and (is_row or is_end)

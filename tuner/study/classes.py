@@ -7,10 +7,13 @@ to each constructor that takes `**kwargs`.
 from __future__ import annotations
 
 import difflib
+import hashlib
 import inspect
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
@@ -103,6 +106,17 @@ class UserClasses:
     spec: ModuleStudySpec
     module: Constructor
     data: Constructor
+
+    @property
+    def digest(self) -> str:
+        """Hash of the files that define the classes."""
+        names = (self.spec.model.module, self.spec.data.module)
+        modules = {class_named(name).__module__ for name in names if name is not None}
+        digest = hashlib.sha256()
+        for module in sorted(modules):
+            file = getattr(sys.modules[module], "__file__", None)
+            digest.update(Path(file).read_bytes() if file else module.encode())
+        return digest.hexdigest()[:16]
 
     @classmethod
     def of(cls, spec: ModuleStudySpec) -> UserClasses:

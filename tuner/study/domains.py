@@ -52,6 +52,13 @@ class Range(Section):
     high: int | float
     log: bool = False
 
+    @field_validator("low", "high", mode="before")
+    @classmethod
+    def _is_finite(cls, end: object) -> object:
+        if isinstance(end, bool) or not isinstance(end, int | float) or not math.isfinite(end):
+            raise ValueError(f"must be a finite number, got {end!r}")
+        return end
+
     @model_validator(mode="after")
     def _is_ordered(self) -> Self:
         if self.low > self.high:

@@ -17,6 +17,11 @@ from .module import ModuleStudySpec
 
 AnyStudySpec = MLPStudySpec | ModuleStudySpec
 
+#: Letters of a name at most: what belongs to a study has it in its own name.
+_LONGEST_NAME = 200
+#: What lies beside the folders of the studies.
+_TAKEN = ("optuna.db", "optuna.lock", "heuristics.json", "heuristics.lock")
+
 _TABLES = ("data", "objective", "budget", "study", "start", "confirm", "search", "model", "trainer")
 
 
@@ -31,7 +36,11 @@ def find_study(study: str | Path) -> Path:
         if path.name != str(study):
             raise StudyFileError(f"{study}: a study file must end in .toml")
         path = Path("studies") / f"{study}.toml"
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError as error:  # a name longer than the system takes
+        raise StudyFileError(f"{path}: cannot be read ({error.strerror})") from error
+    if not is_there:
         known = sorted(file.stem for file in Path("studies").glob("*.toml"))
         near = difflib.get_close_matches(path.stem, known, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
@@ -54,6 +63,14 @@ def load_study(study: str | Path) -> AnyStudySpec:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", path.stem):
         raise StudyFileError(
             f"{path}: the name of a study is made of letters, digits, '_', '-' and '.'"
+        )
+    if len(path.stem) > _LONGEST_NAME:
+        raise StudyFileError(
+            f"{path}: the name of a study has at most {_LONGEST_NAME} letters, got {len(path.stem)}"
+        )
+    if path.stem.startswith(_TAKEN):
+        raise StudyFileError(
+            f"{path}: {path.stem!r} is the name of a file in the folder of all results"
         )
     try:
         text = path.read_text(encoding="utf-8")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+import json
+import sys
+from importlib import import_module, metadata
 from types import ModuleType
+from urllib.parse import unquote, urlsplit
 
 from ..errors import InputError
 
@@ -21,4 +24,14 @@ def required(module: str, extra: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        raise InputError(f"{module} is not installed: pip install 'tuner[{extra}]'") from error
+        raise InputError(f"{module} is not installed: {_install(extra)}") from error
+
+
+def _install(extra: str) -> str:
+    """Returns the command that installs an extra into this environment."""
+    told = metadata.distribution("tuner").read_text("direct_url.json")
+    address = "" if told is None else json.loads(told).get("url", "")
+    what = f"'tuner[{extra}]'"
+    if address.startswith("file:"):  # from a clone, or a folder
+        what = f"--editable '{unquote(urlsplit(address).path)}[{extra}]'"
+    return f"{sys.executable} -m pip install {what}"

@@ -37,9 +37,14 @@ class FolderLock:
         except BlockingIOError as error:
             with self._file:
                 raise _owned(name, self._file) from error
-        self._file.truncate(0)
-        self._file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        self._file.flush()
+        try:
+            self._file.truncate(0)
+            self._file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            self._file.flush()
+        except OSError as error:
+            with contextlib.suppress(OSError):  # what it could not write, it tries again
+                self._file.close()
+            raise StoreLostError(f"{path}: taking the study failed: {error.strerror}") from error
 
     def _take(self) -> None:
         try:
@@ -50,7 +55,8 @@ class FolderLock:
 
     def release(self) -> None:
         """Gives the right back."""
-        self._file.truncate(0)
+        with contextlib.suppress(OSError):  # the system frees the lock in any case
+            self._file.truncate(0)
         self._file.close()
 
 

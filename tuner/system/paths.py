@@ -31,30 +31,49 @@ def study_folder(study: str) -> Path:
     return home() / study
 
 
-def write(path: Path, content: str | bytes) -> None:
+def write(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Writes a file beside and renames it into place.
+
+    Args:
+        path: of the file.
+        content: of the file.
+        durable: it stays through a loss of power, too.
 
     Raises:
         StoreLostError: the disk is full or gone.
     """
     try:
-        with replacing(path) as beside:
+        with replacing(path, durable=durable) as beside:
             beside.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise StoreLostError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Gives a path beside `path` to write to, and renames it over `path` at the end.
 
     A reader sees the old file or the new one and never a part of either. When the block
-    raises, `path` stays as it was.
+    raises, `path` stays as it was. Unless it need not be `durable`, that holds for a loss of power,
+    too: what was written reaches the disk before its name does, and both before this ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
     try:
         yield beside
+        if durable:
+            _sync(beside)
         beside.replace(path)
+        if durable:
+            _sync(path.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Has the disk keep a file, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

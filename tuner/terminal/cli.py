@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import json
 import os
 import signal
@@ -16,12 +18,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..errors import InputError, InterruptedStudyError, TunerError
+from ..errors import InputError, InterruptedStudyError, StoreLostError, TunerError
 from ..running.ahead import start_workers
 from ..running.arguments import budget_of, check_audit, check_trainers
 from ..study import AnyStudySpec, load_study
 from ..system.devices import Devices, parse_devices
 from ..system.folder_lock import refuse_owned
+from ..system.text import printable
 
 if TYPE_CHECKING:
     from .display import Display
@@ -33,6 +36,9 @@ app = typer.Typer(
 )
 out = Console()
 err = Console(stderr=True)
+
+#: Errors of an output that lies on a disk that is full or gone.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 Study = Annotated[str, typer.Argument(help="A name in studies/, or the path of a study file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -105,7 +111,7 @@ def tune(
     storage: Storage = None,
     confirm: Annotated[
         bool,
-        typer.Option(help="Train the best configs again over fresh seeds, as [confirm] says."),
+        typer.Option(help="Train the best configs again over fresh seeds, as \\[confirm] says."),
     ] = True,
 ) -> None:
     """Tune a study until its budget is used; go on where an earlier run ended.
@@ -345,15 +351,32 @@ def doctor(storage: Storage = None) -> None:
 
 
 def main() -> None:
-    """Runs the command line and ends the process with the exit code of `tuner.errors`."""
+    """Runs the command line and ends the process with the exit code of `tuner.errors`.
+
+    Output that cannot be written ends it, too, as where a disk is full; one that nobody reads any
+    more ends it without a word, with 1. What finished is kept.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may know few letters
+            stream.reconfigure(errors="replace")
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except InterruptedStudyError as error:
-        err.print(f"[yellow]{error}[/]", highlight=False)
+        err.print(f"[yellow]{escape(printable(str(error)))}[/]", highlight=False)
         _leave(error.exit_code)
     except TunerError as error:
-        err.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        told = escape(printable(str(error)))
+        err.print(f"[red]error:[/] {told}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in _UNWRITABLE or error.filename is not None:
+            raise
+        with contextlib.suppress(OSError):
+            err.print(f"[red]error:[/] output cannot be written ({error.strerror})")
+        os._exit(StoreLostError.exit_code)
 
 
 def _checked(study: str, devices: str | None) -> tuple[AnyStudySpec, Devices | None]:

@@ -13,6 +13,7 @@ from rich.text import Text
 from ..results.files import Best
 from ..results.wording import clock, describe, number, origin
 from ..running.progress import Ended, Observer, Repeated, Running, Snapshot
+from ..system.text import printable
 
 #: Trials that the live panel shows below each other.
 _SHOWN = 6
@@ -42,7 +43,13 @@ class Display(Observer):
 
     def begin(self, message: str) -> None:
         """Says what is being prepared."""
-        self._console.print(f"[dim]{message} ...[/]")
+        self._console.print(f"[dim]{escape(printable(message))} ...[/]")
+
+    def remark(self, message: str) -> None:
+        """Prints what is to be known."""
+        self._console.print(
+            f"[yellow]{escape(printable(message))}.[/]", highlight=False, soft_wrap=True
+        )
 
     def update(self, snapshot: Snapshot) -> None:
         """Draws the panel, four times a second."""
@@ -69,7 +76,7 @@ def _line(ended: Ended) -> str:
     star = " [bold green]best[/]" if ended.is_best else ""
     source = "" if view.source == "sampler" else f" [cyan]({view.source})[/]"
     is_plain = ended.state == "complete" or ended.reason.startswith("pruned")
-    reason = "" if is_plain else f" [dim]{escape(ended.reason)}[/]"
+    reason = "" if is_plain else f" [dim]{escape(printable(ended.reason))}[/]"
     epochs = f"{view.epoch}/{view.config.epochs} epochs"
     return (
         f"[dim]trial {view.number:>3}[/] {_MARKS[ended.state]} {score} after {epochs}: "

@@ -14,7 +14,17 @@ from ..network.config import Config, ModuleConfig, Scalar
 from ..results.files import Best
 from ..results.importance import ENOUGH_FOR_IMPORTANCES
 from ..results.winner import Confirmation
-from ..results.wording import clock, comparisons, describe, estimate, number, origin, written
+from ..results.wording import (
+    clock,
+    comparisons,
+    describe,
+    estimate,
+    in_the_search,
+    number,
+    origin,
+    over_seeds,
+    written,
+)
 
 if TYPE_CHECKING:
     from ..answers.ablation import Ablation
@@ -60,15 +70,8 @@ def show_winner(console: Console, best: Best, confirmation: Confirmation | None)
             console.print(
                 f"[bold green]     {escape(confirmed.test_metric)}: {estimate(confirmed.test)}[/]"
             )
-        searched = "" if best.value is None else f" In the search it had {number(best.value)}"
-        if confirmed.optimism is not None:
-            searched += f": optimism {confirmed.optimism:+.2g}."
-        elif best.value is not None:
-            searched += ", after fewer epochs."
-        console.print(
-            f"over {confirmed.validation.n} seeds, each with initial weights, shuffles and "
-            f"validation rows of its own{_shorter(best)}.{searched}"
-        )
+        told = f"{over_seeds(best)}. {in_the_search(best)}".rstrip()
+        console.print(escape(told))
         if confirmed.is_refit:
             scored = ""
             if confirmed.network_test is not None:
@@ -86,21 +89,16 @@ def show_winner(console: Console, best: Best, confirmation: Confirmation | None)
     console.print(config_table(best.config))
 
 
-def _shorter(best: Best) -> str:
-    """Says of how many epochs confirmed trainings were, where the winner's last one is longer."""
-    confirmed = best.confirmed
-    if confirmed is None or confirmed.epochs in (None, best.config.epochs):
-        return ""
-    return f", {confirmed.epochs} epochs of training"
-
-
 def confirmation_table(confirmation: Confirmation) -> Table:
     """Lays out all arms of a confirmation, mean ± standard error."""
     metric, test = escape(confirmation.metric), escape(confirmation.test_metric)
     scored = [metric, *([test] if test else []), "seeds", "in the search", "parameters"]
     table = Table("", *scored, box=None)
     for arm in confirmation.arms:
-        row = [escape(arm.name), estimate(arm.confirmed) if arm.scores else escape(arm.reason)]
+        row = [
+            escape(arm.name),
+            estimate(confirmation.estimate(arm)) if arm.scores else escape(arm.reason),
+        ]
         row += [estimate(arm.test)] if test else []
         row += [str(len(arm.scores)), number(arm.search), f"{arm.n_parameters:,}"]
         is_winner = arm.name == confirmation.winner
@@ -256,7 +254,8 @@ def show_result(console: Console, result: TuneResult, study: str) -> None:
         console.print(table)
     else:
         console.print(
-            f"\n[dim]What mattered is told from {ENOUGH_FOR_IMPORTANCES} complete trials on.[/]"
+            f"\n[dim]What mattered is told from {ENOUGH_FOR_IMPORTANCES} complete trials on; "
+            f"there are {counts.complete}.[/]"
         )
     if result.best is None:
         console.print(f"\nFiles:  {result.folder}/  (trials.csv)")

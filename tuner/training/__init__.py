@@ -3,3 +3,6 @@
 - `fleet`: many different MLPs at once, without autograd, number for number as torch has it.
 - `solo`: one LightningModule with Lightning's Trainer.
 """
+
+#: Raised whenever the same job gives other scores than before, beyond rounding.
+NUMBERS = 1

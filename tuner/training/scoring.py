@@ -3,26 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from ..data import EVALUATION_ROWS, Dataset
 from ..network.checkpoints import from_checkpoint
-from ..network.perceptron import scores
+from ..network.perceptron import Perceptron, scores
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What one network scored on the test rows.
+
+    Attributes:
+        scores: `test_loss`, and `test_accuracy`, or `test_rmse` and `test_r2`, as Lightning logs
+            them.
+        errors: standard error of each for other rows of the same kind.
+    """
+
+    scores: Mapping[str, float]
+    errors: Mapping[str, float]
 
 
 @torch.no_grad()
-def test_mlp(checkpoint: bytes, dataset: Dataset) -> Mapping[str, float]:
+def test_mlp(checkpoint: bytes, dataset: Dataset) -> Tested:
     """Scores a trained MLP on the test rows.
 
     Args:
         checkpoint: of the network, which holds the standardization of its own training rows.
         dataset: with the test rows.
-
-    Returns:
-        `test_loss`, and `test_accuracy`, or `test_rmse` and `test_r2`: what Lightning logs of it.
     """
     model = from_checkpoint(checkpoint).eval()
     x, y = (torch.from_numpy(values) for values in (dataset.test.x, dataset.test.y))
     outputs = torch.cat([model.outputs(rows) for rows in torch.split(x, EVALUATION_ROWS)])
-    return {f"test_{name}": float(value) for name, value in scores(model, outputs, y).items()}
+    found = scores(model, outputs, y)
+    return Tested(
+        {f"test_{name}": float(value) for name, value in found.items()},
+        {f"test_{name}": error for name, error in _errors(model, outputs, y).items()},
+    )
+
+
+def _errors(model: Perceptron, outputs: Tensor, y: Tensor) -> dict[str, float]:
+    """Returns the standard error of each score that comes from the rows being a sample.
+
+    Of a mean over rows it is the standard deviation of its terms over the root of their number. The
+    others are functions of such means, by the delta method: their terms are replaced by the
+    influence of each row.
+
+    Args:
+        model: decides the task and the targets' unit.
+        outputs: `(rows, n_outputs)`, logits or standardized predictions.
+        y: `(rows,)` classes, or targets in their own unit.
+    """
+    outputs = outputs.double()
+    if model.task == "classification":
+        losses = functional.cross_entropy(outputs, y, reduction="none")
+        right = (outputs.argmax(1) == y).double()
+        return {"loss": _of_mean(losses), "accuracy": _of_mean(right)}
+    scale, mean = model.target_scale.double(), model.target_mean.double()
+    targets = (y.double().view_as(outputs) - mean) / scale
+    squares = (outputs - targets).square()
+    unit = scale.max()
+    own = ((scale / unit).square() * squares).mean(1)  # of the largest deviation, squared
+    distances = (targets - targets.mean(0)).square()
+    spread = distances.mean(0).clamp_min(1e-300)
+    unexplained = squares.mean(0) / spread
+    influence = ((squares - unexplained * distances) / spread).mean(1)
+    rmse = own.mean().sqrt()
+    return {
+        "loss": _of_mean(squares.mean(1)),
+        "rmse": _of_mean(own) / float(2 * rmse) * float(unit) if rmse > 0 else 0.0,
+        "r2": _of_mean(influence),
+    }
+
+
+def _of_mean(terms: Tensor) -> float:
+    """Returns the standard error of the mean of `(rows,)`; 0 of a single one."""
+    return float(terms.std() / len(terms) ** 0.5) if len(terms) > 1 else 0.0

@@ -50,7 +50,7 @@ def train_mlp(
         DivergedError: a loss or a metric was NaN or infinite.
     """
     torch.manual_seed(seed)
-    facts, standardization = dataset.facts, dataset.standardization
+    facts, standardization, ruler = dataset.facts, dataset.standardization, dataset.ruler
     model = MLP(config, facts.n_inputs, facts.n_outputs, facts.task)
     model.standardize(
         torch.from_numpy(standardization.input_mean),
@@ -58,6 +58,8 @@ def train_mlp(
         torch.from_numpy(standardization.target_mean),
         torch.from_numpy(standardization.target_scale),
     )
+    if ruler is not None:
+        model.measure(ruler.offset, ruler.unit)
     rows = RowsDataModule(dataset, config.batch_size, shuffle_seed)
     train(
         model,

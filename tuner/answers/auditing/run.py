@@ -11,7 +11,6 @@ from ...results.winner import Confirmation
 from ...running.arguments import check_audit
 from ...running.open_study import OpenStudy, opened
 from ...running.progress import Observer
-from ...running.repeats import Repeats
 from ...storage import CONFIG, EPOCH_SECONDS
 from ...study import load_study
 from ...system import paths
@@ -69,7 +68,7 @@ def audit(
             open_study.facts,
             base,
             origin,
-            Repeats(paths.study_folder(spec.name), open_study.worker, open_study.interruption),
+            open_study.repeats(observer),
             study_seed=spec.study.seed,
             seed=seed,
             n_pairs=pairs,

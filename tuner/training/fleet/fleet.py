@@ -162,8 +162,8 @@ class Fleet(Closing):
         """
         if cut not in self._cuts:
             assert cut is not None
-            rows = Rows(self._dataset.cut_anew(cut), self._rows.device, self._rows.dtype)
-            self._cuts[cut] = rows
+            own = self._rows
+            self._cuts[cut] = Rows(self._dataset.cut_anew(cut), own.device, own.dtype, own.known)
         rows = self._cuts[cut]
         if self._tracks is None:
             member = Member(config, seed, rows, mixed=self._mixed, n_cores=n_cores)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...data import EVALUATION_ROWS, Dataset, Part, TensorBatches, shuffled
+from ...data import EVALUATION_ROWS, Dataset, TensorBatches, shuffled
 
 #: Rows that are shuffled and standardized in one go.
 _PIECE_ROWS = 4096
@@ -39,13 +39,20 @@ class Rows:
         dataset: rows in three parts; the test part is not touched.
         device: where they lie.
         dtype: of the numbers that members train on.
+        known: those of another cut of the same rows, to share them.
     """
 
-    def __init__(self, dataset: Dataset, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        device: torch.device,
+        dtype: torch.dtype,
+        known: tuple[Tensor, Tensor] | None = None,
+    ) -> None:
         self.facts = dataset.facts
         self.device, self.dtype = device, dtype
         norm = dataset.standardization
-        #: What `MLP.standardize` takes: mean and scale of inputs, then of targets.
+        #: What `Perceptron.standardize` takes: mean and scale of inputs, then of targets.
         self.standardization = tuple(
             torch.from_numpy(column).to(device, dtype)
             for column in (
@@ -55,42 +62,45 @@ class Rows:
                 norm.target_scale,
             )
         )
+        #: What `Perceptron.measure` takes, where the inputs need it.
+        self.ruler = dataset.ruler
         mean, scale, self._target_mean, self._target_scale = self.standardization
         self._shift, self._factor = -mean / scale, scale.reciprocal()
-        self._x, self._y = self._tensors(dataset.train)
-        raw, self.validation_y = self._tensors(dataset.validation)
+        if known is None:
+            x, y = dataset.measured(dataset.known.x), dataset.known.y
+            known = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
+        #: All rows but the test rows, which those of other cuts share.
+        self.known = known
+        #: Which of them train, `(n,)`.
+        self.training = torch.from_numpy(dataset.train_rows).to(device)
+        index = torch.from_numpy(dataset.validation_rows).to(device)
+        self.validation_y = known[1].index_select(0, index)
         #: Standardized inputs of the validation rows, in blocks `(rows, n_inputs)`.
         self.validation_x = tuple(
-            self._standardized(block) for block in torch.split(raw, EVALUATION_ROWS)
+            self._standardized(known[0].index_select(0, block))
+            for block in torch.split(index, EVALUATION_ROWS)
         )
-
-    def _tensors(self, part: Part) -> tuple[Tensor, Tensor]:
-        return torch.from_numpy(part.x).to(self.device), torch.from_numpy(part.y).to(self.device)
-
-    @property
-    def n_training(self) -> int:
-        """Training rows."""
-        return len(self._x)
 
     def n_trained(self, batch_size: int) -> int:
         """Returns the rows of an epoch: all, or all but one that would be a batch by itself."""
-        return min(len(self._x), self.steps(batch_size) * batch_size)
+        return min(len(self.training), self.steps(batch_size) * batch_size)
 
     def steps(self, batch_size: int) -> int:
         """Returns the optimizer steps of an epoch."""
-        return len(TensorBatches(self._x, self._y, batch_size, seed=0))
+        return len(TensorBatches(*self.known, batch_size, seed=0, rows=self.training))
 
     def lay(self, index: Tensor, x: Tensor, y: Tensor) -> None:
         """Writes training rows, standardized.
 
         Args:
-            index: which rows, `(n,)`.
+            index: which of the known rows, `(n,)`.
             x: takes their inputs, `(n, n_inputs)`.
             y: takes one-hot classes or standardized targets, `(n, n_outputs)`.
         """
-        x.copy_(self._x.index_select(0, index).flatten(1))
+        known_x, known_y = self.known
+        x.copy_(known_x.index_select(0, index).flatten(1))
         torch.addcmul(self._shift, x, self._factor, out=x)
-        y.copy_(self._targets(self._y.index_select(0, index)))
+        y.copy_(self._targets(known_y.index_select(0, index)))
 
     def _standardized(self, raw: Tensor) -> Tensor:
         return torch.addcmul(self._shift, raw.flatten(1).to(self.dtype), self._factor)
@@ -128,10 +138,10 @@ class LaneRows:
             n_bytes: that a block may take, but for its first step.
         """
         rows, size = self._rows, self._batch_size
-        order = shuffled(rows.n_training, self._seed, shuffle)[: rows.n_trained(size)]
+        order = shuffled(len(rows.training), self._seed, shuffle)[: rows.n_trained(size)]
         a_row = (rows.facts.n_inputs + rows.facts.n_outputs) * rows.dtype.itemsize
         block = max(1, n_bytes // (a_row * size)) * size
-        self._left = list(torch.split(order.to(rows.device), block))[::-1]
+        self._left = list(torch.split(rows.training[order.to(rows.device)], block))[::-1]
         if len(self._x) != len(self._left[-1]):
             n, facts = len(self._left[-1]), rows.facts
             self._x = torch.empty(n, facts.n_inputs, device=rows.device, dtype=rows.dtype)
