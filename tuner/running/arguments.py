@@ -71,7 +71,12 @@ def budget_of(
 
 
 def check_audit(
-    spec: AnyStudySpec, rules: Sequence[str], pairs: int, seed: int, tolerance: float
+    spec: AnyStudySpec,
+    rules: Sequence[str],
+    pairs: int,
+    seed: int,
+    tolerance: float | None,
+    margin: float,
 ) -> None:
     """Looks whether the rules can be judged as it is asked for.
 
@@ -81,6 +86,7 @@ def check_audit(
         pairs: seeds of each comparison.
         seed: of the audit.
         tolerance: difference that does not matter.
+        margin: share of the error left that does not matter.
 
     Raises:
         InputError: they cannot.
@@ -90,6 +96,9 @@ def check_audit(
     unknown = [rule for rule in rules if rule not in ITEMS]
     if unknown:
         raise InputError(f"rules must be among {ITEMS[0]} to {ITEMS[-1]}, got {unknown[0]!r}")
-    for name, value, least in (("pairs", pairs, 2), ("seed", seed, 0), ("tolerance", tolerance, 0)):
+    allowed = 0.0 if tolerance is None else tolerance
+    for name, value, least in (("pairs", pairs, 2), ("seed", seed, 0), ("tolerance", allowed, 0)):
         if not value >= least:
             raise InputError(f"{name} must be >= {least}, got {value}")
+    if not 0 <= margin <= 1:
+        raise InputError(f"margin must be a share from 0 to 1, got {margin}")

@@ -156,8 +156,14 @@ def audit(
     ] = 12,
     seed: Annotated[int, typer.Option(min=0, help="Another one judges by other seeds.")] = 0,
     tolerance: Annotated[
-        float, typer.Option(min=0, help="Difference in the metric that does not matter.")
-    ] = 0.0,
+        Optional[float], typer.Option(min=0, help="Difference in the metric that does not matter.")
+    ] = None,
+    margin: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of the error left that does not matter, without a tolerance."
+        ),
+    ] = 0.1,
     workers: Workers = None,
     devices: GPUs = None,
     cluster: Cluster = None,
@@ -169,7 +175,7 @@ def audit(
     """
     spec, chosen = _checked(study, devices)
     judged = [] if rules is None else [rule.strip() for rule in rules.split(",")]
-    check_audit(spec, judged, pairs, seed, tolerance)
+    check_audit(spec, judged, pairs, seed, tolerance, margin)
     start_workers(spec, workers, chosen, cluster)
     with _loading():
         from ..answers.auditing import audit as run
@@ -181,6 +187,7 @@ def audit(
             pairs=pairs,
             seed=seed,
             tolerance=tolerance,
+            margin=margin,
             workers=workers,
             devices=chosen,
             cluster=cluster,

@@ -188,11 +188,14 @@ def show_audit(console: Console, found: Audit) -> None:
             effect = f"{finding.effect:+.2g} ({finding.low:+.2g} to {finding.high:+.2g})"
             effect += f"\n[dim]of {finding.unit}[/]"
             p = f"{finding.adjusted_p:.2g}"
-        table.add_row(finding.rule, told, _VERDICTS[finding.verdict], effect, p)
+        verdict = _VERDICTS[finding.verdict]
+        if finding.warning:
+            verdict += f"\n[yellow]{finding.warning}[/]"
+        table.add_row(finding.rule, told, verdict, effect, p)
     console.print(table)
     console.print(
-        "\nheld, refuted: at 5% over all of these claims. equivalent: no difference beyond one "
-        "standard deviation between seeds, which is also what an 'enough' may be worse by.",
+        f"\nheld, refuted: at 5% over all of these claims. equivalent: no difference beyond the "
+        f"margin of {found.margin:.2g}, which is also what an 'enough' may be worse by.",
         style="dim",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from statistics import stdev
+from statistics import fmean, stdev
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -49,7 +49,9 @@ class Audit(BaseModel):
         n_pairs: seeds that both sides of each comparison were trained over.
         seed: of the audit; another one judges by other seeds.
         deviation: standard deviation of the base config's scores between these seeds.
-        tolerance: difference that the user called unimportant.
+        tolerance: difference that the user called unimportant; None takes `share` of the error.
+        share: of the error that the base config leaves, which is the margin without a tolerance.
+        margin: difference in the metric that does not matter.
         findings: one for each claim, in the rules' order.
         rate_range: of the base config.
         n_trainings: that all of it took.
@@ -67,7 +69,9 @@ class Audit(BaseModel):
     n_pairs: int
     seed: int
     deviation: float
-    tolerance: float
+    tolerance: float | None
+    share: float = 0.0
+    margin: float = 0.0
     findings: tuple[Finding, ...]
     rate_range: RateRange | None
     n_trainings: int
@@ -88,7 +92,9 @@ class Auditor:
         study_seed: of the study file.
         seed: of the audit.
         n_pairs: seeds that both sides of a comparison are trained over, at least 2.
-        tolerance: difference in the metric that does not matter, at least 0.
+        tolerance: difference in the metric that does not matter, at least 0; None follows from
+            `share`.
+        share: of the error that the base config leaves, whose loss does not matter.
         rules: ids of the rules to judge; () is all.
         epoch_seconds: of the base config among others, as the search timed it; None has it timed.
         observer: is told what happens.
@@ -107,7 +113,8 @@ class Auditor:
         study_seed: int,
         seed: int,
         n_pairs: int,
-        tolerance: float,
+        tolerance: float | None,
+        share: float,
         rules: Sequence[str],
         epoch_seconds: float | None,
         observer: Observer,
@@ -118,6 +125,7 @@ class Auditor:
         self._repeats, self._observer = repeats, observer
         self._epoch_seconds = epoch_seconds
         self._seed, self._tolerance, self._rules = seed, tolerance, tuple(rules)
+        self._share = share
         self._select = seeds(study_seed, f"audit {seed}: tuning", cost.SELECTION)
         self._pairs = seeds(study_seed, f"audit {seed}: pairs", n_pairs)
         self._trained: set[tuple[MLPConfig, int]] = set()
@@ -133,6 +141,8 @@ class Auditor:
         began = time.monotonic()
         self._announce()
         base = self._tuned_base()
+        margin = self._margin(base)
+        self._observer.remark(self._stated(margin))
         found_range = self._range(base)
         wanted = [
             claim
@@ -151,7 +161,7 @@ class Auditor:
         ]
         self._run(pairs)
         deviation = stdev(self._scores(base))
-        findings = self._judged(wanted, chosen, grid, deviation)
+        findings = self._judged(wanted, chosen, grid, margin, deviation)
         return Audit(
             study=self._study,
             metric=self._metric,
@@ -163,6 +173,8 @@ class Auditor:
             seed=self._seed,
             deviation=deviation,
             tolerance=self._tolerance,
+            share=self._share,
+            margin=margin,
             findings=tuple(sorted(findings, key=lambda each: int(each.rule[1:]))),
             rate_range=found_range,
             n_trainings=len(self._trained) + self._n_range,
@@ -254,23 +266,49 @@ class Auditor:
 
     # Judging
 
+    def _margin(self, base: MLPConfig) -> float:
+        """What may be lost without mattering, known before any claim is compared.
+
+        It is a share of the error that the tuned base config leaves over the seeds of the tuning:
+        what its score lacks of a perfect one, or a loss or an error as it is.
+        """
+        if self._tolerance is not None:
+            return self._tolerance
+        found = [self._repeats.find(base, seed) for seed in self._select]
+        scores = [each.metrics[self._metric] for each in found if each is not None and each.metrics]
+        if not scores:
+            return 0.0
+        return self._share * abs(fmean(scores) - (1.0 if self._sign > 0 else 0.0))
+
+    def _stated(self, margin: float) -> str:
+        if self._tolerance is not None:
+            return f"{self._study}: a difference of {margin:.2g} in {self._metric} does not matter"
+        return (
+            f"{self._study}: a difference of {margin:.2g} in {self._metric} does not matter, "
+            f"{self._share:.0%} of the error that is left (--margin, or --tolerance, overrules)"
+        )
+
     def _judged(
         self,
         wanted: Sequence[Claim],
         chosen: dict[Side, MLPConfig],
         grid: exponents.Grid,
+        margin: float,
         deviation: float,
     ) -> list[Finding]:
         begun: list[tuple[Finding, Evidence]] = []
         for claim in wanted:
             ours, theirs = chosen[claim.ours], chosen[claim.theirs]
-            differences = self._differences(claim, ours, theirs)
-            margin, unit = max(self._tolerance, deviation), self._metric
+            values = self._quantities(claim, ours), self._quantities(claim, theirs)
+            # More of a score may be better; of a gap, and of seconds, less is.
+            sign = self._sign if claim.quantity == "score" else -1
+            differences = [sign * (a - b) for a, b in zip(*values, strict=True)]
+            allowed, unit = margin, self._metric
             scale: float | None = deviation
             if claim.quantity != "score":
                 unit = "val_loss - train_loss" if claim.quantity == "gap" else "seconds an epoch"
-                spread = stdev(differences)
-                margin, scale = spread, spread
+                allowed = self._share * abs(fmean(values[1]))
+                scale = stdev(differences)
             begun.append(
                 (
                     Finding(
@@ -282,11 +320,11 @@ class Auditor:
                         theirs=_told(claim.theirs, theirs),
                         unit=unit,
                         deviations=None if not scale else float(np.mean(differences)) / scale,
-                        margin=margin,
+                        margin=allowed,
                         n_pairs=len(differences),
                         remark=self._remark(ours, theirs),
                     ),
-                    Evidence(claim.kind, tuple(differences), margin),
+                    Evidence(claim.kind, tuple(differences), allowed),
                 )
             )
         if grid:
@@ -308,19 +346,18 @@ class Auditor:
             if self._is_wanted(rule) and rule not in judged
         ]
 
-    def _differences(self, claim: Claim, ours: MLPConfig, theirs: MLPConfig) -> list[float]:
+    def _quantities(self, claim: Claim, config: MLPConfig) -> list[float]:
+        """What a claim compares, of one config over the pairs' seeds."""
         match claim.quantity:
             case "gap":
-                values = self._gaps(theirs), self._gaps(ours)
+                return self._gaps(config)
             case "seconds":
-                values = self._seconds(theirs), self._seconds(ours)
+                return self._seconds(config)
             case _:
-                values = self._scores(ours), self._scores(theirs)
-                return [self._sign * (a - b) for a, b in zip(*values, strict=True)]
-        return [a - b for a, b in zip(*values, strict=True)]
+                return self._scores(config)
 
     def _scores(self, config: MLPConfig) -> list[float]:
-        """The scores over the pairs' seeds; a training that failed has the worst one known."""
+        """The scores over the pairs' seeds; a training that failed has the worst of the audit."""
         found = [self._repeats.find(config, seed) for seed in self._pairs]
         return [
             self._worst if each is None or each.reason else each.metrics[self._metric]
@@ -329,10 +366,12 @@ class Auditor:
 
     @property
     def _worst(self) -> float:
+        """The worst score of all that this audit trained, whatever else was trained before."""
+        found = [self._repeats.find(*pair) for pair in self._trained]
         known = [
             each.metrics[self._metric]
-            for each in self._repeats.all()
-            if not each.reason and math.isfinite(each.metrics[self._metric])
+            for each in found
+            if each is not None and not each.reason and math.isfinite(each.metrics[self._metric])
         ]
         return min(known) if self._sign > 0 else max(known)
 

@@ -1,8 +1,8 @@
 """The claims that the rules make of a user's data, and the arms that test them.
 
-An arm is a side of a comparison: one or more variants of the base config. Each arm that is tuned
-gets the same number of candidates (variants times learning rates) to be tuned with, so that no side
-loses for lack of tuning. An arm that is not tuned is taken as the rule states it.
+An arm is a side of a comparison: one or more variants of the base config. Each variant of an arm
+that is tuned gets the same learning rates to be tuned with, so that none loses for lack of tuning.
+An arm that is not tuned is taken as the rule states it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ from ... import heuristics
 from ...network.config import DataFacts, MLPConfig, decay_ratio
 from .verdicts import Kind
 
-#: Candidates of each tuned arm: of one variant so many rates, of two half as many, ...
-N_CANDIDATES = 6
-#: Learning rates of one variant, over that of the base config.
-_FACTORS = (0.0625, 0.16, 0.4, 1.0, 2.5, 6.25)
+#: Learning rates that each variant of a tuned arm is tried with, over that of the base config.
+FACTORS = (0.16, 0.4, 1.0, 2.5, 6.25)
 #: What "much larger" and "much smaller" rates are, over the tuned one.
 _FAR = 30.0
 #: Widest layer that an arm trains.
@@ -44,12 +42,10 @@ class Side:
         """What it is tuned among; the variant itself if it is not."""
         if not self.is_tuned:
             return self.variants
-        n_rates = max(1, N_CANDIDATES // len(self.variants))
-        first = (len(_FACTORS) - n_rates + 1) // 2
         return tuple(
             _changed(variant, learning_rate=variant.learning_rate * factor)
             for variant in self.variants
-            for factor in _FACTORS[first : first + n_rates]
+            for factor in FACTORS
         )
 
 

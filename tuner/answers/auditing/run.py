@@ -24,7 +24,8 @@ def audit(
     rules: Sequence[str] = (),
     pairs: int = 12,
     seed: int = 0,
-    tolerance: float = 0.0,
+    tolerance: float | None = None,
+    margin: float = 0.1,
     workers: int | None = None,
     devices: Devices | None = None,
     cluster: str | None = None,
@@ -42,7 +43,9 @@ def audit(
         pairs: seeds that both sides of each comparison are trained over, at least 2. With n of
             them the smallest p-value is 2 / 2 ** n, before Holm.
         seed: of the audit; another one judges by other seeds.
-        tolerance: difference in the metric that does not matter to you, at least 0.
+        tolerance: difference in the metric that does not matter to you, at least 0; None follows
+            from `margin`.
+        margin: share of the error that is left whose loss does not matter to you, from 0 to 1.
         workers: as `tune` takes it, like what follows.
         devices: to use.
         cluster: of Ray's, to use.
@@ -55,7 +58,7 @@ def audit(
     """
     observer = observer or Observer()
     spec = load_study(study)
-    check_audit(spec, rules, pairs, seed, tolerance)
+    check_audit(spec, rules, pairs, seed, tolerance, margin)
     with opened(
         spec, workers=workers, devices=devices, cluster=cluster, storage=storage, observer=observer
     ) as open_study:
@@ -73,6 +76,7 @@ def audit(
             seed=seed,
             n_pairs=pairs,
             tolerance=tolerance,
+            share=margin,
             rules=rules,
             epoch_seconds=epoch_seconds,
             observer=observer,

@@ -35,11 +35,13 @@ class Finding(BaseModel):
         low: lower end of its 95% interval.
         high: upper end.
         deviations: the effect in standard deviations between seeds; None without such a unit.
-        margin: difference that does not matter.
-        p: two-sided, of the sign-flip test against 0, or for "enough" against minus the margin.
+        margin: difference that does not matter; stated before, the same for all claims of a unit.
+        p: two-sided, of the sign-flip test against 0, or for "enough" against minus the margin; of
+            an "equal" that is held, of the test that it lies within the margin.
         adjusted_p: after Holm, over all claims that were tested together.
         n_pairs: differences that it rests on.
         verdict: on the claim.
+        warning: what a verdict alone would hide: that a rule which is held is worse all the same.
         remark: what else is to be said; the reason where it is not testable.
     """
 
@@ -61,6 +63,7 @@ class Finding(BaseModel):
     adjusted_p: float = 1.0
     n_pairs: int = 0
     verdict: Verdict = "not testable"
+    warning: str = ""
     remark: str = ""
 
 
@@ -89,6 +92,7 @@ class Judgement:
     p: float
     adjusted_p: float
     verdict: Verdict
+    warning: str = ""
 
 
 def judge(family: Sequence[Evidence]) -> list[Judgement]:
@@ -96,40 +100,64 @@ def judge(family: Sequence[Evidence]) -> list[Judgement]:
 
     "better" is held or refuted where the test finds a difference, and equivalent where there is
     none and the interval lies within the margin. "enough" is tested against minus the margin
-    (non-inferiority): held above it, refuted below. "equal" is refuted where the test finds a
-    difference, and held where the interval lies within the margin. What is none of these is
-    inconclusive. Held and refuted by a test are at 5% over the whole family (Holm).
+    (non-inferiority): held above it, refuted below. "equal" is two tests: refuted where the one
+    finds a difference from 0, held where the other finds that it lies within the margin (two
+    one-sided tests, Schuirmann 1987). What is none of these is inconclusive. Held and refuted are
+    at 5% over all tests of the family (Holm).
+
+    An "enough" that is held may be worse by less than the margin. Wherever its effect is below 0
+    that is said, and that it is sure where the interval lies below 0.
     """
-    p_values = [
-        sign_flip_p(
-            [value + (each.margin if each.kind == "enough" else 0.0) for value in each.differences]
-        )
-        for each in family
-    ]
+    tests: list[float] = []
+    for each in family:
+        shift = each.margin if each.kind == "enough" else 0.0
+        tests.append(sign_flip_p([value + shift for value in each.differences]))
+        if each.kind == "equal":
+            tests.append(_within_p(each.differences, each.margin))
+    pairs = zip(tests, holm(tests), strict=True)
     return [
-        _judged(evidence, p, adjusted)
-        for evidence, p, adjusted in zip(family, p_values, holm(p_values), strict=True)
+        _judged(each, next(pairs), next(pairs) if each.kind == "equal" else None) for each in family
     ]
 
 
-def _judged(evidence: Evidence, p: float, adjusted_p: float) -> Judgement:
+def _within_p(differences: Sequence[float], margin: float) -> float:
+    """Returns the p-value of two one-sided tests that the effect lies within the margin.
+
+    Each is at half of a two-sided sign-flip test's p-value where the mean lies on its side.
+    """
+    found = 0.0
+    for sign in (1, -1):
+        shifted = [margin + sign * value for value in differences]
+        p = sign_flip_p(shifted)
+        found = max(found, p / 2 if np.mean(shifted) > 0 else 1 - p / 2)
+    return found
+
+
+def _judged(
+    evidence: Evidence, tested: tuple[float, float], within: tuple[float, float] | None
+) -> Judgement:
+    """Judges one claim by p-values, each with what Holm makes of it."""
     effect = float(np.mean(evidence.differences))
     low, high = interval(evidence.differences)
-    is_found = adjusted_p < ALPHA
-    is_within = -evidence.margin <= low and high <= evidence.margin
+    is_found = tested[1] < ALPHA
     verdict: Verdict = "inconclusive"
+    warning = ""
     match evidence.kind:
         case "better":
             if is_found:
                 verdict = "held" if effect > 0 else "refuted"
-            elif is_within:
+            elif -evidence.margin <= low and high <= evidence.margin:
                 verdict = "equivalent"
         case "enough":
             if is_found:
                 verdict = "held" if effect > -evidence.margin else "refuted"
+            if verdict == "held" and effect < 0:
+                sure = "surely " if high < 0 else ""
+                warning = f"{sure}worse by {-effect:.2g}, within the margin"
         case "equal":
-            if is_found and not is_within:
+            assert within is not None
+            if within[1] < ALPHA:
+                verdict, tested = "held", within
+            elif is_found:
                 verdict = "refuted"
-            elif is_within:
-                verdict = "held"
-    return Judgement(effect, low, high, p, adjusted_p, verdict)
+    return Judgement(effect, low, high, tested[0], tested[1], verdict, warning)
