@@ -42,12 +42,14 @@ class Recorder(Observer):
     def __init__(self) -> None:
         self.begun: list[str] = []
         self.n_trained = 0
+        self.counted: list[tuple[int, int]] = []
 
     def begin(self, message: str) -> None:
         self.begun.append(message)
 
     def repeated(self, training: Repeated) -> None:
         self.n_trained += 1
+        self.counted.append((training.done, training.of))
 
 
 @pytest.mark.slow
@@ -72,6 +74,11 @@ def test_from_the_note_to_the_winner(write_study: Write) -> None:
         assert step.gain.mean == pytest.approx(sum(gains) / len(gains))
         assert step.words
     assert f"{len(names)} changes from the note to the winner" in recorder.begun[-1]
+    # They are counted as parts of what was announced, to its end.
+    n = int(recorder.begun[-1].split(", ")[1].split()[0])
+    done, of = zip(*recorder.counted, strict=True)
+    assert set(of) == {n}
+    assert list(done) == sorted(set(done))
     stored = storage.read_study("small").user_attrs["ablation"]
     assert tuner.Ablation.model_validate_json(stored) == found
     again = Recorder()

@@ -169,3 +169,18 @@ def test_wrong_searches(write_study: Write, search: str, message: str) -> None:
 def test_an_unknown_table_with_a_capital(write_study: Write) -> None:
     with pytest.raises(StudyFileError, match=r"Data is an unknown key; did you mean data\?"):
         load_study(write_study(HEAD.replace("data", "Data")))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("learning_rate = { low = nan, high = 0.1 }", "learning_rate.low must be a finite number"),
+        ("learning_rate = { low = 0.1, high = inf }", "learning_rate.high must be a finite number"),
+        ("learning_rate = { low = 'a', high = 1.0 }", "low must be a finite number, got 'a'"),
+        ("width = { low = true, high = 3 }", "low must be a finite number, got True"),
+    ],
+)
+def test_ends_that_are_no_numbers(write_study: Write, line: str, message: str) -> None:
+    """Else the message speaks of integers where the user wrote NaN."""
+    with pytest.raises(StudyFileError, match=message):
+        load_study(write_study(f"[data]\nsource = 'wine'\n[search]\n{line}\n"))

@@ -1,6 +1,7 @@
 """What people read: numbers, lines, and the live panel."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from tuner.network.config import MLPConfig, ModuleConfig
 from tuner.results.wording import clock, comparisons, describe, number
-from tuner.running.progress import Ended, Running, Snapshot
+from tuner.running.progress import Ended, Repeated, Running, Snapshot
 from tuner.search import TuneResult
 from tuner.storage import Counts
 from tuner.terminal.display import Display
@@ -120,3 +121,15 @@ def test_two_seeds_have_no_error_bar() -> None:
     assert comparisons(two)[0].startswith(
         "better than the note by 2 points of val_accuracy (too few seeds for an error)"
     )
+
+
+def test_what_ctrl_c_leaves_begins_no_line() -> None:
+    """Else a terminal's own ^C pushes a line of the panel to where nothing clears it."""
+    console = Console(width=80, force_terminal=True, file=io.StringIO())
+    display = Display(console)
+    with display:
+        display.repeated(Repeated(MLPConfig(), 3, 7))
+        shown = console.file.getvalue()  # type: ignore[attr-defined]
+    lines = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown).replace("\r", "\n").split("\n")
+    assert any("3 of 7 trainings" in line for line in lines)
+    assert max(map(len, lines)) <= 80 - 2 * len("^C")

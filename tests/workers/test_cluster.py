@@ -149,5 +149,5 @@ def test_no_cluster_answers(write_study: Write) -> None:
 
 def test_ray_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(InputError, match="pip install 'tuner.ray.'"):
+    with pytest.raises(InputError, match="-m pip install .*.ray.'"):
         RayLauncher("ray", [])

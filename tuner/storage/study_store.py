@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from importlib import import_module
 from threading import Thread
@@ -22,34 +22,23 @@ from ..errors import ChangedStudyError, StoreLostError, StoreUnreadableError
 from ..network.config import DataFacts
 from ..study import Pruner, StudySpec
 from ..system import paths
-from ..system.closing import Closing
 from ..system.folder_lock import FolderLock
 from .identity import Identity, changes, identity_of
+from .kept import Kept
 from .ledger import Ledger
 from .location import Location, locate
 from .mirror import MirroredStorage
 from .patience import Patience
 from .pruners import make_pruner
 from .reading import (
-    ABLATION,
-    AUDIT,
-    BUDGET_TRIALS,
-    CODE,
     CONFIG,
-    CONFIRMATION,
-    CONFIRMATION_SECONDS,
     DECLINED,
-    EVALUATION,
     FACTS,
     IDENTITY,
     INTERRUPTED,
     LOSSES,
-    MACHINE,
-    RATE_RANGE,
     RETRY_OF,
-    SECONDS,
     SOURCE,
-    TEST_OPENINGS,
     best_trial,
     connect,
     count,
@@ -70,7 +59,7 @@ _STAY = ("owner", "reserve")
 _NOTE = "dashboard:note_str:"
 
 
-class StudyStore(Closing):
+class StudyStore(Kept):
     """One study, owned: the coordinator asks, reports and tells through it alone.
 
     Attributes:
@@ -363,109 +352,6 @@ class StudyStore(Closing):
             self._storage.set_trial_user_attr(trial_id, "reason", reason)
             self._storage.set_trial_user_attr(trial_id, INTERRUPTED, True)
             self.study.tell(cut.number, state=TrialState.FAIL)
-
-    @property
-    def seconds(self) -> float:
-        """Seconds spent on the search so far, by all processes that tuned the study."""
-        with translated(self._location, StoreLostError, "reading the time"):
-            return float(self.study.user_attrs.get(SECONDS, 0.0))
-
-    @property
-    def confirmation_seconds(self) -> float:
-        """Seconds spent on confirmations so far, by all processes that tuned the study."""
-        with translated(self._location, StoreLostError, "reading the time"):
-            return float(self.study.user_attrs.get(CONFIRMATION_SECONDS, 0.0))
-
-    def spend_on_confirmation(self, seconds: float) -> None:
-        """Adds seconds to those spent on confirmations."""
-        spent = self.confirmation_seconds + seconds
-        with translated(self._location, StoreLostError, "keeping the time"):
-            self.study.set_user_attr(CONFIRMATION_SECONDS, round(spent, 3))
-
-    def spend(self, seconds: float) -> None:
-        """Keeps how many seconds have been spent on the search in all."""
-        with translated(self._location, StoreLostError, "keeping the time"):
-            self.study.set_user_attr(SECONDS, round(seconds, 3))
-
-    @property
-    def confirmation(self) -> str | None:
-        """What the last confirmation found, as JSON, if there was one."""
-        with translated(self._location, StoreLostError, "reading the confirmation"):
-            text: str | None = self.study.user_attrs.get(CONFIRMATION)
-            return text
-
-    def keep_confirmation(self, text: str) -> None:
-        """Keeps what a confirmation found, as JSON."""
-        with translated(self._location, StoreLostError, "keeping the confirmation"):
-            self.study.set_user_attr(CONFIRMATION, text)
-
-    def keep_audit(self, text: str) -> None:
-        """Keeps what an audit found, as JSON."""
-        with translated(self._location, StoreLostError, "keeping the audit"):
-            self.study.set_user_attr(AUDIT, text)
-
-    @property
-    def evaluation(self) -> str | None:
-        """How trials are scored, as JSON, once that is decided."""
-        with translated(self._location, StoreLostError, "reading the study"):
-            kept: str | None = self.study.user_attrs.get(EVALUATION)
-            return kept
-
-    def keep_evaluation(self, text: str) -> None:
-        """Keeps how trials are scored, as JSON."""
-        with translated(self._location, StoreLostError, "keeping how trials are scored"):
-            self.study.set_user_attr(EVALUATION, text)
-
-    @property
-    def rate_range(self) -> str | None:
-        """What a learning-rate range test found, as JSON, if there was one."""
-        with translated(self._location, StoreLostError, "reading the study"):
-            kept: str | None = self.study.user_attrs.get(RATE_RANGE)
-            return kept
-
-    def keep_rate_range(self, text: str) -> None:
-        """Keeps what a learning-rate range test found, as JSON."""
-        with translated(self._location, StoreLostError, "keeping the learning-rate range"):
-            self.study.set_user_attr(RATE_RANGE, text)
-
-    def keep_ablation(self, text: str) -> None:
-        """Keeps the way from the rules to the winner, as JSON."""
-        with translated(self._location, StoreLostError, "keeping the ablation"):
-            self.study.set_user_attr(ABLATION, text)
-
-    @property
-    def test_openings(self) -> int:
-        """How often the test part was opened."""
-        with translated(self._location, StoreLostError, "reading the study"):
-            return int(self.study.user_attrs.get(TEST_OPENINGS, 0))
-
-    def open_test(self) -> int:
-        """Counts, before it happens, that the test part is opened; returns how often by now."""
-        openings = self.test_openings + 1
-        with translated(self._location, StoreLostError, "opening the test part"):
-            self.study.set_user_attr(TEST_OPENINGS, openings)
-            return openings
-
-    def has_code(self, digest: str) -> bool:
-        """Says whether the trials were made by this code of the user's, as far as that is known."""
-        with translated(self._location, StoreLostError, "keeping the code"):
-            kept = self.study.user_attrs.get(CODE)
-            if kept is None or not count(self.trials()).finished:
-                self.study.set_user_attr(CODE, digest)
-                return True
-            return bool(kept == digest)
-
-    def keep_machine(self, machine: Mapping[str, str]) -> None:
-        """Keeps what the study runs on."""
-        with translated(self._location, StoreLostError, "keeping the machine"):
-            if self.study.user_attrs.get(MACHINE) != dict(machine):
-                self.study.set_user_attr(MACHINE, dict(machine))
-
-    def set_budget(self, trials: int | None) -> None:
-        """Keeps the number of trials that the study was last asked for."""
-        with translated(self._location, StoreLostError, "keeping the budget"):
-            if self.study.user_attrs.get(BUDGET_TRIALS) != trials:
-                self.study.set_user_attr(BUDGET_TRIALS, trials)
 
 
 def _n_finished(study: str, storage: optuna.storages.BaseStorage) -> int:

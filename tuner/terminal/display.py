@@ -17,6 +17,8 @@ from ..system.text import printable
 
 #: Trials that the live panel shows below each other.
 _SHOWN = 6
+#: Letters beside it, for what a terminal writes of a few Ctrl-C, and of it at least.
+_FOR_SIGNALS, _LEAST = 8, 20
 
 _MARKS = {"complete": "[green]done[/]", "pruned": "[yellow]pruned[/]", "failed": "[red]failed[/]"}
 
@@ -55,7 +57,7 @@ class Display(Observer):
         """Draws the panel, four times a second."""
         if self._live.is_started and snapshot.seconds - self._shown >= 0.25:
             self._shown = snapshot.seconds
-            self._live.update(_panel(snapshot), refresh=True)
+            self._live.update(_panel(snapshot, self._width), refresh=True)
 
     def ended(self, trial: Ended) -> None:
         """Prints a line for a trial that ended."""
@@ -67,7 +69,13 @@ class Display(Observer):
             bar = ProgressBar(total=training.of, completed=training.done, width=60)
             row = Table.grid(padding=(0, 2))
             row.add_row(bar, f"[bold]{training.done} of {training.of}[/] trainings")
-            self._live.update(Panel(row, title="repeating", title_align="left"), refresh=True)
+            panel = Panel(row, title="repeating", title_align="left", width=self._width)
+            self._live.update(panel, refresh=True)
+
+    @property
+    def _width(self) -> int:
+        """Letters of a line of the panel: what Ctrl-C leaves there must not begin another line."""
+        return max(_LEAST, self._console.width - _FOR_SIGNALS)
 
 
 def _line(ended: Ended) -> str:
@@ -84,7 +92,7 @@ def _line(ended: Ended) -> str:
     )
 
 
-def _panel(snapshot: Snapshot) -> Panel:
+def _panel(snapshot: Snapshot, width: int) -> Panel:
     counts, budget = snapshot.counts, snapshot.budget_trials
     head = Table.grid(padding=(0, 2))
     of = f" of {budget}" if budget is not None else ""
@@ -109,7 +117,7 @@ def _panel(snapshot: Snapshot) -> Panel:
         trials.add_row(f"[dim]and {len(snapshot.running) - _SHOWN} more[/]")
     rows.append(trials)
     rows.append(_best_line(snapshot.best, snapshot.metric))
-    return Panel(Group(*rows), title=snapshot.study, title_align="left")  # type: ignore[arg-type]  # Rich names no type for "anything that renders"
+    return Panel(Group(*rows), title=snapshot.study, title_align="left", width=width)  # type: ignore[arg-type]  # Rich names no type for "anything that renders"
 
 
 def _cells(view: Running) -> tuple[str, ...]:
