@@ -31,7 +31,13 @@ _LOADED = [
     "tuner.reporting",
     "tuner.search",
     "tuner.storage",
+    "tuner.data.bundled",
+    "alembic.command",
+    "optuna.importance._fanova",
+    "optuna.storages._rdb.models",
+    "optuna_dashboard",
     "rich.console",
+    "sklearn.model_selection",
     "typer",
 ]
 _FORKS = get_context("forkserver")

@@ -6,8 +6,9 @@ TunerError                  1   the study failed
 │   ├── StudyFileError          a study file
 │   ├── DataError               a data source or the rows in it
 │   └── ChangedStudyError       a study file that no longer fits the study it would go on with
-├── StudyFailedError        1   too many trials failed in a row
+├── StudyFailedError        1   too many trials failed in a row, or none could be trained
 ├── WorkerLostError         1   a process that trains could not go on
+│   └── SilentWorkerError       what trains in this process was silent for too long
 ├── StudyOwnedError         3   another process is tuning this study
 ├── StoreUnreadableError    4   the store of all studies cannot be read
 ├── StoreLostError          5   the store went away, or its disk is full
@@ -51,11 +52,15 @@ class ChangedStudyError(InputError):
 
 
 class StudyFailedError(TunerError):
-    """Too many trials failed in a row, so the study stopped."""
+    """Too many trials failed in a row, or all that ended diverged or failed."""
 
 
 class WorkerLostError(TunerError):
     """A process that trains could not start or go on."""
+
+
+class SilentWorkerError(WorkerLostError):
+    """What trains in a thread of this process was silent for too long, and cannot be ended."""
 
 
 class StudyOwnedError(TunerError):

@@ -129,7 +129,7 @@ def tune(
         StudyFileError: the study file is wrong, or the module that it names cannot be used.
         DataError: the data cannot be had or learned from.
         ChangedStudyError: the file differs from the one that the stored trials were made with.
-        StudyFailedError: too many trials failed in a row.
+        StudyFailedError: too many trials failed in a row, or all that ended diverged or failed.
         StudyOwnedError: another process is tuning this study.
         StoreUnreadableError: the store cannot be read.
         StoreLostError: the store cannot be written any more.
@@ -307,6 +307,7 @@ def _confirmer(open_study: OpenStudy, repeats: Repeats, observer: Observer) -> C
         open_study.dataset,
         open_study.facts,
         open_study.training,
+        open_study.identity,
         observer,
     )
 

@@ -361,6 +361,6 @@ def test_what_the_error_of_a_test_score_is_of_is_said() -> None:
 def test_the_search_and_the_confirmation_are_compared_in_words() -> None:
     facts = DataFacts(n_inputs=3, n_outputs=2, n_rows=99)
     told = in_the_search(best_of(facts, confirmation()))
-    assert told == "In the search it had 0.95, which promised 0.03 more than was confirmed."
+    assert told == "In the search it had 0.95, and looked better by 0.03 than over these seeds."
     told = in_the_search(best_of(facts, confirmation("minimize")))
-    assert told == "In the search it had 0.95, which promised 0.03 less than was confirmed."
+    assert told == "In the search it had 0.95, and looked worse by 0.03 than over these seeds."

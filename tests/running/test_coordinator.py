@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 import tuner
 from tuner import heuristics, storage
 from tuner.data import Cut, load
-from tuner.errors import WorkerLostError
+from tuner.errors import SilentWorkerError, WorkerLostError
 from tuner.network.config import MLPConfig
 from tuner.running.coordinator import Coordinator
 from tuner.running.minutes import Minutes
@@ -399,7 +399,7 @@ class Hanging(Written):
 
     def events(self, timeout: float) -> list[Event]:
         if getattr(self, "hangs", False):
-            raise WorkerLostError("training was silent for 3 minutes")
+            raise SilentWorkerError("training was silent for 3 minutes")
         return super().events(timeout)
 
 

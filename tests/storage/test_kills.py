@@ -8,62 +8,21 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
 
-import optuna
 import pytest
 from optuna.trial import TrialState
 
 import tuner
 from tuner import storage
-from tuner.errors import TunerError
-from tuner.running.progress import Ended, Observer
 from tuner.storage import count
 
 from ..conftest import SMALL, Write
+from .dying import ACKNOWLEDGED, TRIALS, filled, search
 
 _FORKS = get_context("forkserver")
-TRIALS = 2
-ACKNOWLEDGED = Path("acknowledged.jsonl")
-
-
-class Oracle(Observer):
-    """Writes down what ended, outside the product."""
-
-    def ended(self, trial: Ended) -> None:
-        told = {"number": trial.trial.number, "state": trial.state, "score": trial.trial.score}
-        with ACKNOWLEDGED.open("a") as file:
-            file.write(json.dumps(told) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-
-def search(folder: str, kill_at: int | None, home: str = "runs") -> None:
-    """Tunes in a process of its own, which dies just before its k-th write to the store."""
-    os.chdir(folder)
-    os.environ["TUNER_HOME"] = home
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    writes = 0
-
-    def count_down(*_: object) -> None:
-        nonlocal writes
-        writes += 1
-        if writes == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    import sqlalchemy
-
-    sqlalchemy.event.listen(sqlalchemy.engine.Engine, "commit", count_down)
-    try:
-        tuner.tune("small", trials=TRIALS, workers=1, fleet=1, observer=Oracle())
-    except TunerError as error:
-        print(error, file=sys.stderr)
-        os._exit(error.exit_code)
-    print(writes, file=Path("writes").open("w"), flush=True)  # noqa: SIM115
-    os._exit(0)
 
 
 def ran(folder: Path, kill_at: int | None = None, home: str = "runs") -> int:
@@ -73,6 +32,11 @@ def ran(folder: Path, kill_at: int | None = None, home: str = "runs") -> int:
     process.join(120)
     assert process.exitcode is not None, "it hangs"
     return process.exitcode
+
+
+def complaint() -> str:
+    """What the last search that ended with an error said."""
+    return Path("complaint").read_text() if Path("complaint").exists() else ""
 
 
 def acknowledged() -> dict[int, tuple[str, float | None]]:
@@ -167,7 +131,7 @@ def test_a_disk_that_fills_up(write_study: Write, project: Path, small_disk: Pat
     write_study(SMALL.replace("epochs = 3", "epochs = 1") + "[study]\npruner = 'none'\n")
     home = str(small_disk / "runs")
     filling = small_disk / "filling"
-    assert ran(project, home=home) == 0
+    assert ran(project, home=home) == 0, complaint()
     n_writes = int(Path("writes").read_text())
     codes = set()
     for k in range(3, n_writes, 5):
@@ -179,34 +143,16 @@ def test_a_disk_that_fills_up(write_study: Write, project: Path, small_disk: Pat
         process.start()
         process.join(120)
         codes.add(process.exitcode)
-        assert process.exitcode in (0, 5), f"at write {k}"
+        assert process.exitcode in (0, 5), f"at write {k}: {complaint()}"
         if process.exitcode == 5:  # the disk is still full, but for a few pages
             again = ran(project, home=home)
             codes.add(again)
-            assert again in (0, 5), f"once more after write {k}"
+            assert again in (0, 5), f"once more after write {k}: {complaint()}"
         before = acknowledged()
         filling.unlink(missing_ok=True)
-        assert ran(project, home=home) == 0, f"after write {k}"
+        assert ran(project, home=home) == 0, f"after write {k}: {complaint()}"
         after = acknowledged()
         assert before.items() <= after.items()
         os.environ["TUNER_HOME"] = home
         check(after)
     assert 5 in codes
-
-
-def filled(folder: str, k: int, home: str, filling: str) -> None:
-    """Tunes on a disk that another program fills up at the k-th write."""
-    import sqlalchemy
-
-    writes = 0
-
-    def fill(*_: object) -> None:
-        nonlocal writes
-        writes += 1
-        if writes == k:
-            with contextlib.suppress(OSError), Path(filling).open("wb", buffering=0) as file:
-                while True:
-                    file.write(b"\0" * 4096)
-
-    sqlalchemy.event.listen(sqlalchemy.engine.Engine, "commit", fill)
-    search(folder, None, home)

@@ -44,6 +44,7 @@ class Confirmer:
         dataset: with the test part; None where a LightningDataModule of the user's brings it.
         facts: sizes of the data, if they are known.
         training: how modules of the user's are trained, if they are.
+        identity: all besides configs and seeds that scores follow from, as a hash.
         observer: is told what happens.
     """
 
@@ -61,9 +62,11 @@ class Confirmer:
         dataset: Dataset | None,
         facts: DataFacts | None,
         training: ModuleTraining | None,
+        identity: str,
         observer: Observer,
     ) -> None:
         self._store, self._repeats, self._observer = store, repeats, observer
+        self._identity = identity
         self._metric, self._direction = metric, spec.direction(metric)
         self._seeds = seeds(spec.study.seed, "confirm", spec.confirm.seeds)
         self._select = spec.confirm.select
@@ -151,6 +154,7 @@ class Confirmer:
             seconds=seconds,
             select=self._select,
             overlap=overlap,
+            identity=self._identity,
         )
 
     @property
@@ -190,10 +194,26 @@ class Confirmer:
 
     @property
     def _known(self) -> Confirmation | None:
-        """The stored confirmation, if it is one of the best that there still is."""
-        stored, best = Confirmation.kept(self._store.confirmation), self._store.best()
+        """The stored confirmation, if it is of the best that there still is."""
+        stored, best = self._stored, self._store.best()
         is_current = stored is not None and best is not None and stored.search_best == best.number
         return stored if is_current else None
+
+    @property
+    def _stored(self) -> Confirmation | None:
+        """The stored confirmation, if its scores follow from what those of today do.
+
+        One of an earlier version, which did not keep that, is completed.
+        """
+        stored = Confirmation.kept(self._store.confirmation)
+        if stored is None or stored.identity == self._identity:
+            return stored
+        if stored.identity or not self._store.goes_on:
+            return None
+        update = {"identity": self._identity, "overlap": self._overlap}
+        completed = stored.model_copy(update=update)
+        self._store.keep_confirmation(completed.model_dump_json())
+        return completed
 
     def _as_before(self, confirmation: Confirmation) -> Confirmation | None:
         """Returns the stored confirmation if this one says the same but for tests and time.
@@ -231,7 +251,8 @@ class Confirmer:
         for arm in unknown:
             found = [self._test(arm.config, seed) for seed in self._seeds_of(arm)]
             scores = [each.scores[name] for each in found if name in each.scores]
-            errors = [each.errors[name] for each in found if name in each.errors]
+            known = [each.errors[name] for each in found if name in each.errors]
+            errors = [error for error in known if math.isfinite(error)]
             tests[arm.name] = {
                 "tests": tuple(scores),
                 "rows_error": float(f"{fmean(errors):.4g}") if errors else None,
@@ -247,7 +268,7 @@ class Confirmer:
 
     def _tests_before(self, wanted: Sequence[Arm]) -> dict[str, dict[str, Any]]:
         """Returns what is known of the test rows over the same seeds, by name."""
-        stored = Confirmation.kept(self._store.confirmation)
+        stored = self._stored
         if stored is None or stored.seeds != self._seeds[: len(stored.seeds)]:
             return {}
         known = {arm.config.to_json(): arm for arm in stored.arms}

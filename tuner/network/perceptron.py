@@ -139,7 +139,8 @@ class Perceptron(nn.Module):
     ) -> None:
         for name in ("input_offset", "input_unit"):  # which are there only where they are needed
             stored = state_dict.get(prefix + name)
-            setattr(self, name, None if stored is None else torch.empty_like(stored))
+            own = self.input_mean.device
+            setattr(self, name, None if stored is None else torch.empty_like(stored, device=own))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -230,16 +231,16 @@ def scores(model: Perceptron, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
     loss = model.loss(outputs, y)
     if model.task == "classification":
         return {"loss": loss, "accuracy": (outputs.argmax(1) == y).to(outputs.dtype).mean()}
-    # In a unit in which squares are neither infinite nor 0.
-    unit = model.target_scale.max()
-    scale, mean = model.target_scale / unit, model.target_mean / unit
-    targets = y.to(outputs.dtype).view_as(outputs) / unit
-    squares = (outputs * scale + mean - targets).square()
+    # In the deviation of each target, in which squares are neither infinite nor 0.
+    targets = (y.to(outputs.dtype).view_as(outputs) - model.target_mean) / model.target_scale
+    squares = (outputs - targets).square()
     residual, spread = squares.sum(0), (targets - targets.mean(0)).square().sum(0)
+    unit = model.target_scale.max()
+    weights = (model.target_scale / unit).square()
     # Of a column that is constant here, as scikit-learn has it: 1 if it is met, else 0.
     constant = torch.where(residual == 0, 1.0, 0 * residual)
     return {
         "loss": loss,
         "r2": torch.where(spread > 0, 1 - residual / spread, constant).mean(),
-        "rmse": squares.mean().sqrt() * unit,
+        "rmse": (squares * weights).mean().sqrt() * unit,
     }

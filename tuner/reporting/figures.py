@@ -288,7 +288,7 @@ def verdicts(found: Audit) -> go.Figure:
     figure = _figure(
         "effect, in standard deviations between seeds", "", height=110 + 26 * len(shown)
     )
-    band = found.margin / found.deviation if found.deviation > 0 else 0.0
+    band = found.allowed / found.deviation if found.deviation > 0 else 0.0
     figure.add_vrect(x0=-band, x1=band, fillcolor="#000000", opacity=0.07, line_width=0)
     figure.add_vline(x=0, line={"color": "#000000", "width": 1})
     for verdict, (color, symbol) in _VERDICTS.items():

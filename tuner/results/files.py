@@ -139,12 +139,7 @@ def load_model(study: str | Path) -> LightningModule:
     path = paths.study_folder(name) / "best.ckpt"
     if not path.exists():
         raise InputError(f"{path}: study {name!r} has no trained network (tuner tune {study})")
-    try:
-        is_whole = _is_whole(path, best(name))
-    except InputError:  # best.json is missing or damaged, and says nothing of the network
-        is_whole = True
-    if not is_whole:
-        raise InputError(f"{path}: damaged; the same tuner tune {study} makes it again")
+    _check_whole(name, path)
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         model = _built(checkpoint, folder)
@@ -154,6 +149,23 @@ def load_model(study: str | Path) -> LightningModule:
     except Exception as error:  # whatever torch meets in a file that is none of ours
         raise InputError(f"{path}: not a checkpoint of a study ({error})") from error
     return model.eval()
+
+
+def _check_whole(name: str, path: Path) -> None:
+    """Compares a checkpoint with what `best.json` says of it.
+
+    Raises:
+        InputError: it is another one, or damaged.
+    """
+    for _ in range(2):  # a search may be replacing both
+        try:
+            found = best(name)
+        except InputError:  # best.json is missing or damaged, and says nothing of the network
+            return
+        if _is_whole(path, found):
+            return
+    again = "the same command makes it again" if found.confirmed else "only --new makes another"
+    raise InputError(f"{path}: damaged ({again}: tuner tune {name})")
 
 
 def _built(checkpoint: dict[str, Any], folder: Path) -> LightningModule:
@@ -326,8 +338,12 @@ class ResultFiles:
         else:
             current = self._current()
             unsealed = None if current is None else current.model_copy(update={"checkpoint": ""})
-            if current is None or unsealed != best or not current.checkpoint:
+            if unsealed == best:
+                if current is not None and not current.checkpoint:
+                    self.promote(best)
+            elif best.confirmed is None or self._staged(best.trial).exists():
                 self.promote(best)
+            # Else what is there is another network, until the confirmed one is made again.
         for pattern in (".trial-*.ckpt", f".*{paths.UNFINISHED}"):
             for file in self.folder.glob(pattern):
                 file.unlink(missing_ok=True)

@@ -137,6 +137,8 @@ class Confirmation(BaseModel):
         select: how it was picked; see `choose`.
         refit: the winner's last training, if there was time for it.
         overlap: validation rows over training rows of each seed's cut; 0 where that is not known.
+        identity: all besides configs and seeds that the scores follow from, as a hash; "" where
+            that is not known.
         search_best: number of the trial that the search called the best.
         test_metric: that `tests` are of; "" where the test part was not scored.
         test_openings: times that the test part was opened for this study, this one included.
@@ -157,6 +159,7 @@ class Confirmation(BaseModel):
     select: Select = "one_se"
     refit: Refit | None = None
     overlap: float = 0.0
+    identity: str = ""
 
     @classmethod
     def kept(cls, text: str | None) -> Self | None:
@@ -333,8 +336,8 @@ class Confirmed(BaseModel):
         test_openings: times that the test part was opened for this study.
         has_rows_error: the error of `test` is that of other test rows, too; else of other seeds
             alone.
-        optimism: its score in the search minus the confirmed mean, above 0 if it looked better
-            there; None where that cannot be compared.
+        optimism: how much better its score in the search is than the confirmed mean, below 0 if it
+            is worse; None where that cannot be compared.
         epochs: of the trainings over the seeds.
         seed: of the network in `best.ckpt`: the one that was trained on all rows but the test rows,
             or else the one with the median score.

@@ -113,8 +113,8 @@ def in_the_search(best: Best) -> str:
         return f"{told}, after fewer epochs."
     if confirmed.optimism == 0:
         return f"{told}, too."
-    word = "more" if confirmed.optimism > 0 else "less"
-    return f"{told}, which promised {abs(confirmed.optimism):.2g} {word} than was confirmed."
+    word = "better" if confirmed.optimism > 0 else "worse"
+    return f"{told}, and looked {word} by {abs(confirmed.optimism):.2g} than over these seeds."
 
 
 def _share(part: int, whole: int) -> str:

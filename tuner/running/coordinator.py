@@ -12,16 +12,24 @@ from collections import deque
 from collections.abc import Callable
 
 from .. import heuristics
-from ..errors import InterruptedStudyError, StoreLostError, StudyFailedError, WorkerLostError
+from ..errors import (
+    InterruptedStudyError,
+    SilentWorkerError,
+    StoreLostError,
+    StudyFailedError,
+    WorkerLostError,
+)
 from ..network.config import Config, DataFacts, MLPConfig
 from ..results.files import ResultFiles
 from ..results.winner import Confirmation
 from ..space import MLPSpace, SearchSpace
 from ..storage import (
     CONFIG,
+    DECLINED,
     EPOCH_SECONDS,
     FOLD_SCORES,
     INTERRUPTED,
+    LOSSES,
     RETRY_OF,
     STARTUP_TRIALS,
     TIME_OVER,
@@ -44,9 +52,11 @@ from .under_way import UnderWay
 #: Attributes of a trial that a metric of the same name must not overwrite.
 _ATTRIBUTES = (
     CONFIG,
+    DECLINED,
     EPOCH_SECONDS,
     FOLD_SCORES,
     INTERRUPTED,
+    LOSSES,
     RETRY_OF,
     "n_parameters",
     "reason",
@@ -107,7 +117,7 @@ class Coordinator:
         self.proposals = Proposals(spec.study.seed, space, evaluation, facts, store, minutes)
         self.in_hand = InHand(worker)
         self.ran = 0
-        self._cut_by: WorkerLostError | None = None
+        self._cut_by, self._is_loss = "an error ended the search", False
         self._owed: set[int] = set()  # trials that run whatever the time
 
     def run(self) -> str:
@@ -132,10 +142,13 @@ class Coordinator:
                 self.observer.update(self._snapshot())
                 self.inbox += [] if self.inbox else self.worker.events(_TICK)
                 self._handle_all()
+            self._cut_by = TIME_OVER
         except StoreLostError as error:
             raise self._go_on_beside(error) from error
         except WorkerLostError as error:
-            self._cut_by = error
+            self._cut_by = str(error)
+            # Only who trained alone is to blame for it.
+            self._is_loss = isinstance(error, SilentWorkerError) and self.in_hand.n_at_work == 1
             raise
         finally:
             self._let_go()
@@ -158,9 +171,10 @@ class Coordinator:
             best = self.standing.confirmed(kept)
         self.files.repair(best)
         if self.files.damage:
-            self.observer.remark(
-                f"{self.files.damage}; the network of a confirmed winner is made again"
-            )
+            again = "only --new makes another network"
+            if self.standing.best is not None and kept is not None:
+                again = "the confirmed winner's network is made again"
+            self.observer.remark(f"{self.files.damage}; {again}")
 
     def _begin_points(self) -> None:
         """Has the starting points tried whose turn it is, if the budget has room."""
@@ -223,15 +237,12 @@ class Coordinator:
 
     def _let_go(self) -> None:
         """Ends what is under way, to be run again, and keeps time and table."""
-        reason, is_loss = TIME_OVER, self._cut_by is not None
-        if self._cut_by is not None:
-            reason = str(self._cut_by)
-        elif self.interruption.signal is not None:
-            reason = "a signal came"
+        if self.interruption.signal is not None:
+            self._cut_by = "a signal came"
         for way in list(self.in_hand.trials.values()):
             self.in_hand.cancel(way)
             if not self.store.is_beside:
-                self.store.interrupt(way.trial, reason, is_loss=is_loss)
+                self.store.interrupt(way.trial, self._cut_by, is_loss=self._is_loss)
         if self.range_test is not None:
             for job in self.range_test.jobs:
                 self.worker.cancel(job.id)

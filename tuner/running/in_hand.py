@@ -32,6 +32,12 @@ class InHand:
         return len(self._ways) - len(self._line)
 
     @property
+    def n_at_work(self) -> int:
+        """Trials of which the worker has a job."""
+        waiting = {job.id for job in self._line}
+        return len({way.trial.number for job, way in self._ways.items() if job not in waiting})
+
+    @property
     def has_waiting(self) -> bool:
         """Whether a job waits for a place."""
         return bool(self._line)

@@ -47,6 +47,7 @@ class OpenStudy:
         store: of the study, owned.
         interruption: notes signals.
         identity: all besides config and seed that a score follows from, as a hash.
+        adopts: what an earlier version trained for it follows from the same.
     """
 
     spec: AnyStudySpec
@@ -61,6 +62,7 @@ class OpenStudy:
     store: StudyStore
     interruption: Interruption
     identity: str
+    adopts: bool
 
     def repeats(self, observer: Observer) -> Repeats:
         """Returns the repetitions of configs of this study, with those that ended earlier."""
@@ -71,7 +73,7 @@ class OpenStudy:
             self.interruption,
             self.identity,
             observer,
-            adopts=self.store.goes_on,
+            adopts=self.adopts,
         )
 
     def evaluated(self, evaluation: Evaluation) -> OpenStudy:
@@ -153,6 +155,8 @@ def opened(
             is_cut=lambda: interruption.signal is not None,
         ) as store,
     ):
+        is_same_code = classes is None or store.has_code(classes.digest)
+        usual = "solo" if isinstance(spec, ModuleStudySpec) else "fleet"
         found = OpenStudy(
             spec,
             metric,
@@ -166,10 +170,11 @@ def opened(
             store,
             interruption,
             _identity(store, trainer, classes),
+            adopts=store.goes_on and is_same_code and trainer == usual,
         )
-        if classes is not None and not store.has_code(classes.digest):
+        if not is_same_code:
             observer.remark(
-                f"{spec.path}: the file of [model] has changed since the first trials, whose "
+                f"{spec.path}: the file of a class has changed since the first trials, whose "
                 "scores are those of what it was"
             )
         if not store.has_known_tables:
@@ -180,7 +185,9 @@ def opened(
 
 def _identity(store: StudyStore, trainer: Trainer, classes: UserClasses | None) -> str:
     code = "" if classes is None else classes.digest
-    whole = {**store.identity, "trainer": trainer, "numbers": NUMBERS, "code": code}
+    # What is not said is left out, so that a setting that comes later changes nothing.
+    told = {key: value for key, value in store.identity.items() if value is not None}
+    whole = {**told, "trainer": trainer, "numbers": NUMBERS, "code": code}
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
 
 

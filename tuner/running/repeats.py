@@ -28,6 +28,8 @@ from .progress import Observer, Repeated
 _FIRST_JOB = 1_000_000
 Networks = Literal["drop", "keep", "need"]
 
+#: What repetitions are of that an earlier version kept, of rows that are not known any more.
+_UNKNOWN = "unknown"
 #: Seconds between two looks at the clock and at signals.
 _TICK = 0.1
 
@@ -103,7 +105,7 @@ class Repeats:
         interruption: notes a signal.
         identity: all besides config and seed that a score follows from: data, precision, trainer.
             What was trained under another one is not known here, and stays in the file.
-        adopts: what was trained before that was kept is of this one.
+        adopts: what was trained before that was kept is of this one; decided once for each line.
         observer: is told of what cannot be used.
     """
 
@@ -121,7 +123,7 @@ class Repeats:
         self._networks = folder / "repeats"
         self._worker, self._interruption = worker, interruption
         self._identity = identity
-        self._known = self._read(observer, self._identity if adopts else None)
+        self._known = self._read(observer, self._identity if adopts else _UNKNOWN)
         self._n_jobs = 0
 
     @property
@@ -379,7 +381,7 @@ class Repeats:
             file.seek(-1, os.SEEK_END)
             return file.read() == b"\n"
 
-    def _read(self, observer: Observer, unnamed: str | None) -> dict[str, Repeat]:
+    def _read(self, observer: Observer, unnamed: str) -> dict[str, Repeat]:
         objects, damaged = lines.read_objects(self._file)
         known: dict[str, Repeat] = {}
         whole, others = [], 0
@@ -390,14 +392,16 @@ class Repeats:
             except (ValueError, TypeError, KeyError, AttributeError):
                 damaged.append(json.dumps(entry).encode())
                 continue
-            whole.append(entry)
+            whole.append({"of": identity, **told})
             if identity == self._identity:
                 known[self._key(repeat.config, repeat.seed)] = repeat
             else:
                 others += 1
         if damaged:
             aside = lines.put_aside(self._file, damaged)
+        if damaged or any("of" not in entry for entry in objects):
             lines.write_objects(self._file, whole)
+        if damaged:
             observer.remark(
                 f"{self._file}: {len(damaged)} lines cannot be read; they are put aside "
                 f"({aside.name}), and what they were of is trained again"

@@ -84,14 +84,14 @@ class Standing:
 
     @property
     def failure(self) -> str:
-        """Why no trial could be trained, where all that ended diverged or failed; else ""."""
+        """Why no trial could be trained, where all that were begun diverged or failed; else ""."""
         states = (optuna.trial.TrialState.PRUNED, optuna.trial.TrialState.FAIL)
         ended = [
             trial
             for trial in self._store.trials()
             if trial.state in states and not {INTERRUPTED, DECLINED} & trial.user_attrs.keys()
         ]
-        if self.best is not None or not ended:
+        if self.best is not None or not ended or self.counts.interrupted or self.counts.waiting:
             return ""
         reasons = [str(trial.user_attrs.get("reason", "")) for trial in ended]
         is_pruned = [trial.state == states[0] for trial in ended]

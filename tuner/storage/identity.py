@@ -8,8 +8,10 @@ from typing import Any
 import optuna
 
 from ..study import StudySection, StudySpec
-from .reading import IDENTITY
+from .reading import FACTS, IDENTITY
 
+#: What the data are for, which may be left to the kind of the targets.
+_TASK = "data.task"
 #: Each value by its section and key, as `data.validation`.
 Identity = dict[str, Any]
 
@@ -45,6 +47,9 @@ def changes(study: optuna.Study, identity: Identity) -> list[str]:
     # A setting that came after the study was stored had its default there.
     defaults = _flat({"study": StudySection().model_dump(mode="json"), "data": {"folds": None}})
     stored = {key: defaults[key] for key in defaults.keys() & identity.keys()} | stored
+    facts = study.user_attrs.get(FACTS)
+    if stored.get(_TASK) is None and facts is not None and identity.get(_TASK) == facts["task"]:
+        stored[_TASK] = facts["task"]  # which it was decided to be, and now is said
     return [
         f"  {key}: {json.dumps(stored.get(key))} -> {json.dumps(identity.get(key))}"
         for key in sorted(stored.keys() | identity.keys())

@@ -6,10 +6,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from optuna.storages._rdb.models import BaseModel
+
 #: Bytes of the smallest database: a page.
 _SMALLEST = 512
 #: Tables that every store of Optuna's has.
 _OPTUNAS = {"studies", "trials", "version_info"}
+#: The table that is not among Optuna's models.
+_VERSION = "alembic_version"
 
 
 def inspect(path: Path, *, thoroughly: bool) -> None:
@@ -48,7 +52,8 @@ def inspect(path: Path, *, thoroughly: bool) -> None:
                 what = "this is no SQLite database"
             # Without the cause, which would be told instead.
             raise sqlite3.DatabaseError(f"{what}; {_aside(path)}") from None
-    if names and not names >= _OPTUNAS:
+    # One whose making was cut has some of the tables.
+    if not names <= {*BaseModel.metadata.tables, _VERSION} and not names >= _OPTUNAS:
         raise sqlite3.DatabaseError(
             f"this is a database of something else (tables {', '.join(sorted(names)[:3])}); "
             f"{_aside(path)}"
@@ -56,4 +61,5 @@ def inspect(path: Path, *, thoroughly: bool) -> None:
 
 
 def _aside(path: Path) -> str:
-    return f"`mv {path} {path}.aside` puts it aside, and --new then begins anew"
+    folder = path.with_name("aside")
+    return f"`mkdir {folder} && mv {path}* {folder}` puts it aside, and --new then begins anew"

@@ -23,25 +23,29 @@ class Ledger:
     def __init__(self, study: str, store: str) -> None:
         self._study, self._store = study, store
         self._path = paths.study_folder(study) / "ledger.json"
-        self.finished = self._read()
+        self.finished, self._number = self._read()
 
-    def _read(self) -> int:
+    def _read(self) -> tuple[int, int | None]:
         try:
             kept = json.loads(self._path.read_bytes())
-            return int(kept["finished"]) if kept["store"] == self._store else 0
-        except (OSError, ValueError, TypeError, KeyError):  # none yet, or a damaged one
-            return 0
+            if kept["store"] == self._store:
+                return int(kept["finished"]), kept["study"]
+        except (OSError, ValueError, TypeError, KeyError):
+            pass  # none yet, or a damaged one
+        return 0, None
 
-    def compare(self, finished: int) -> None:
+    def compare(self, finished: int, number: int | None) -> None:
         """Looks whether a store holds all trials that finished.
 
         Args:
             finished: trials there.
+            number: of the study there, if there is one. Another number is another study, as after a
+                --new of someone who shares the store.
 
         Raises:
             StoreUnreadableError: it holds fewer.
         """
-        if finished >= self.finished:
+        if finished >= self.finished or number not in (None, self._number):
             return
         raise StoreUnreadableError(
             f"{self._store}: {self.finished - finished} of {self.finished} finished trials of "
@@ -49,16 +53,15 @@ class Ledger:
             "same command go on with what is left, --new puts it aside and begins anew"
         )
 
-    def keep(self, finished: int) -> None:
-        """Notes how many trials have finished.
+    def keep(self, finished: int, number: int) -> None:
+        """Notes how many trials of a study of this number have finished.
 
         Raises:
             StoreLostError: the disk is full or gone.
         """
-        if finished == self.finished:
+        if (finished, number) == (self.finished, self._number):
             return
-        self.finished = finished
+        self.finished, self._number = finished, number
         # The store has them durably; a crash that loses this line loses no trial.
-        paths.write(
-            self._path, json.dumps({"store": self._store, "finished": finished}), durable=False
-        )
+        told = {"store": self._store, "study": number, "finished": finished}
+        paths.write(self._path, json.dumps(told), durable=False)

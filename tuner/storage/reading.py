@@ -53,8 +53,7 @@ _STORE_ERRORS = (
     sqlite3.Error,
     KeyError,  # Optuna's word for a study or trial that someone deleted
     optuna.exceptions.UpdateFinishedTrialError,  # ... or ended
-    json.JSONDecodeError,  # its words for a row that is damaged
-    AssertionError,
+    json.JSONDecodeError,  # its word for a row that is damaged
 )
 
 

@@ -104,13 +104,13 @@ class StudyStore(Kept):
             self._reserve = Reserve(paths.study_folder(spec.name) / "reserve")
             self._ledger = Ledger(spec.name, str(location))
             if location.is_empty and not new:
-                self._ledger.compare(0)
+                self._ledger.compare(0, None)
             self._disk = connect(location, is_kept=True)
             resources.callback(self._disk.engine.dispose)
             with translated(location, StoreUnreadableError, "taking the study"):
                 resources.callback((ownership := location.own(spec.name)).release)
                 if not new:
-                    self._ledger.compare(_n_finished(spec.name, self._disk))
+                    self._ledger.compare(*_standing(spec.name, self._disk))
                 is_void = not new and self._is_void(spec, identity)
             with translated(location, StoreLostError, "writing the study"):
                 if new:
@@ -118,7 +118,7 @@ class StudyStore(Kept):
                 elif is_void:
                     optuna.delete_study(study_name=spec.name, storage=self._disk)
                 self.untold.tell(self._disk, spec.name)
-                self._ledger.keep(n_finished := _n_finished(spec.name, self._disk))
+                n_finished, _ = _standing(spec.name, self._disk)
                 self.goes_on = n_finished > 0
                 patience = Patience(location.patience, ownership.ensure, is_cut)
                 self._storage = MirroredStorage(self._disk, patience)
@@ -141,6 +141,7 @@ class StudyStore(Kept):
                     if facts is not None:
                         self.study.set_user_attr(FACTS, facts.model_dump())
                     self.study.set_user_attr(IDENTITY, json.dumps(identity))
+                self._ledger.keep(n_finished, self.study._study_id)
             self._resources = resources.pop_all()
         self._spec = spec
         self._loading: Thread | None = None  # of what writes the note
@@ -223,7 +224,7 @@ class StudyStore(Kept):
             StoreLostError: the disk is full or gone.
         """
         if not self.is_beside:  # what is told later is not there yet
-            self._ledger.keep(finished)
+            self._ledger.keep(finished, self.study._study_id)
 
     def go_on_beside(self) -> None:
         """Keeps what is still told in a file, from which the next process tells it to the store."""
@@ -262,8 +263,11 @@ class StudyStore(Kept):
     @property
     def owes(self) -> bool:
         """Whether such a trial waits."""
+        return bool(self._owed())
+
+    def _owed(self) -> list[FrozenTrial]:
         waiting = [trial for trial in self.trials() if trial.state == TrialState.WAITING]
-        return any(self.is_owed(trial) for trial in waiting)
+        return [trial for trial in waiting if self.is_owed(trial)]
 
     def recover(self) -> int:
         """Ends what a process that is gone left running, to be run again; returns how many."""
@@ -277,8 +281,11 @@ class StudyStore(Kept):
         return len(left)
 
     def ask(self) -> optuna.Trial:
-        """Begins the next trial: one that waits, else one that the sampler draws."""
+        """Begins the next trial: one that is owed, else one that waits, else one that is drawn."""
         with translated(self._location, StoreLostError, "beginning a trial"):
+            for trial in self._owed():
+                if self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):
+                    return optuna.Trial(self.study, trial._trial_id)
             return self.study.ask()
 
     def annotate(self, trial: optuna.Trial, /, **attributes: Any) -> None:
@@ -354,11 +361,12 @@ class StudyStore(Kept):
             self.study.tell(cut.number, state=TrialState.FAIL)
 
 
-def _n_finished(study: str, storage: optuna.storages.BaseStorage) -> int:
-    """Returns how many trials of a study have finished; 0 if there is none."""
+def _standing(study: str, storage: optuna.storages.BaseStorage) -> tuple[int, int | None]:
+    """Returns how many trials of a study have finished, and its number; None if there is none."""
     if study not in optuna.get_all_study_names(storage=storage):
-        return 0
-    return count(storage.get_all_trials(storage.get_study_id_from_name(study))).finished
+        return 0, None
+    number = storage.get_study_id_from_name(study)
+    return count(storage.get_all_trials(number)).finished, number
 
 
 def _params_to_repeat(trial: FrozenTrial) -> dict[str, Any] | None:

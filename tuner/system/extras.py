@@ -30,8 +30,8 @@ def required(module: str, extra: str) -> ModuleType:
 def _install(extra: str) -> str:
     """Returns the command that installs an extra into this environment."""
     told = metadata.distribution("tuner").read_text("direct_url.json")
-    address = "" if told is None else json.loads(told).get("url", "")
-    what = f"'tuner[{extra}]'"
-    if address.startswith("file:"):  # from a clone, or a folder
+    origin = {} if told is None else json.loads(told)
+    what, address = f"'tuner[{extra}]'", origin.get("url", "")
+    if origin.get("dir_info", {}).get("editable"):  # a clone
         what = f"--editable '{unquote(urlsplit(address).path)}[{extra}]'"
     return f"{sys.executable} -m pip install {what}"

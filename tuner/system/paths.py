@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import StoreLostError
@@ -65,7 +65,8 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
             _sync(beside)
         beside.replace(path)
         if durable:
-            _sync(path.parent)
+            with suppress(OSError):  # which some file systems refuse for a folder
+                _sync(path.parent)
     finally:
         beside.unlink(missing_ok=True)
 

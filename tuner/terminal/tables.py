@@ -194,8 +194,8 @@ def show_audit(console: Console, found: Audit) -> None:
         table.add_row(finding.rule, told, verdict, effect, p)
     console.print(table)
     console.print(
-        f"\nheld, refuted: at 5% over all of these claims. equivalent: no difference beyond the "
-        f"margin of {found.margin:.2g}, which is also what an 'enough' may be worse by.",
+        f"\nheld, refuted: at 5% over all of these claims. equivalent: no difference beyond "
+        f"{number(found.allowed)}, which is also what an 'enough' may be worse by.",
         style="dim",
     )
 

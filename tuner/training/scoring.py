@@ -58,6 +58,8 @@ def _errors(model: Perceptron, outputs: Tensor, y: Tensor) -> dict[str, float]:
         outputs: `(rows, n_outputs)`, logits or standardized predictions.
         y: `(rows,)` classes, or targets in their own unit.
     """
+    if len(y) < 2:  # which says nothing of others
+        return {}
     outputs = outputs.double()
     if model.task == "classification":
         losses = functional.cross_entropy(outputs, y, reduction="none")
@@ -69,9 +71,10 @@ def _errors(model: Perceptron, outputs: Tensor, y: Tensor) -> dict[str, float]:
     unit = scale.max()
     own = ((scale / unit).square() * squares).mean(1)  # of the largest deviation, squared
     distances = (targets - targets.mean(0)).square()
-    spread = distances.mean(0).clamp_min(1e-300)
+    varies = distances.mean(0) > 0  # of the others R2 is what it is by convention
+    spread = torch.where(varies, distances.mean(0), 1.0)
     unexplained = squares.mean(0) / spread
-    influence = ((squares - unexplained * distances) / spread).mean(1)
+    influence = torch.where(varies, (squares - unexplained * distances) / spread, 0.0).mean(1)
     rmse = own.mean().sqrt()
     return {
         "loss": _of_mean(squares.mean(1)),
@@ -81,5 +84,5 @@ def _errors(model: Perceptron, outputs: Tensor, y: Tensor) -> dict[str, float]:
 
 
 def _of_mean(terms: Tensor) -> float:
-    """Returns the standard error of the mean of `(rows,)`; 0 of a single one."""
-    return float(terms.std() / len(terms) ** 0.5) if len(terms) > 1 else 0.0
+    """Returns the standard error of the mean of `(rows,)`, two at least."""
+    return float(terms.std() / len(terms) ** 0.5)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 
-from ..errors import WorkerLostError
+from ..errors import SilentWorkerError
 from ..system.closing import Closing
 from .base import Event, Job, Progress
 from .crew import Answered, Cancel, Crew, Orders, Submit
@@ -70,7 +70,7 @@ class ThreadWorker(Closing):
         """Returns what one epoch brought, after waiting at most so many seconds.
 
         Raises:
-            WorkerLostError: the crew was silent for too long; a thread cannot be ended.
+            SilentWorkerError: the crew was silent for too long; a thread cannot be ended.
             Exception: what ended the thread, if it was no job's error.
         """
         self._silence.listen()
@@ -82,7 +82,7 @@ class ThreadWorker(Closing):
             batch = self._batches.get(timeout=timeout)
         except queue.Empty:
             if self._jobs and self._silence.is_too_long:
-                raise WorkerLostError(f"training was {self._silence}") from None
+                raise SilentWorkerError(f"training was {self._silence}") from None
             return []
         if isinstance(batch, Exception):
             raise batch

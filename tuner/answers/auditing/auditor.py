@@ -51,7 +51,8 @@ class Audit(BaseModel):
         deviation: standard deviation of the base config's scores between these seeds.
         tolerance: difference that the user called unimportant; None takes `share` of the error.
         share: of the error that the base config leaves, which is the margin without a tolerance.
-        margin: difference in the metric that does not matter.
+        margin: difference in the metric that does not matter; None of an audit of an earlier
+            version, which took a standard deviation between seeds.
         findings: one for each claim, in the rules' order.
         rate_range: of the base config.
         n_trainings: that all of it took.
@@ -71,11 +72,16 @@ class Audit(BaseModel):
     deviation: float
     tolerance: float | None
     share: float = 0.0
-    margin: float = 0.0
+    margin: float | None = None
     findings: tuple[Finding, ...]
     rate_range: RateRange | None
     n_trainings: int
     seconds: float
+
+    @property
+    def allowed(self) -> float:
+        """Difference in the metric that did not matter."""
+        return max(self.tolerance or 0.0, self.deviation) if self.margin is None else self.margin
 
 
 class Auditor:
@@ -95,6 +101,7 @@ class Auditor:
         tolerance: difference in the metric that does not matter, at least 0; None follows from
             `share`.
         share: of the error that the base config leaves, whose loss does not matter.
+        least: difference below which no two scores can be told apart.
         rules: ids of the rules to judge; () is all.
         epoch_seconds: of the base config among others, as the search timed it; None has it timed.
         observer: is told what happens.
@@ -115,6 +122,7 @@ class Auditor:
         n_pairs: int,
         tolerance: float | None,
         share: float,
+        least: float,
         rules: Sequence[str],
         epoch_seconds: float | None,
         observer: Observer,
@@ -125,7 +133,7 @@ class Auditor:
         self._repeats, self._observer = repeats, observer
         self._epoch_seconds = epoch_seconds
         self._seed, self._tolerance, self._rules = seed, tolerance, tuple(rules)
-        self._share = share
+        self._share, self._least = share, least
         self._select = seeds(study_seed, f"audit {seed}: tuning", cost.SELECTION)
         self._pairs = seeds(study_seed, f"audit {seed}: pairs", n_pairs)
         self._trained: set[tuple[MLPConfig, int]] = set()
@@ -276,16 +284,18 @@ class Auditor:
             return self._tolerance
         found = [self._repeats.find(base, seed) for seed in self._select]
         scores = [each.metrics[self._metric] for each in found if each is not None and each.metrics]
-        if not scores:
-            return 0.0
-        return self._share * abs(fmean(scores) - (1.0 if self._sign > 0 else 0.0))
+        error = abs(fmean(scores) - (1.0 if self._sign > 0 else 0.0)) if scores else 0.0
+        return max(self._least, self._share * error)
 
     def _stated(self, margin: float) -> str:
         if self._tolerance is not None:
             return f"{self._study}: a difference of {margin:.2g} in {self._metric} does not matter"
+        what = f"{self._share:.0%} of the error that is left"
+        if margin == self._least:
+            what = "one validation row"
         return (
             f"{self._study}: a difference of {margin:.2g} in {self._metric} does not matter, "
-            f"{self._share:.0%} of the error that is left (--margin, or --tolerance, overrules)"
+            f"{what} (--margin, or --tolerance, overrules)"
         )
 
     def _judged(

@@ -77,6 +77,7 @@ def audit(
             n_pairs=pairs,
             tolerance=tolerance,
             share=margin,
+            least=_least(open_study),
             rules=rules,
             epoch_seconds=epoch_seconds,
             observer=observer,
@@ -88,6 +89,13 @@ def audit(
         verdicts = {f"{each.rule} {each.name}": each.verdict for each in found.findings}
         heuristics.remember_verdicts(spec.name, verdicts)
         return found
+
+
+def _least(open_study: OpenStudy) -> float:
+    """Returns what a single validation row is of the metric, where it is a share of them."""
+    if "accuracy" not in open_study.metric or open_study.dataset is None:
+        return 0.0
+    return 1 / len(open_study.dataset.validation_rows)
 
 
 def _base(open_study: OpenStudy) -> tuple[MLPConfig, str, float | None]:

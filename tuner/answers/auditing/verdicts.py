@@ -35,7 +35,8 @@ class Finding(BaseModel):
         low: lower end of its 95% interval.
         high: upper end.
         deviations: the effect in standard deviations between seeds; None without such a unit.
-        margin: difference that does not matter; stated before, the same for all claims of a unit.
+        margin: difference that does not matter: of the metric the same for all claims, and stated
+            before; of another unit the same share of what the other side has.
         p: two-sided, of the sign-flip test against 0, or for "enough" against minus the margin; of
             an "equal" that is held, of the test that it lies within the margin.
         adjusted_p: after Holm, over all claims that were tested together.

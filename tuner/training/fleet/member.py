@@ -50,8 +50,6 @@ class Member:
         self._rows, self._mixed = rows, mixed
         self._model = model.to(device=rows.device, dtype=rows.dtype)
         self._model.standardize(*rows.standardization)
-        if rows.ruler is not None:
-            self._model.measure(rows.ruler.offset, rows.ruler.unit)
         self._flat = FlatParameters(self._model)
         self._masks = Masks(seed, rows.device)
         self._loss = self._flat.values.new_zeros(())
@@ -143,7 +141,11 @@ class Member:
 
     def leave(self) -> Perceptron:
         """Returns a network of its own, as trained so far; the member can go on."""
-        return copy.deepcopy(self._model)
+        left = copy.deepcopy(self._model)
+        ruler = self._rows.ruler
+        if ruler is not None:  # the fleet's rows are measured before they come to it
+            left.measure(ruler.offset, ruler.unit)
+        return left
 
     def export_optimizer(self, model: Perceptron) -> torch.optim.Optimizer:
         """Returns the optimizer of a network that left, with the member's state and rate."""
