@@ -15,7 +15,7 @@ from tuner.network.checkpoints import to_checkpoint
 from tuner.network.config import Activation, MLPConfig
 from tuner.network.model import MLP
 from tuner.network.normalization import GhostBatchNorm1d
-from tuner.network.perceptron import ACTIVATIONS, scores
+from tuner.network.perceptron import ACTIVATIONS, Perceptron, scores
 
 from .test_schedules import ALL
 
@@ -223,3 +223,19 @@ def test_scores_are_scikit_learns() -> None:
     assert float(found["rmse"]) == pytest.approx(mean_squared_error(targets, outputs) ** 0.5)
     outputs[0] = math.nan
     assert math.isnan(float(scores(model, outputs, targets)["r2"]))
+
+
+def test_r2_of_targets_in_units_that_are_far_apart() -> None:
+    """Else a column in a small unit counts as constant, and noise in it as perfect."""
+    generator = torch.Generator().manual_seed(0)
+    model = Perceptron(MLPConfig(depth=0), n_inputs=2, n_outputs=2, task="regression")
+    scale = torch.tensor([1e9, 1e-12])
+    model.standardize(torch.zeros(2), torch.ones(2), torch.zeros(2), scale)
+    outputs, targets = torch.randn(2, 200, 2, generator=generator).unbind()
+    found = scores(model, outputs, targets * scale)
+    columns = [
+        r2_score(targets[:, column].numpy(), outputs[:, column].numpy()) for column in range(2)
+    ]
+    assert float(found["r2"]) == pytest.approx(sum(columns) / 2, rel=1e-4)
+    squares = ((outputs - targets) * scale).double().square()
+    assert float(found["rmse"]) == pytest.approx(float(squares.mean().sqrt()), rel=1e-4)

@@ -172,3 +172,26 @@ def test_a_damaged_network_of_a_winner_is_made_again(write_study: Write) -> None
         assert tuner.confirmation("small") is not None
         with torch.no_grad():
             assert torch.allclose(tuner.load_model("small")(x), before)
+
+
+def test_a_crash_before_the_winner_is_crowned(write_study: Write) -> None:
+    """Else another network is handed over as the confirmed winner's, with a seal on it."""
+    write_study(SMALL.replace("seeds = 0", "seeds = 2\nconfigs = 1"))
+    result = tuner.tune("small", workers=1)
+    assert result.best is not None
+    folder = paths.study_folder("small")
+    x = torch.from_numpy(load("wine", Path()).test.x)
+    with torch.no_grad():
+        confirmed = tuner.load_model("small")(x)
+    # As the search leaves its files, before the confirmation makes others of them.
+    files = ResultFiles("small")
+    of_the_search = result.best.model_copy(update={"confirmed": None, "checkpoint": ""})
+    files.stage(result.best.trial, b"the network of the search")
+    files.promote(of_the_search)
+    files.repair(result.best.model_copy(update={"checkpoint": ""}))
+    assert not files.has(result.best)
+    again = tuner.tune("small", workers=1)
+    assert again.best == result.best
+    with torch.no_grad():
+        assert torch.allclose(tuner.load_model("small")(x), confirmed)
+    assert (folder / "best.ckpt").read_bytes() != b"the network of the search"

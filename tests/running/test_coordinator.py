@@ -427,3 +427,33 @@ def test_a_trial_that_hangs_alone_twice_has_failed(write_study: Write) -> None:
     assert lost.user_attrs["reason"] == "training was silent for 3 minutes"
     counts = storage.count(trials())
     assert (counts.complete + counts.pruned, counts.failed) == (7, 1)
+
+
+def test_a_fault_that_is_nobodys_counts_for_none(write_study: Write) -> None:
+    """Else two outages of a cluster make failures of all trials that were under way."""
+    write_study(SMALL + UNPRUNED)
+
+    class Gone(Written):
+        def events(self, timeout: float) -> list[Event]:
+            if sum(what == "submit" for what, _ in self.log) >= 2:
+                raise WorkerLostError("the cluster is gone")
+            return super().events(timeout)
+
+    class Silent(Gone):
+        """Two train, so neither is known to be to blame."""
+
+        def events(self, timeout: float) -> list[Event]:
+            try:
+                return super().events(timeout)
+            except WorkerLostError as error:
+                raise SilentWorkerError("training was silent") from error
+
+    for kind in (Gone, Silent, Gone, Silent):
+        with study_opened(capacity=2) as (found, worker):
+            lost = kind(worker._worker)
+            search = coordinator(found, lost, Recorder(), BudgetSpec(trials=4), at_once=2)
+            with pytest.raises(WorkerLostError):
+                search.run()
+    counts = storage.count(trials())
+    assert counts.failed == 0
+    assert tuner.tune("small", trials=4, workers=1).counts.finished == 4

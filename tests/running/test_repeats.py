@@ -260,3 +260,23 @@ def test_what_cannot_be_used_is_said_and_put_aside(tmp_path: Path, worker: Worke
     assert "1 trainings were of other data or settings" in others
     assert len((tmp_path / "repeats.jsonl.aside").read_bytes().splitlines()) == 5
     assert len(file.read_bytes().splitlines()) == 3
+
+
+def test_what_an_earlier_version_kept_is_decided_once(tmp_path: Path, worker: Worker) -> None:
+    """Else it is refused as other data at first, and believed a run later."""
+    ran(opened(tmp_path, worker), (A, 1))
+    file = tmp_path / "repeats.jsonl"
+    line = json.loads(file.read_text())
+    del line["of"]
+
+    def reopened(identity: str, adopts: bool) -> bool:
+        found = Repeats(tmp_path, worker, Interruption(), identity, Observer(), adopts=adopts)
+        return found.find(A, 1) is not None
+
+    file.write_text(json.dumps(line) + "\n")
+    assert not reopened("rows", adopts=False)
+    assert not reopened("rows", adopts=True)
+    file.write_text(json.dumps(line) + "\n")
+    assert reopened("rows", adopts=True)
+    assert not reopened("other rows", adopts=True)
+    assert reopened("rows", adopts=False)

@@ -10,7 +10,8 @@ import optuna
 import pytest
 
 import tuner
-from tuner.errors import StoreLostError, StoreUnreadableError
+from tuner.errors import ChangedStudyError, StoreLostError, StoreUnreadableError
+from tuner.network.config import DataFacts
 from tuner.storage import StudyStore, count, locate, reading
 from tuner.storage.inspection import inspect
 from tuner.storage.ledger import Ledger
@@ -18,7 +19,7 @@ from tuner.storage.reserve import Reserve
 from tuner.study import StudySpec, load_study
 from tuner.system import paths
 
-from ..conftest import Write
+from ..conftest import SMALL, Write
 
 
 @pytest.fixture
@@ -265,3 +266,33 @@ def test_a_study_of_other_labels_is_another(write_study: Write, project: Path) -
     n = len(scores) // 2
     told = {score for arm in result.confirmation.arms for score in arm.scores}
     assert told <= set(scores[n:])
+
+
+def test_tables_that_were_half_made_are_completed(spec: StudySpec) -> None:
+    """Else a death in the first second of the first study ends all later ones."""
+    paths.home().mkdir()
+    with sqlite3.connect(locate().path) as connection:
+        connection.execute(
+            "CREATE TABLE studies (study_id INTEGER NOT NULL PRIMARY KEY, study_name VARCHAR(512))"
+        )
+    connection.close()
+    with open_store(spec) as store:
+        assert not store.trials()
+
+
+def test_a_task_that_was_decided_may_be_said_later(spec: StudySpec, write_study: Write) -> None:
+    """Else what a newer version asks for is a change that it refuses."""
+    facts = DataFacts(n_inputs=3, n_outputs=1, n_rows=50, task="regression")
+
+    def opened(written: StudySpec) -> StudyStore:
+        return StudyStore(written, metric="val_loss", facts=facts, fingerprint="abc")
+
+    with opened(spec) as store:
+        trial = store.ask()
+        store.complete(trial, 1.0)
+    said = SMALL.replace("folds = 1", "folds = 1\ntask = 'regression'")
+    with opened(load_study(write_study(said))) as store:
+        assert count(store.trials()).complete == 1
+    other = SMALL.replace("folds = 1", "folds = 1\ntask = 'classification'")
+    with pytest.raises(ChangedStudyError, match="data.task"):
+        opened(load_study(write_study(other)))

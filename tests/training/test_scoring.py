@@ -1,0 +1,68 @@
+"""How sure a test score is, by itself: against the bootstrap, which resamples the rows."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from tuner.data import Part, load
+from tuner.network.checkpoints import to_checkpoint
+from tuner.network.config import MLPConfig
+from tuner.network.perceptron import Perceptron, scores
+from tuner.training.scoring import test_mlp as scored
+
+
+def network(source: str) -> Perceptron:
+    """A network of initial weights, which scores badly, and differently on each row."""
+    dataset = load(source, Path())
+    facts, norm = dataset.facts, dataset.standardization
+    torch.manual_seed(0)
+    model = Perceptron(MLPConfig(width=16), facts.n_inputs, facts.n_outputs, facts.task)
+    columns = (norm.input_mean, norm.input_scale, norm.target_mean, norm.target_scale)
+    model.standardize(*map(torch.from_numpy, columns))
+    return model.eval()
+
+
+@pytest.mark.parametrize(
+    ("source", "metric"),
+    [
+        ("digits", "accuracy"),
+        ("digits", "loss"),
+        ("diabetes", "rmse"),
+        ("diabetes", "r2"),
+        ("diabetes", "loss"),
+    ],
+)
+def test_the_error_of_other_rows_is_that_of_the_bootstrap(source: str, metric: str) -> None:
+    """Else the error bar of a test score is one of something else."""
+    model, dataset = network(source), load(source, Path())
+    found = scored(to_checkpoint(model), dataset)
+    x, y = torch.from_numpy(dataset.test.x), torch.from_numpy(dataset.test.y)
+    with torch.no_grad():
+        outputs = model.outputs(x)
+
+    def score(index: np.ndarray) -> float:  # type: ignore[type-arg]
+        rows = torch.from_numpy(index)
+        return float(scores(model, outputs[rows], y[rows])[metric])
+
+    resampled = stats.bootstrap(
+        (np.arange(len(y)),), score, vectorized=False, n_resamples=600, method="percentile",
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    error = found.errors[f"test_{metric}"]
+    assert error == pytest.approx(resampled.standard_error, rel=0.15)
+    assert found.scores[f"test_{metric}"] == pytest.approx(score(np.arange(len(y))), rel=1e-5)
+
+
+def test_rows_that_say_nothing_of_others_have_no_error() -> None:
+    """Else an error of 0 is told, or one that is no number keeps best.json from being read."""
+    model, dataset = network("diabetes"), load("diabetes", Path())
+    one = replace(dataset, test=dataset.test.rows(np.arange(1)))
+    assert scored(to_checkpoint(model), one).errors == {}
+    flat = Part(dataset.test.x, np.full_like(dataset.test.y, 150.0))
+    errors = scored(to_checkpoint(model), replace(dataset, test=flat)).errors
+    assert errors["test_r2"] == 0.0
+    assert np.isfinite(list(errors.values())).all()
