@@ -20,7 +20,7 @@ from tuner import storage
 from tuner.storage import count
 
 from ..conftest import SMALL, Write
-from .dying import ACKNOWLEDGED, TRIALS, filled, search
+from .dying import ACKNOWLEDGED, TRIALS, Oracle, filled, search
 
 _FORKS = get_context("forkserver")
 
@@ -79,7 +79,7 @@ def test_death_at_every_write(write_study: Write, project: Path) -> None:
         died = ran(project, kill_at=k)
         assert died in (-signal.SIGKILL, 0), f"write {k}"
         before = acknowledged()
-        assert ran(project) == 0, f"after a death at write {k}"
+        tuner.tune("small", trials=TRIALS, workers=1, fleet=1, observer=Oracle())
         after = acknowledged()
         assert before.items() <= after.items()
         check(after)

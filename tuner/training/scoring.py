@@ -13,6 +13,9 @@ from ..data import EVALUATION_ROWS, Dataset
 from ..network.checkpoints import from_checkpoint
 from ..network.perceptron import Perceptron, scores
 
+#: Variance of standardized targets that is none but of rounding.
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class Tested:
@@ -71,7 +74,7 @@ def _errors(model: Perceptron, outputs: Tensor, y: Tensor) -> dict[str, float]:
     unit = scale.max()
     own = ((scale / unit).square() * squares).mean(1)  # of the largest deviation, squared
     distances = (targets - targets.mean(0)).square()
-    varies = distances.mean(0) > 0  # of the others R2 is what it is by convention
+    varies = distances.mean(0) > _ROUNDING  # of the others R2 is what it is by convention
     spread = torch.where(varies, distances.mean(0), 1.0)
     unexplained = squares.mean(0) / spread
     influence = torch.where(varies, (squares - unexplained * distances) / spread, 0.0).mean(1)
