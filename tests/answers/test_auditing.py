@@ -1,15 +1,20 @@
 """The audit: verdicts are right on made-up scores, and its sides are what the rules say."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.metrics import log_loss, root_mean_squared_error
 
 import tuner
 from tuner import storage
 from tuner.answers.auditing import Claim, Evidence, Side, claims, judge
 from tuner.answers.auditing.claims import FACTORS
 from tuner.answers.auditing.cost import seconds, trainings
+from tuner.answers.auditing.margins import margin, trivial_score
+from tuner.data import load
 from tuner.errors import InputError
 from tuner.heuristics import ITEMS
 from tuner.network.config import DataFacts, MLPConfig
@@ -309,7 +314,49 @@ def test_the_margin_is_a_share_of_the_error_and_is_stated_before() -> None:
 
     reader = Reader()
     found = tuner.audit("small", rules=["S21"], pairs=2, margin=0.25, observer=reader)
-    assert any("does not matter, 25% of the error that is left" in each for each in reader.begun)
+    assert any(
+        "does not matter, 25% of the error that is left or of" in each for each in reader.begun
+    )
     assert found.share == 0.25
-    assert 0 < found.margin < 0.25 * 3
+    assert found.margin is not None
+    assert 0 <= found.margin < 0.25 * 3
     assert {each.margin for each in found.findings} == {found.margin}
+
+
+@pytest.mark.parametrize(
+    ("score", "trivial", "sign", "expected"),
+    [
+        (0.97, 0.1, 1, 0.003),  # of the error
+        (0.11, 0.1, 1, 0.001),  # of what is learned
+        (0.09, 0.1, 1, 0.0),  # nothing is: no rule is "enough"
+        (0.2, 1.1, -1, 0.02),
+        (1.0, 1.1, -1, 0.01),
+        (1.0, 0.3, 1, 0.002),  # a perfect score: as little as two scores can differ by
+    ],
+)
+def test_what_does_not_matter(score: float, trivial: float, sign: int, expected: float) -> None:
+    """Else on labels that are noise, where all networks are alike, most rules are "held"."""
+    assert margin(score, trivial, sign, 0.1, least=0.002) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("source", "metric"),
+    [
+        ("wine", "val_accuracy"),
+        ("wine", "val_loss"),
+        ("diabetes", "val_r2"),
+        ("diabetes", "val_rmse"),
+    ],
+)
+def test_a_network_that_knows_no_input_is_scikit_learns_dummy(source: str, metric: str) -> None:
+    dataset = load(source, Path())
+    x, y = dataset.known.x, dataset.known.y
+    if dataset.classes:
+        dummy = DummyClassifier(strategy="prior").fit(x, y)
+        chances = dummy.predict_proba(x)
+        expected = dummy.score(x, y) if metric == "val_accuracy" else log_loss(y, chances)
+    else:
+        dummy = DummyRegressor().fit(x, y)
+        error = root_mean_squared_error(y, dummy.predict(x))
+        expected = dummy.score(x, y) if metric == "val_r2" else error
+    assert trivial_score(metric, dataset) == pytest.approx(expected, rel=1e-5, abs=1e-9)

@@ -17,6 +17,7 @@ from ...running.rate_range import RateRange, lr_range
 from ...running.repeats import Repeats, seeds
 from . import cost, exponents
 from .claims import NOT_TESTABLE, Claim, Side, claims
+from .margins import margin
 from .verdicts import Evidence, Finding, judge
 
 #: Seconds of an epoch below which more of them are timed.
@@ -101,6 +102,7 @@ class Auditor:
         tolerance: difference in the metric that does not matter, at least 0; None follows from
             `share`.
         share: of the error that the base config leaves, whose loss does not matter.
+        trivial: score of a network that knows no input.
         least: difference below which no two scores can be told apart.
         rules: ids of the rules to judge; () is all.
         epoch_seconds: of the base config among others, as the search timed it; None has it timed.
@@ -122,6 +124,7 @@ class Auditor:
         n_pairs: int,
         tolerance: float | None,
         share: float,
+        trivial: float,
         least: float,
         rules: Sequence[str],
         epoch_seconds: float | None,
@@ -133,7 +136,7 @@ class Auditor:
         self._repeats, self._observer = repeats, observer
         self._epoch_seconds = epoch_seconds
         self._seed, self._tolerance, self._rules = seed, tolerance, tuple(rules)
-        self._share, self._least = share, least
+        self._share, self._trivial, self._least = share, trivial, least
         self._select = seeds(study_seed, f"audit {seed}: tuning", cost.SELECTION)
         self._pairs = seeds(study_seed, f"audit {seed}: pairs", n_pairs)
         self._trained: set[tuple[MLPConfig, int]] = set()
@@ -149,8 +152,8 @@ class Auditor:
         began = time.monotonic()
         self._announce()
         base = self._tuned_base()
-        margin = self._margin(base)
-        self._observer.remark(self._stated(margin))
+        allowed = self._margin(base)
+        self._observer.remark(self._stated(allowed))
         found_range = self._range(base)
         wanted = [
             claim
@@ -169,7 +172,7 @@ class Auditor:
         ]
         self._run(pairs)
         deviation = stdev(self._scores(base))
-        findings = self._judged(wanted, chosen, grid, margin, deviation)
+        findings = self._judged(wanted, chosen, grid, allowed, deviation)
         return Audit(
             study=self._study,
             metric=self._metric,
@@ -182,7 +185,7 @@ class Auditor:
             deviation=deviation,
             tolerance=self._tolerance,
             share=self._share,
-            margin=margin,
+            margin=allowed,
             findings=tuple(sorted(findings, key=lambda each: int(each.rule[1:]))),
             rate_range=found_range,
             n_trainings=len(self._trained) + self._n_range,
@@ -277,25 +280,23 @@ class Auditor:
     def _margin(self, base: MLPConfig) -> float:
         """What may be lost without mattering, known before any claim is compared.
 
-        It is a share of the error that the tuned base config leaves over the seeds of the tuning:
-        what its score lacks of a perfect one, or a loss or an error as it is.
+        It follows from the mean of the tuned base config over the seeds of the tuning.
         """
         if self._tolerance is not None:
             return self._tolerance
         found = [self._repeats.find(base, seed) for seed in self._select]
         scores = [each.metrics[self._metric] for each in found if each is not None and each.metrics]
-        error = abs(fmean(scores) - (1.0 if self._sign > 0 else 0.0)) if scores else 0.0
-        return max(self._least, self._share * error)
+        if not scores:
+            return 0.0
+        return margin(fmean(scores), self._trivial, self._sign, self._share, self._least)
 
-    def _stated(self, margin: float) -> str:
+    def _stated(self, allowed: float) -> str:
         if self._tolerance is not None:
-            return f"{self._study}: a difference of {margin:.2g} in {self._metric} does not matter"
-        what = f"{self._share:.0%} of the error that is left"
-        if margin == self._least:
-            what = "one validation row"
+            return f"{self._study}: a difference of {allowed:.2g} in {self._metric} does not matter"
         return (
-            f"{self._study}: a difference of {margin:.2g} in {self._metric} does not matter, "
-            f"{what} (--margin, or --tolerance, overrules)"
+            f"{self._study}: a difference of {allowed:.2g} in {self._metric} does not matter, "
+            f"{self._share:.0%} of the error that is left or of what is learned (--margin, or "
+            "--tolerance, overrules)"
         )
 
     def _judged(
@@ -303,7 +304,7 @@ class Auditor:
         wanted: Sequence[Claim],
         chosen: dict[Side, MLPConfig],
         grid: exponents.Grid,
-        margin: float,
+        of_the_metric: float,
         deviation: float,
     ) -> list[Finding]:
         begun: list[tuple[Finding, Evidence]] = []
@@ -313,7 +314,7 @@ class Auditor:
             # More of a score may be better; of a gap, and of seconds, less is.
             sign = self._sign if claim.quantity == "score" else -1
             differences = [sign * (a - b) for a, b in zip(*values, strict=True)]
-            allowed, unit = margin, self._metric
+            allowed, unit = of_the_metric, self._metric
             scale: float | None = deviation
             if claim.quantity != "score":
                 unit = "val_loss - train_loss" if claim.quantity == "gap" else "seconds an epoch"

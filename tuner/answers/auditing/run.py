@@ -16,6 +16,7 @@ from ...study import load_study
 from ...system import paths
 from ...system.devices import Devices
 from .auditor import Audit, Auditor
+from .margins import trivial_score
 
 
 def audit(
@@ -45,7 +46,8 @@ def audit(
         seed: of the audit; another one judges by other seeds.
         tolerance: difference in the metric that does not matter to you, at least 0; None follows
             from `margin`.
-        margin: share of the error that is left whose loss does not matter to you, from 0 to 1.
+        margin: share of the error that is left, or of what is learned if that is less, whose loss
+            does not matter to you, from 0 to 1.
         workers: as `tune` takes it, like what follows.
         devices: to use.
         cluster: of Ray's, to use.
@@ -62,7 +64,7 @@ def audit(
     with opened(
         spec, workers=workers, devices=devices, cluster=cluster, storage=storage, observer=observer
     ) as open_study:
-        assert open_study.facts is not None
+        assert open_study.facts is not None and open_study.dataset is not None
         base, origin, epoch_seconds = _base(open_study)
         auditor = Auditor(
             spec.name,
@@ -77,6 +79,7 @@ def audit(
             n_pairs=pairs,
             tolerance=tolerance,
             share=margin,
+            trivial=trivial_score(open_study.metric, open_study.dataset),
             least=_least(open_study),
             rules=rules,
             epoch_seconds=epoch_seconds,
