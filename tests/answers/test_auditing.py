@@ -1,7 +1,9 @@
 """The audit: verdicts are right on made-up scores, and its sides are what the rules say."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from sklearn.metrics import log_loss, root_mean_squared_error
 
 import tuner
 from tuner import storage
-from tuner.answers.auditing import Claim, Evidence, Side, claims, judge
+from tuner.answers.auditing import Claim, Evidence, Side, claims, exponents, judge
 from tuner.answers.auditing.claims import FACTORS
 from tuner.answers.auditing.cost import seconds, trainings
 from tuner.answers.auditing.margins import margin, trivial_score
@@ -19,6 +21,7 @@ from tuner.errors import InputError
 from tuner.heuristics import ITEMS
 from tuner.network.config import DataFacts, MLPConfig
 from tuner.running.progress import Observer, Repeated
+from tuner.running.repeats import Repeat, Repeats
 
 from ..conftest import SMALL, Write
 
@@ -360,3 +363,25 @@ def test_a_network_that_knows_no_input_is_scikit_learns_dummy(source: str, metri
         error = root_mean_squared_error(y, dummy.predict(x))
         expected = dummy.score(x, y) if metric == "val_r2" else error
     assert trivial_score(metric, dataset) == pytest.approx(expected, rel=1e-5, abs=1e-9)
+
+
+@pytest.mark.parametrize(("inner", "outer"), [(0.0, 12), (0.75, 3), (1.0, 0)])
+def test_a_rate_at_the_end_of_those_tried_tells_no_exponent(inner: float, outer: int) -> None:
+    """Else on noise, where the smallest rate is the best, the grid's own root is found."""
+    found = exponents.grid(BASE)
+    n_inner = round(inner * N_PAIRS)
+    assert n_inner + outer == N_PAIRS
+
+    class Known:
+        """Losses with a minimum that grows like the batch, or at the smallest rate."""
+
+        def find(self, config: MLPConfig, seed: int) -> Repeat:
+            best = 0.002 * config.batch_size / 64 if seed < n_inner else 1e-9
+            loss = math.log(config.learning_rate / best) ** 2
+            return Repeat(config, seed, {"val_loss": loss}, 1)
+
+    judged = exponents.judged(found, cast(Repeats, Known()), range(N_PAIRS))
+    assert len(judged) == (3 if inner >= 0.5 else 0)
+    for finding, evidence in judged:
+        assert finding.n_pairs == len(evidence.differences) == n_inner
+        assert np.mean(evidence.differences) == pytest.approx(1.0 - float(finding.theirs), abs=1e-6)

@@ -360,6 +360,7 @@ NOT_TESTABLE = {
     "S4": "it is why layers before batch normalization have no bias, which is built in",
     "S5": "it says how batch normalization works; there is nothing to compare",
     "S6": "it speaks of the cause; its effect is judged as S3",
+    "S12": "the best rates are at the ends of those that were tried, which tell no exponent",
     "S16": "no rate learned anything in an epoch",
     "S20": "the widths that it names are as large as those that it would be compared with",
     "S24": "the widths that it names are as large as those that it would be compared with",

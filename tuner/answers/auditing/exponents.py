@@ -17,6 +17,8 @@ _BATCHES = (16, 32, 64, 128)
 _FACTORS = tuple(float(factor) for factor in np.geomspace(1 / 32, 32, 13))
 #: Exponents are told apart by half of what lies between two of 0, 1/2 and 1.
 _MARGIN = 0.25
+#: Share of the seeds that must tell an exponent.
+_TOLD = 0.5
 #: What is claimed of the exponent less a number: name, sentence, number and kind.
 _CLAIMS: tuple[tuple[str, str, float, Kind], ...] = (
     ("rate grows with the batch", "The best learning rate grows with the batch.", 0.0, "better"),
@@ -42,6 +44,9 @@ def grid(base: MLPConfig) -> Grid:
 def judged(found: Grid, repeats: Repeats, seeds: Sequence[int]) -> list[tuple[Finding, Evidence]]:
     """Returns the claims on the exponent, with one exponent for each seed to judge them by.
 
+    A seed whose best rate is the smallest or the largest of those tried tells no exponent: that of
+    the grid's own rates would come out. Where most do, there is nothing to judge.
+
     Args:
         found: the grid, all of which was trained over the seeds.
         repeats: that hold the scores.
@@ -50,7 +55,11 @@ def judged(found: Grid, repeats: Repeats, seeds: Sequence[int]) -> list[tuple[Fi
     slopes = []
     for seed in seeds:
         best = [_best_rate(row, repeats, seed) for row in found.values()]
-        slopes.append(float(np.polyfit(np.log(list(found)), np.log(best), 1)[0]))
+        rates = [rate for rate in best if rate is not None]
+        if len(rates) == len(best):
+            slopes.append(float(np.polyfit(np.log(list(found)), np.log(rates), 1)[0]))
+    if len(slopes) < max(2, _TOLD * len(seeds)):
+        return []
     spread = stdev(slopes)
     begun = []
     for name, claim, exponent, kind in _CLAIMS:
@@ -72,8 +81,11 @@ def judged(found: Grid, repeats: Repeats, seeds: Sequence[int]) -> list[tuple[Fi
     return begun
 
 
-def _best_rate(row: Sequence[MLPConfig], repeats: Repeats, seed: int) -> float:
-    """The rate of the lowest validation loss, by a parabola through it and its neighbours."""
+def _best_rate(row: Sequence[MLPConfig], repeats: Repeats, seed: int) -> float | None:
+    """The rate of the lowest validation loss, by a parabola through it and its neighbours.
+
+    None if it is at an end of the row.
+    """
     losses = []
     for config in row:
         repeat = repeats.find(config, seed)
@@ -82,7 +94,9 @@ def _best_rate(row: Sequence[MLPConfig], repeats: Repeats, seed: int) -> float:
     best = int(np.argmin(losses))
     rates = [math.log(config.learning_rate) for config in row]
     near = slice(best - 1, best + 2)
-    if best in (0, len(row) - 1) or not np.all(np.isfinite(losses[near])):
+    if best in (0, len(row) - 1):
+        return None
+    if not np.all(np.isfinite(losses[near])):
         return row[best].learning_rate
     a, b, _ = np.polyfit(rates[near], losses[near], 2)
     if a <= 0:
