@@ -116,7 +116,7 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     write_study: Write, number: signal.Signals, code: int, times: int
 ) -> None:
     write_study(STUDY)
-    process = start("--trials", "20", "--workers", "2", "--fleet", "4")
+    process = start("--trials", "200", "--workers", "2", "--fleet", "4")
     until_a_trial_runs(process, finished=1)
     kept, workers = values(), descendants(process, 2)
     begin = time.monotonic()
@@ -128,9 +128,10 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     assert "the same command goes on" in told
     assert count(trials()).running == 0
     until_they_ended(workers)
-    run("tune", "small", "--trials", "20", "--workers", "1")
+    goal = count(trials()).finished + 10
+    run("tune", "small", "--trials", str(goal), "--workers", "1")
     counts = count(trials())
-    assert (counts.finished, counts.running, counts.waiting) == (20, 0, 0)
+    assert (counts.finished, counts.running, counts.waiting) == (goal, 0, 0)
     assert kept.items() <= values().items()
 
 
@@ -152,7 +153,7 @@ def test_a_signal_while_it_loads(write_study: Write, number: signal.Signals) -> 
 
 def test_kill_and_resume(write_study: Write) -> None:
     write_study(STUDY)
-    process = start("--trials", "20", "--workers", "2", "--fleet", "4")
+    process = start("--trials", "200", "--workers", "2", "--fleet", "4")
     until_a_trial_runs(process, finished=1)
     kept, workers = values(), descendants(process, 2)
     process.kill()
@@ -160,9 +161,10 @@ def test_kill_and_resume(write_study: Write) -> None:
     until_they_ended(workers)
     cut = [trial for trial in trials() if trial.state == TrialState.RUNNING]
     assert cut
-    run("tune", "small", "--trials", "20", "--workers", "1")
+    goal = count(trials()).finished + 10
+    run("tune", "small", "--trials", str(goal), "--workers", "1")
     counts = count(trials())
-    assert (counts.finished, counts.running, counts.interrupted) == (20, 0, len(cut))
+    assert (counts.finished, counts.running, counts.interrupted) == (goal, 0, len(cut))
     assert kept.items() <= values().items()
     assert any("config" in each.user_attrs for each in cut)
     for each in cut:
