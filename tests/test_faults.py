@@ -178,7 +178,7 @@ def test_kill_and_resume(write_study: Write) -> None:
 
 def test_workers_that_die_cost_nothing_but_time(write_study: Write) -> None:
     write_study(STUDY)
-    process = start("--trials", "20", "--workers", "2", "--fleet", "4")
+    process = start("--trials", "40", "--workers", "2", "--fleet", "4")
     for finished in (1, 6, 12):
         until_a_trial_runs(process, finished=finished)
         (server,) = children(process.pid)
@@ -187,8 +187,8 @@ def test_workers_that_die_cost_nothing_but_time(write_study: Write) -> None:
     _, told = process.communicate(timeout=300)
     assert process.returncode == 0, told
     counts = count(trials())
-    assert (counts.finished, counts.failed, counts.interrupted) == (20, 0, 0)
-    assert len(trials()) == 20
+    assert (counts.finished, counts.failed, counts.interrupted) == (40, 0, 0)
+    assert len(trials()) == 40
 
 
 @pytest.mark.slow
