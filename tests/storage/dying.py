@@ -49,7 +49,7 @@ def search(folder: str, kill_at: int | None, home: str = "runs") -> None:
     except TunerError as error:
         Path("complaint").write_text(str(error))
         os._exit(error.exit_code)
-    print(writes, file=Path("writes").open("w"), flush=True)  # noqa: SIM115
+    Path("writes").write_text(str(writes))
     os._exit(0)
 
 

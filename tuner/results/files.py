@@ -252,10 +252,6 @@ def _is_whole(path: Path, best: Best) -> bool:
     return best.checkpoint in ("", _digest(path))
 
 
-def _text(confirmation: Confirmation) -> bytes:
-    return confirmation.model_dump_json(indent=2).encode()
-
-
 class ResultFiles:
     """The files of one study: `best.json`, `best.ckpt`, `trials.csv`, and the study file as run.
 
@@ -308,7 +304,8 @@ class ResultFiles:
         Raises:
             StoreLostError: the disk is full or gone.
         """
-        path, content = self.folder / "confirmation.json", _text(confirmation)
+        path = self.folder / "confirmation.json"
+        content = confirmation.model_dump_json(indent=2).encode()
         if not path.exists() or path.read_bytes() != content:
             self._write(path.name, content)
 
@@ -318,7 +315,7 @@ class ResultFiles:
         Raises:
             StoreLostError: the disk is full or gone.
         """
-        self._write("confirmation.json", _text(confirmation))
+        self.keep(confirmation)
         self.stage(best.trial, checkpoint)
         self.promote(best)
 

@@ -179,8 +179,8 @@ class Coordinator:
     def _begin_points(self) -> None:
         """Has the starting points tried whose turn it is, if the budget has room."""
         self.standing.recount()
-        counts, left = self.standing.counts, self._left
-        has_time = left > 0 and self.minutes.is_worth_beginning(left)
+        counts = self.standing.counts
+        has_time = self.minutes.is_worth_beginning(self._left)
         self.proposals.begin_points(
             self._n_left - counts.waiting if has_time else 0,
             counts.complete,
@@ -220,8 +220,8 @@ class Coordinator:
 
         Earlier calls may have used all of the time; then this one takes as much again at most.
         """
-        left, is_at_work = self._left, bool(self.in_hand.trials)
-        if left > 0 and (is_at_work or self.minutes.is_worth_beginning(left)):
+        left = self._left
+        if self.minutes.is_worth_beginning(left) or (left > 0 and self.in_hand.trials):
             return False
         minutes = self.budget.minutes
         if minutes is None or self.minutes.here >= 60 * minutes:
@@ -280,8 +280,7 @@ class Coordinator:
             if self.in_hand.has_waiting:
                 self.in_hand.begin_next()
                 continue
-            left = self._left
-            if not (left > 0 and self.minutes.is_worth_beginning(left)) and not self.store.owes:
+            if not (self.minutes.is_worth_beginning(self._left) or self.store.owes):
                 return
             # The first trial has begun by then, which is a starting point.
             if self.range_test is not None and self.in_hand.had_any and self.range_test.is_waiting:

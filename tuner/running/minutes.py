@@ -90,6 +90,8 @@ class Minutes:
         Args:
             left: seconds of the search.
         """
+        if left <= 0:
+            return False
         return not self._lengths or left >= _WORTH_BEGINNING * median(self._lengths)
 
     def trials(self, ran: int) -> float:

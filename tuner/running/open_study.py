@@ -117,7 +117,8 @@ def opened(
     """
     check_trainers(spec, trainer, fleet, workers)
     refuse_owned(spec.name)
-    trainer = trainer or ("solo" if isinstance(spec, ModuleStudySpec) else "fleet")
+    usual: Trainer = "solo" if isinstance(spec, ModuleStudySpec) else "fleet"
+    trainer = trainer or usual
     location = locate(storage)
     classes = None
     if isinstance(spec, ModuleStudySpec):
@@ -156,7 +157,6 @@ def opened(
         ) as store,
     ):
         is_same_code = classes is None or store.has_code(classes.digest)
-        usual = "solo" if isinstance(spec, ModuleStudySpec) else "fleet"
         found = OpenStudy(
             spec,
             metric,

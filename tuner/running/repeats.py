@@ -158,10 +158,6 @@ class Repeats:
         """Returns a repetition that ended."""
         return self._known.get(self._key(config, seed))
 
-    def all(self) -> list[Repeat]:
-        """Returns all repetitions that ended, those of earlier processes too."""
-        return list(self._known.values())
-
     def epoch_seconds(
         self,
         config: MLPConfig,

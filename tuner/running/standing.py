@@ -91,16 +91,11 @@ class Standing:
             for trial in self._store.trials()
             if trial.state in states and not {INTERRUPTED, DECLINED} & trial.user_attrs.keys()
         ]
-        if self.best is not None or not ended or self.counts.interrupted or self.counts.waiting:
+        may_go_on = self.counts.interrupted or self.counts.waiting
+        if self.best is not None or may_go_on or not all(map(_is_untrained, ended)) or not ended:
             return ""
-        reasons = [str(trial.user_attrs.get("reason", "")) for trial in ended]
-        is_pruned = [trial.state == states[0] for trial in ended]
-        if any(
-            pruned and not reason.startswith(DIVERGED)
-            for pruned, reason in zip(is_pruned, reasons, strict=True)
-        ):
-            return ""
-        return f"none of {len(ended)} trials could be trained, the first: {reasons[0]}"
+        reason = ended[0].user_attrs.get("reason", "")
+        return f"none of {len(ended)} trials could be trained, the first: {reason}"
 
     def confirmed(self, confirmation: Confirmation) -> Best:
         """Returns the winner of a confirmation."""
@@ -140,3 +135,9 @@ class Standing:
 
     def _is_as_good(self, value: float, other: float) -> bool:
         return value >= other if self._direction == "maximize" else value <= other
+
+
+def _is_untrained(trial: optuna.trial.FrozenTrial) -> bool:
+    """Says whether a trial that ended failed or diverged, rather than that it was pruned."""
+    is_failed = trial.state == optuna.trial.TrialState.FAIL
+    return is_failed or str(trial.user_attrs.get("reason", "")).startswith(DIVERGED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import optuna
 
@@ -39,102 +40,103 @@ class Kept(Closing):
     @property
     def seconds(self) -> float:
         """Seconds spent on the search so far, by all processes that tuned the study."""
-        with translated(self._location, StoreLostError, "reading the time"):
-            return float(self.study.user_attrs.get(SECONDS, 0.0))
+        return float(self._kept(SECONDS) or 0.0)
+
+    def spend(self, seconds: float) -> None:
+        """Keeps how many seconds have been spent on the search in all."""
+        self._keep(SECONDS, round(seconds, 3))
 
     @property
     def confirmation_seconds(self) -> float:
         """Seconds spent on confirmations so far, by all processes that tuned the study."""
-        with translated(self._location, StoreLostError, "reading the time"):
-            return float(self.study.user_attrs.get(CONFIRMATION_SECONDS, 0.0))
+        return float(self._kept(CONFIRMATION_SECONDS) or 0.0)
 
     def spend_on_confirmation(self, seconds: float) -> None:
         """Adds seconds to those spent on confirmations."""
-        spent = self.confirmation_seconds + seconds
-        with translated(self._location, StoreLostError, "keeping the time"):
-            self.study.set_user_attr(CONFIRMATION_SECONDS, round(spent, 3))
-
-    def spend(self, seconds: float) -> None:
-        """Keeps how many seconds have been spent on the search in all."""
-        with translated(self._location, StoreLostError, "keeping the time"):
-            self.study.set_user_attr(SECONDS, round(seconds, 3))
+        self._keep(CONFIRMATION_SECONDS, round(self.confirmation_seconds + seconds, 3))
 
     @property
     def confirmation(self) -> str | None:
         """What the last confirmation found, as JSON, if there was one."""
-        with translated(self._location, StoreLostError, "reading the confirmation"):
-            text: str | None = self.study.user_attrs.get(CONFIRMATION)
-            return text
+        text: str | None = self._kept(CONFIRMATION)
+        return text
 
     def keep_confirmation(self, text: str) -> None:
         """Keeps what a confirmation found, as JSON."""
-        with translated(self._location, StoreLostError, "keeping the confirmation"):
-            self.study.set_user_attr(CONFIRMATION, text)
+        self._keep(CONFIRMATION, text)
 
     def keep_audit(self, text: str) -> None:
         """Keeps what an audit found, as JSON."""
-        with translated(self._location, StoreLostError, "keeping the audit"):
-            self.study.set_user_attr(AUDIT, text)
+        self._keep(AUDIT, text)
+
+    def keep_ablation(self, text: str) -> None:
+        """Keeps the way from the rules to the winner, as JSON."""
+        self._keep(ABLATION, text)
 
     @property
     def evaluation(self) -> str | None:
         """How trials are scored, as JSON, once that is decided."""
-        with translated(self._location, StoreLostError, "reading the study"):
-            kept: str | None = self.study.user_attrs.get(EVALUATION)
-            return kept
+        text: str | None = self._kept(EVALUATION)
+        return text
 
     def keep_evaluation(self, text: str) -> None:
         """Keeps how trials are scored, as JSON."""
-        with translated(self._location, StoreLostError, "keeping how trials are scored"):
-            self.study.set_user_attr(EVALUATION, text)
+        self._keep(EVALUATION, text)
 
     @property
     def rate_range(self) -> str | None:
         """What a learning-rate range test found, as JSON, if there was one."""
-        with translated(self._location, StoreLostError, "reading the study"):
-            kept: str | None = self.study.user_attrs.get(RATE_RANGE)
-            return kept
+        text: str | None = self._kept(RATE_RANGE)
+        return text
 
     def keep_rate_range(self, text: str) -> None:
         """Keeps what a learning-rate range test found, as JSON."""
-        with translated(self._location, StoreLostError, "keeping the learning-rate range"):
-            self.study.set_user_attr(RATE_RANGE, text)
-
-    def keep_ablation(self, text: str) -> None:
-        """Keeps the way from the rules to the winner, as JSON."""
-        with translated(self._location, StoreLostError, "keeping the ablation"):
-            self.study.set_user_attr(ABLATION, text)
+        self._keep(RATE_RANGE, text)
 
     @property
     def test_openings(self) -> int:
         """How often the test part was opened."""
-        with translated(self._location, StoreLostError, "reading the study"):
-            return int(self.study.user_attrs.get(TEST_OPENINGS, 0))
+        return int(self._kept(TEST_OPENINGS) or 0)
 
     def open_test(self) -> int:
         """Counts, before it happens, that the test part is opened; returns how often by now."""
         openings = self.test_openings + 1
-        with translated(self._location, StoreLostError, "opening the test part"):
-            self.study.set_user_attr(TEST_OPENINGS, openings)
-            return openings
+        self._keep(TEST_OPENINGS, openings)
+        return openings
 
     def has_code(self, digest: str) -> bool:
         """Says whether the trials were made by this code of the user's, as far as that is known."""
-        with translated(self._location, StoreLostError, "keeping the code"):
-            kept = self.study.user_attrs.get(CODE)
-            if kept is None or not count(self.study.get_trials(deepcopy=False)).finished:
-                self.study.set_user_attr(CODE, digest)
-                return True
-            return bool(kept == digest)
+        kept = self._kept(CODE)
+        if kept is None or not self._has_finished:
+            self._keep(CODE, digest)
+            return True
+        return bool(kept == digest)
 
     def keep_machine(self, machine: Mapping[str, str]) -> None:
         """Keeps what the study runs on."""
-        with translated(self._location, StoreLostError, "keeping the machine"):
-            if self.study.user_attrs.get(MACHINE) != dict(machine):
-                self.study.set_user_attr(MACHINE, dict(machine))
+        if self._kept(MACHINE) != dict(machine):
+            self._keep(MACHINE, dict(machine))
 
     def set_budget(self, trials: int | None) -> None:
         """Keeps the number of trials that the study was last asked for."""
-        with translated(self._location, StoreLostError, "keeping the budget"):
-            if self.study.user_attrs.get(BUDGET_TRIALS) != trials:
-                self.study.set_user_attr(BUDGET_TRIALS, trials)
+        if self._kept(BUDGET_TRIALS) != trials:
+            self._keep(BUDGET_TRIALS, trials)
+
+    @property
+    def _has_finished(self) -> bool:
+        with translated(self._location, StoreLostError, "reading the trials"):
+            return count(self.study.get_trials(deepcopy=False)).finished > 0
+
+    def _kept(self, name: str) -> Any:
+        """Returns an attribute; None if it was never kept."""
+        with translated(self._location, StoreLostError, f"reading {_in_words(name)}"):
+            return self.study.user_attrs.get(name)
+
+    def _keep(self, name: str, value: Any) -> None:
+        """Keeps an attribute; reads nothing, which a store that went away could not answer."""
+        with translated(self._location, StoreLostError, f"keeping {_in_words(name)}"):
+            self.study.set_user_attr(name, value)
+
+
+def _in_words(name: str) -> str:
+    return name.replace("_", " ")

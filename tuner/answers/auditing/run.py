@@ -16,7 +16,7 @@ from ...study import load_study
 from ...system import paths
 from ...system.devices import Devices
 from .auditor import Audit, Auditor
-from .margins import trivial_score
+from .margins import one_row, trivial_score
 
 
 def audit(
@@ -80,7 +80,7 @@ def audit(
             tolerance=tolerance,
             share=margin,
             trivial=trivial_score(open_study.metric, open_study.dataset),
-            least=_least(open_study),
+            least=one_row(open_study.metric, open_study.dataset),
             rules=rules,
             epoch_seconds=epoch_seconds,
             observer=observer,
@@ -92,13 +92,6 @@ def audit(
         verdicts = {f"{each.rule} {each.name}": each.verdict for each in found.findings}
         heuristics.remember_verdicts(spec.name, verdicts)
         return found
-
-
-def _least(open_study: OpenStudy) -> float:
-    """Returns what a single validation row is of the metric, where it is a share of them."""
-    if "accuracy" not in open_study.metric or open_study.dataset is None:
-        return 0.0
-    return 1 / len(open_study.dataset.validation_rows)
 
 
 def _base(open_study: OpenStudy) -> tuple[MLPConfig, str, float | None]:
