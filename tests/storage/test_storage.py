@@ -253,17 +253,17 @@ def test_a_store_that_is_no_database(spec: StudySpec) -> None:
 
 def fill_up(spec: StudySpec) -> None:
     """Writes until the file may not grow, and exits with the error's own code."""
-    with open_store(spec) as store:
-        largest = max(path.stat().st_size for path in paths.home().glob("optuna.db*"))
-        room = largest + 500_000
-        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-        try:
+    try:
+        with open_store(spec) as store:
+            largest = max(path.stat().st_size for path in paths.home().glob("optuna.db*"))
+            room = largest + 500_000
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
             for _ in range(10_000):
                 trial = begin(store)
                 store.annotate(trial, filling="x" * 4000)
                 store.complete(trial, 1.0)
-        except StoreLostError as error:
-            raise SystemExit(error.exit_code) from error
+    except StoreLostError as error:  # by a write, or by the close after it
+        raise SystemExit(error.exit_code) from error
 
 
 @pytest.mark.process
