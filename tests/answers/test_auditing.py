@@ -25,96 +25,95 @@ from tuner.running.repeats import Repeat, Repeats
 
 from ..conftest import SMALL, Write
 
-N_PAIRS, N_CLAIMS, FEW = 12, 20, 10
+N_PAIRS, N_CLAIMS = 12, 20
+#: Validation rows over training rows, where a fifth is cut off to validate on.
+OVERLAP = 0.25
 FACTS = DataFacts(n_inputs=13, n_outputs=3, n_rows=500)
 BASE = MLPConfig(depth=2, width=64, epochs=5, learning_rate=0.002)
 
 
 def family(
-    random: np.random.Generator,
-    kind: str,
-    effect: float,
-    n_claims: int = N_CLAIMS,
-    margin: float = 1.0,
+    random: np.random.Generator, kind: str, effect: float, margin: float = 1.0
 ) -> list[Evidence]:
-    """Claims of one kind whose differences scatter around the same effect."""
+    """Claims of one kind with the same effect, in standard deviations between pairs.
+
+    What is peculiar to the rows that all pairs are cut from is common to the pairs of a claim. Of
+    scores that are means over rows its variance is `OVERLAP`, where that between cuts is 1.
+    """
+    shifts = random.normal(effect, OVERLAP**0.5, N_CLAIMS)
     return [
-        Evidence(kind, tuple(random.normal(effect, 1.0, N_PAIRS)), margin)  # type: ignore[arg-type]
-        for _ in range(n_claims)
+        Evidence(kind, tuple(random.normal(shift, 1.0, N_PAIRS)), margin, OVERLAP)  # type: ignore[arg-type]
+        for shift in shifts
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "effect"),
     # At the edge of each hypothesis: worse, or apart, by the whole margin.
     [("better", 0.0), ("enough", -1.0), ("equal", 0.0), ("equal", 1.0)],
 )
 def test_false_verdicts_are_rare(kind: str, effect: float) -> None:
-    """Of families of 10 claims in which nothing is to be found, those with a find are 5%."""
+    """Of audits in which nothing is to be found, those with a find are about 5% at most."""
     random = np.random.default_rng(0)
     wrong = {"held", "refuted"}
     if kind == "equal":
         wrong = {"held"} if effect else {"refuted"}
-    n = 20 if kind == "equal" else 40  # each of which is three tests
-    families = [
-        {each.verdict for each in judge(family(random, kind, effect, FEW))} for _ in range(n)
-    ]
-    assert sum(bool(verdicts & wrong) for verdicts in families) / n <= 0.05
+    families = [{each.verdict for each in judge(family(random, kind, effect))} for _ in range(200)]
+    assert sum(bool(verdicts & wrong) for verdicts in families) / len(families) <= 0.07
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("margin", [0.25, 0.5, 1.0, 4.0])
+@pytest.mark.parametrize("margin", [0.25, 0.5, 1.0, 2.0, 4.0])
 def test_what_is_worse_is_not_held_without_a_word(
     margin: float, record_property: Callable[[str, object], None]
 ) -> None:
     """Else a rule that is worse by half a standard deviation passes for as good."""
     random = np.random.default_rng(0)
-    found = [each for _ in range(10) for each in judge(family(random, "enough", -0.5, 20, margin))]
+    found = [each for _ in range(50) for each in judge(family(random, "enough", -0.5, margin))]
     held = [each for each in found if each.verdict == "held"]
+    silent = [each for each in held if not each.warning]
     record_property(f"held at a margin of {margin:g} deviations", len(held) / len(found))
-    assert sum(not each.warning for each in held) / len(found) < 0.05
+    record_property("without a word", len(silent) / len(found))
+    assert len(silent) / len(found) < 0.05
     if margin < 0.5:
         assert len(held) / len(found) < 0.05
     if margin == 4.0:
         assert len(held) / len(found) > 0.95
-        assert any(each.warning.startswith("surely worse by 0.") for each in held)
+        assert any(each.warning.startswith("surely worse by ") for each in held)
 
 
-@pytest.mark.slow
 def test_nothing_is_called_equivalent_that_differs_by_the_margin() -> None:
     random = np.random.default_rng(0)
     found = [
         each.verdict
-        for _ in range(10)
+        for _ in range(50)
         for effect in (1.0, -1.0)
-        for each in judge(family(random, "better", effect, FEW))
+        for each in judge(family(random, "better", effect))
     ]
     assert found.count("equivalent") / len(found) <= 0.05
 
 
-@pytest.mark.slow
 def test_power(record_property: Callable[[str, object], None]) -> None:
-    """What is right is found: at two standard deviations nearly always, after Holm over 20."""
+    """What is right is found: at three standard deviations nearly always, after Holm over 20."""
     random = np.random.default_rng(0)
 
-    def found(kind: str, effect: float) -> list[str]:
-        return [each.verdict for _ in range(6) for each in judge(family(random, kind, effect))]
+    def share(kind: str, effect: float, verdict: str) -> float:
+        found = [each.verdict for _ in range(50) for each in judge(family(random, kind, effect))]
+        return found.count(verdict) / len(found)
 
-    for effect, least in ((1.0, 0.2), (2.0, 0.95)):
-        power = found("better", effect).count("held") / (6 * N_CLAIMS)
+    for effect, least in ((1.0, 0.03), (2.0, 0.4), (3.0, 0.95)):
+        power = share("better", effect, "held")
         record_property(f"power at {effect:g} standard deviations", power)
         assert power >= least
-    assert found("better", -2.0).count("refuted") / (6 * N_CLAIMS) >= 0.95
-    assert found("enough", 1.0).count("held") / (6 * N_CLAIMS) >= 0.95
-    assert found("enough", -3.0).count("refuted") / (6 * N_CLAIMS) >= 0.95
+    assert share("better", -3.0, "refuted") >= 0.95
+    assert share("enough", 2.0, "held") >= 0.95
+    assert share("enough", -4.0, "refuted") >= 0.95
 
 
 def test_verdicts() -> None:
     steady = np.linspace(-0.01, 0.01, N_PAIRS)
 
     def verdict(kind: str, effect: float, margin: float) -> str:
-        evidence = Evidence(kind, tuple(steady + effect), margin)  # type: ignore[arg-type]
+        evidence = Evidence(kind, tuple(steady + effect), margin, 0.0)  # type: ignore[arg-type]
         return judge([evidence])[0].verdict
 
     assert verdict("better", 1.0, 0.1) == "held"
@@ -134,11 +133,12 @@ def test_a_rule_that_is_held_and_worse_is_said_to_be() -> None:
     steady = np.linspace(-0.01, 0.01, N_PAIRS)
 
     def warning(effect: float) -> str:
-        (found,) = judge([Evidence("enough", tuple(steady + effect), 0.1)])
+        (found,) = judge([Evidence("enough", tuple(steady + effect), 0.1, OVERLAP)])
         assert found.verdict == "held"
         return found.warning
 
     assert warning(0.05) == ""
+    assert warning(0.002).startswith("maybe worse by up to 0.00")
     assert warning(-0.001) == "worse by 0.001, within the margin"
     assert warning(-0.05) == "surely worse by 0.05, within the margin"
 
@@ -380,7 +380,7 @@ def test_a_rate_at_the_end_of_those_tried_tells_no_exponent(inner: float, outer:
             loss = math.log(config.learning_rate / best) ** 2
             return Repeat(config, seed, {"val_loss": loss}, 1)
 
-    judged = exponents.judged(found, cast(Repeats, Known()), range(N_PAIRS))
+    judged = exponents.judged(found, cast(Repeats, Known()), range(N_PAIRS), OVERLAP)
     assert len(judged) == (3 if inner >= 0.5 else 0)
     for finding, evidence in judged:
         assert finding.n_pairs == len(evidence.differences) == n_inner

@@ -99,6 +99,7 @@ class Auditor:
         study_seed: of the study file.
         seed: of the audit.
         n_pairs: seeds that both sides of a comparison are trained over, at least 2.
+        overlap: validation rows over training rows of each seed's cut.
         tolerance: difference in the metric that does not matter, at least 0; None follows from
             `share`.
         share: of the error that the base config leaves, whose loss does not matter.
@@ -122,6 +123,7 @@ class Auditor:
         study_seed: int,
         seed: int,
         n_pairs: int,
+        overlap: float,
         tolerance: float | None,
         share: float,
         trivial: float,
@@ -137,6 +139,7 @@ class Auditor:
         self._epoch_seconds = epoch_seconds
         self._seed, self._tolerance, self._rules = seed, tolerance, tuple(rules)
         self._share, self._trivial, self._least = share, trivial, least
+        self._overlap = overlap
         self._select = seeds(study_seed, f"audit {seed}: tuning", cost.SELECTION)
         self._pairs = seeds(study_seed, f"audit {seed}: pairs", n_pairs)
         self._trained: set[tuple[MLPConfig, int]] = set()
@@ -316,6 +319,7 @@ class Auditor:
             differences = [sign * (a - b) for a, b in zip(*values, strict=True)]
             allowed, unit = of_the_metric, self._metric
             scale: float | None = deviation
+            overlap = 0.0 if claim.quantity == "seconds" else self._overlap
             if claim.quantity != "score":
                 unit = "val_loss - train_loss" if claim.quantity == "gap" else "seconds an epoch"
                 allowed = self._share * abs(fmean(values[1]))
@@ -335,11 +339,11 @@ class Auditor:
                         n_pairs=len(differences),
                         remark=self._remark(ours, theirs),
                     ),
-                    Evidence(claim.kind, tuple(differences), allowed),
+                    Evidence(claim.kind, tuple(differences), allowed, overlap),
                 )
             )
         if grid:
-            begun += exponents.judged(grid, self._repeats, self._pairs)
+            begun += exponents.judged(grid, self._repeats, self._pairs, self._overlap)
         judgements = judge([evidence for _, evidence in begun])
         found = [
             finding.model_copy(update=vars(judgement))

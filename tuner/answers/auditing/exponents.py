@@ -41,7 +41,9 @@ def grid(base: MLPConfig) -> Grid:
     return found
 
 
-def judged(found: Grid, repeats: Repeats, seeds: Sequence[int]) -> list[tuple[Finding, Evidence]]:
+def judged(
+    found: Grid, repeats: Repeats, seeds: Sequence[int], overlap: float
+) -> list[tuple[Finding, Evidence]]:
     """Returns the claims on the exponent, with one exponent for each seed to judge them by.
 
     A seed whose best rate is the smallest or the largest of those tried tells no exponent: that of
@@ -51,6 +53,7 @@ def judged(found: Grid, repeats: Repeats, seeds: Sequence[int]) -> list[tuple[Fi
         found: the grid, all of which was trained over the seeds.
         repeats: that hold the scores.
         seeds: of the pairs.
+        overlap: as `Evidence` has it.
     """
     slopes = []
     for seed in seeds:
@@ -77,7 +80,7 @@ def judged(found: Grid, repeats: Repeats, seeds: Sequence[int]) -> list[tuple[Fi
             n_pairs=len(slopes),
             remark=f"median {median(slopes):.2f} over batches of {min(found)} to {max(found)}",
         )
-        begun.append((finding, Evidence(kind, differences, _MARGIN)))
+        begun.append((finding, Evidence(kind, differences, _MARGIN, overlap)))
     return begun
 
 

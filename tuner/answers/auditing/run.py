@@ -42,7 +42,8 @@ def audit(
         study: name of a file in `studies/`, or the path of one; of multi-layer perceptrons.
         rules: ids of the rules to judge, such as "S7"; () is all.
         pairs: seeds that both sides of each comparison are trained over, at least 2. With n of
-            them the smallest p-value is 2 / 2 ** n, before Holm.
+            them the smallest p-value is 2 / 2 ** n, before Holm; beyond a dozen they tell little
+            more, since all are cut from the same rows.
         seed: of the audit; another one judges by other seeds.
         tolerance: difference in the metric that does not matter to you, at least 0; None follows
             from `margin`.
@@ -64,7 +65,8 @@ def audit(
     with opened(
         spec, workers=workers, devices=devices, cluster=cluster, storage=storage, observer=observer
     ) as open_study:
-        assert open_study.facts is not None and open_study.dataset is not None
+        dataset = open_study.dataset
+        assert open_study.facts is not None and dataset is not None
         base, origin, epoch_seconds = _base(open_study)
         auditor = Auditor(
             spec.name,
@@ -77,10 +79,11 @@ def audit(
             study_seed=spec.study.seed,
             seed=seed,
             n_pairs=pairs,
+            overlap=len(dataset.validation_rows) / len(dataset.train_rows),
             tolerance=tolerance,
             share=margin,
-            trivial=trivial_score(open_study.metric, open_study.dataset),
-            least=one_row(open_study.metric, open_study.dataset),
+            trivial=trivial_score(open_study.metric, dataset),
+            least=one_row(open_study.metric, dataset),
             rules=rules,
             epoch_seconds=epoch_seconds,
             observer=observer,

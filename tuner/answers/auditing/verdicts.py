@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from ..paired import holm, interval, sign_flip_p
+from ..paired import holm, interval, p_value
 
 Verdict = Literal["held", "refuted", "equivalent", "inconclusive", "not testable"]
 #: What a rule claims of the difference "its side less the other side": that it is above 0; that it
@@ -37,8 +37,8 @@ class Finding(BaseModel):
         deviations: the effect in standard deviations between seeds; None without such a unit.
         margin: difference that does not matter: of the metric the same for all claims, and stated
             before; of another unit the same share of what the other side has.
-        p: two-sided, of the sign-flip test against 0, or for "enough" against minus the margin; of
-            an "equal" that is held, of the test that it lies within the margin.
+        p: two-sided, of the corrected t-test against 0, or for "enough" against minus the margin;
+            of an "equal" that is held, of the test that it lies within the margin.
         adjusted_p: after Holm, over all claims that were tested together.
         n_pairs: differences that it rests on.
         verdict: on the claim.
@@ -76,11 +76,14 @@ class Evidence:
         kind: what the claim says of them.
         differences: one for each pair, above 0 where the rule's side is better.
         margin: difference that does not matter, at least 0.
+        overlap: validation rows over training rows of the pairs' cuts; 0 where what is compared
+            does not depend on rows.
     """
 
     kind: Kind
     differences: tuple[float, ...]
     margin: float
+    overlap: float
 
 
 @dataclass(frozen=True)
@@ -106,32 +109,30 @@ def judge(family: Sequence[Evidence]) -> list[Judgement]:
     one-sided tests, Schuirmann 1987). What is none of these is inconclusive. Held and refuted are
     at 5% over all tests of the family (Holm).
 
-    An "enough" that is held may be worse by less than the margin. Wherever its effect is below 0
-    that is said, and that it is sure where the interval lies below 0.
+    An "enough" that is held may be worse by less than the margin. Wherever its interval reaches
+    below 0 that is said, and that it is sure where the interval lies below 0.
     """
     tests: list[float] = []
     for each in family:
         shift = each.margin if each.kind == "enough" else 0.0
-        tests.append(sign_flip_p([value + shift for value in each.differences]))
+        shifted = [value + shift for value in each.differences]
+        tests.append(p_value(shifted, overlap=each.overlap))
         if each.kind == "equal":
-            tests.append(_within_p(each.differences, each.margin))
+            tests.append(_within_p(each))
     pairs = zip(tests, holm(tests), strict=True)
     return [
         _judged(each, next(pairs), next(pairs) if each.kind == "equal" else None) for each in family
     ]
 
 
-def _within_p(differences: Sequence[float], margin: float) -> float:
-    """Returns the p-value of two one-sided tests that the effect lies within the margin.
-
-    Each is at half of a two-sided sign-flip test's p-value where the mean lies on its side.
-    """
-    found = 0.0
-    for sign in (1, -1):
-        shifted = [margin + sign * value for value in differences]
-        p = sign_flip_p(shifted)
-        found = max(found, p / 2 if np.mean(shifted) > 0 else 1 - p / 2)
-    return found
+def _within_p(evidence: Evidence) -> float:
+    """Returns the p-value of two one-sided tests that the effect lies within the margin."""
+    above = [value + evidence.margin for value in evidence.differences]
+    below = [value - evidence.margin for value in evidence.differences]
+    return max(
+        p_value(above, overlap=evidence.overlap, side="greater"),
+        p_value(below, overlap=evidence.overlap, side="less"),
+    )
 
 
 def _judged(
@@ -139,7 +140,7 @@ def _judged(
 ) -> Judgement:
     """Judges one claim by p-values, each with what Holm makes of it."""
     effect = float(np.mean(evidence.differences))
-    low, high = interval(evidence.differences)
+    low, high = interval(evidence.differences, overlap=evidence.overlap)
     is_found = tested[1] < ALPHA
     verdict: Verdict = "inconclusive"
     warning = ""
@@ -152,9 +153,8 @@ def _judged(
         case "enough":
             if is_found:
                 verdict = "held" if effect > -evidence.margin else "refuted"
-            if verdict == "held" and effect < 0:
-                sure = "surely " if high < 0 else ""
-                warning = f"{sure}worse by {-effect:.2g}, within the margin"
+            if verdict == "held":
+                warning = _warning(effect, low, high)
         case "equal":
             assert within is not None
             if within[1] < ALPHA:
@@ -162,3 +162,13 @@ def _judged(
             elif is_found:
                 verdict = "refuted"
     return Judgement(effect, low, high, tested[0], tested[1], verdict, warning)
+
+
+def _warning(effect: float, low: float, high: float) -> str:
+    """Says by how much a rule that is enough is worse, or may be."""
+    if low >= 0:
+        return ""
+    if effect >= 0:
+        return f"maybe worse by up to {-low:.2g}, within the margin"
+    sure = "surely " if high < 0 else ""
+    return f"{sure}worse by {-effect:.2g}, within the margin"
