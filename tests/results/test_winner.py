@@ -17,6 +17,7 @@ from tuner.results.winner import (
     Estimate,
     choose,
     difference,
+    share_error,
     usual_error,
 )
 from tuner.results.wording import comparisons, in_the_search, over_seeds
@@ -295,6 +296,31 @@ def test_the_error_of_a_test_score_is_of_rows_and_seeds() -> None:
         means.append(found.mean)
         errors.append(found.standard_error)
     assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(means), rel=0.1)
+
+
+@pytest.mark.parametrize("truth", [0.5, 0.9, 0.95, 0.98, 0.99])
+def test_a_share_near_one_is_not_sure(truth: float) -> None:
+    """Else a network that is right on all of a hundred rows seems to be right for ever."""
+    n = 100
+    counts = np.arange(n + 1)
+    chances = stats.binom.pmf(counts, n, truth)
+    errors = np.array([share_error(k / n, n) for k in counts])
+    covered = np.abs(counts / n - truth) <= 1.96 * errors
+    assert chances[covered].sum() >= 0.93
+    middle = share_error(0.5, 10_000)
+    assert middle == pytest.approx(stats.binom.std(10_000, 0.5) / 10_000, rel=1e-3)
+
+
+def test_an_accuracy_that_is_the_same_over_all_seeds_has_an_error() -> None:
+    found = confirmation_of_two().model_copy(update={"n_rows": 100, "metric": "val_accuracy"})
+    perfect = arm("perfect", 1.0, 1.0, 1.0)
+    told = found.estimate(perfect)
+    assert told == Estimate(mean=1.0, standard_error=share_error(1.0, 100), n=3)
+    wide = found.estimate(arm("wide", 0.5, 1.0))  # whose error is larger by itself
+    assert wide == Estimate.of([0.5, 1.0], overlap=found.overlap)
+    unknown = found.model_copy(update={"n_rows": 0}).estimate(perfect)
+    assert unknown is not None
+    assert unknown.standard_error == 0.0
 
 
 def test_every_sentence_is_true_of_the_study_at_hand() -> None:

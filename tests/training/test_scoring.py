@@ -12,6 +12,7 @@ from tuner.data import Part, load
 from tuner.network.checkpoints import to_checkpoint
 from tuner.network.config import MLPConfig
 from tuner.network.perceptron import Perceptron, scores
+from tuner.results.winner import share_error
 from tuner.training.scoring import test_mlp as scored
 
 
@@ -66,3 +67,17 @@ def test_rows_that_say_nothing_of_others_have_no_error() -> None:
     errors = scored(to_checkpoint(model), replace(dataset, test=flat)).errors
     assert errors["test_r2"] == 0.0
     assert np.isfinite(list(errors.values())).all()
+
+
+def test_a_network_that_is_right_on_all_test_rows_is_not_sure() -> None:
+    """Else its score is told with an error of 0, however few the rows."""
+    model, dataset = network("digits"), load("digits", Path())
+    with torch.no_grad():
+        answers = model.outputs(torch.from_numpy(dataset.test.x)).argmax(1).numpy()
+    agreed = replace(dataset, test=Part(dataset.test.x, answers.astype(dataset.test.y.dtype)))
+    found = scored(to_checkpoint(model), agreed)
+    assert found.scores["test_accuracy"] == 1.0
+    n = len(answers)
+    expected = share_error(1.0, n)
+    assert found.errors["test_accuracy"] == pytest.approx(expected, rel=0.01)
+    assert 1 / n < expected < 2 / n

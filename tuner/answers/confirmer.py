@@ -154,6 +154,7 @@ class Confirmer:
             seconds=seconds,
             select=self._select,
             overlap=overlap,
+            n_rows=self._n_rows,
             identity=self._identity,
         )
 
@@ -163,6 +164,13 @@ class Confirmer:
         if self._dataset is None:
             return 0.0
         return len(self._dataset.validation) / len(self._dataset.train)
+
+    @property
+    def _n_rows(self) -> int:
+        """Rows that cuts are of; 0 where that is not known."""
+        if self._dataset is None:
+            return 0
+        return len(self._dataset.validation) + len(self._dataset.train)
 
     @property
     def _searched(self) -> float:
@@ -210,7 +218,11 @@ class Confirmer:
             return stored
         if stored.identity or not self._store.goes_on:
             return None
-        update = {"identity": self._identity, "overlap": self._overlap}
+        update = {
+            "identity": self._identity,
+            "overlap": self._overlap,
+            "n_rows": self._n_rows,
+        }
         completed = stored.model_copy(update=update)
         self._store.keep_confirmation(completed.model_dump_json())
         return completed

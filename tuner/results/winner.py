@@ -41,7 +41,14 @@ class Estimate(BaseModel):
     n: Annotated[int, Field(ge=2)]
 
     @classmethod
-    def of(cls, scores: Sequence[float], *, overlap: float = 0.0, rows_error: float = 0.0) -> Self:
+    def of(
+        cls,
+        scores: Sequence[float],
+        *,
+        overlap: float = 0.0,
+        rows_error: float = 0.0,
+        least: float = 0.0,
+    ) -> Self:
         """Estimates the mean that such scores scatter around.
 
         The error is the root of `s ** 2 * (1 / n + overlap) + rows_error ** 2`, `s` being the
@@ -53,12 +60,27 @@ class Estimate(BaseModel):
             scores: two at least.
             overlap: validation rows over training rows, where each score has a cut of its own.
             rows_error: standard error of one score for other rows, where all are of the same rows.
+            least: error below which the rows are too few to know the mean, whatever scores say.
 
         >>> Estimate.of([1.0, 2.0, 3.0]).mean
         2.0
         """
         variance = statistics.variance(scores) * (1 / len(scores) + overlap) + rows_error**2
-        return cls(mean=statistics.fmean(scores), standard_error=math.sqrt(variance), n=len(scores))
+        error = max(least, math.sqrt(variance))
+        return cls(mean=statistics.fmean(scores), standard_error=error, n=len(scores))
+
+
+def share_error(share: float, n: int) -> float:
+    """Returns the standard error of a share that was found in n independent rows.
+
+    Two rows on either side are added first (Agresti and Coull 1998, Approximate is better than
+    "exact"), since otherwise a share of 1 would be sure, however few the rows.
+
+    >>> round(share_error(1.0, 100), 4)
+    0.0135
+    """
+    adjusted = (share * n + 2) / (n + 4)
+    return math.sqrt(adjusted * (1 - adjusted) / (n + 4))
 
 
 class Arm(BaseModel):
@@ -137,6 +159,7 @@ class Confirmation(BaseModel):
         select: how it was picked; see `choose`.
         refit: the winner's last training, if there was time for it.
         overlap: validation rows over training rows of each seed's cut; 0 where that is not known.
+        n_rows: that cuts are of; 0 where that is not known.
         identity: all besides configs and seeds that the scores follow from, as a hash; "" where
             that is not known.
         search_best: number of the trial that the search called the best.
@@ -159,6 +182,7 @@ class Confirmation(BaseModel):
     select: Select = "one_se"
     refit: Refit | None = None
     overlap: float = 0.0
+    n_rows: int = 0
     identity: str = ""
 
     @classmethod
@@ -189,8 +213,17 @@ class Confirmation(BaseModel):
         return tuple(arm for arm in self.arms if arm.is_preset or arm.trial is None)
 
     def estimate(self, arm: Arm) -> Estimate | None:
-        """Returns the mean of an arm's scores on validation rows, with its error for other rows."""
-        return Estimate.of(arm.scores, overlap=self.overlap) if arm.scores else None
+        """Returns the mean of an arm's scores on validation rows, with its error for other rows.
+
+        That of an accuracy is at least what so many rows tell of a share, also where each seed has
+        the same one: that of 1 is else sure.
+        """
+        if not arm.scores:
+            return None
+        least = 0.0
+        if self.metric == "val_accuracy" and self.n_rows:
+            least = share_error(statistics.fmean(arm.scores), self.n_rows)
+        return Estimate.of(arm.scores, overlap=self.overlap, least=least)
 
     @property
     def optimism(self) -> float | None:

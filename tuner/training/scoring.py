@@ -67,7 +67,7 @@ def _errors(model: Perceptron, outputs: Tensor, y: Tensor) -> dict[str, float]:
     if model.task == "classification":
         losses = functional.cross_entropy(outputs, y, reduction="none")
         right = (outputs.argmax(1) == y).double()
-        return {"loss": _of_mean(losses), "accuracy": _of_mean(right)}
+        return {"loss": _of_mean(losses), "accuracy": _of_share(right)}
     scale, mean = model.target_scale.double(), model.target_mean.double()
     targets = (y.double().view_as(outputs) - mean) / scale
     squares = (outputs - targets).square()
@@ -89,3 +89,13 @@ def _errors(model: Perceptron, outputs: Tensor, y: Tensor) -> dict[str, float]:
 def _of_mean(terms: Tensor) -> float:
     """Returns the standard error of the mean of `(rows,)`, two at least."""
     return float(terms.std() / len(terms) ** 0.5)
+
+
+def _of_share(right: Tensor) -> float:
+    """Returns the standard error of the share of rows `(rows,)` that are 1 and not 0.
+
+    Two rows that are right and two that are wrong are added first (Agresti and Coull 1998,
+    Approximate is better than "exact"), since otherwise a share of 1 would be sure, however few the
+    rows.
+    """
+    return _of_mean(torch.cat([right, right.new_tensor([1.0, 1.0, 0.0, 0.0])]))
