@@ -18,7 +18,7 @@ from tuner.workers import Failed, Pool, Progress, RayLauncher
 
 from ..commands import Command
 from ..conftest import Write
-from ..test_faults import STUDY, trials, until_a_trial_runs, values
+from ..faults.under_way import STUDY, trials, until_a_trial_runs, values
 from .test_workers import _fleet, jobs_of, n_ended, ready, until
 
 pytestmark = pytest.mark.process

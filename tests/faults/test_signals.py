@@ -1,6 +1,5 @@
 """Real signals to a real process: nothing finished is lost, and the budget is exact."""
 
-import contextlib
 import os
 import random
 import signal
@@ -8,7 +7,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import optuna
 import pytest
 from optuna.trial import TrialState
 
@@ -16,96 +14,24 @@ import tuner
 from tuner import storage
 from tuner.storage import count, locate
 
-from .commands import TUNER, Command, run
-from .conftest import SMALL, Write
+from ..commands import run
+from ..conftest import Write
+from .under_way import (
+    STUDY,
+    Process,
+    at_work,
+    children,
+    descendants,
+    start,
+    start_anew,
+    trials,
+    until_a_trial_runs,
+    until_it_loads,
+    until_they_ended,
+    values,
+)
 
 pytestmark = pytest.mark.process
-
-#: A study of some seconds, so that signals find trials at work.
-STUDY = SMALL.replace("wine", "digits").replace("epochs = 3", "epochs = 40")
-
-
-Process = Command | subprocess.Popen[str]
-
-
-def start(*words: str) -> Command:
-    return Command("tune", "small", *words)
-
-
-def start_anew(*words: str) -> subprocess.Popen[str]:
-    """Starts an interpreter that loads its libraries, as a user does."""
-    return subprocess.Popen(
-        [*TUNER, "tune", "small", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def until_a_trial_runs(
-    process: Process, finished: int = 0, stale: frozenset[int] = frozenset()
-) -> None:
-    """Waits until the process trains, with so many trials finished before.
-
-    `stale` are trials that an earlier process left running.
-    """
-    while process.poll() is None:
-        if locate().path.exists():
-            with contextlib.suppress(tuner.TunerError):
-                found = trials()
-                if at_work(found) - stale and count(found).finished >= finished:
-                    return
-        time.sleep(0.1)
-    raise AssertionError(f"ended early: {process.communicate()}")
-
-
-def until_it_loads(process: Process) -> None:
-    """Waits until the process has begun to load torch."""
-    maps = Path(f"/proc/{process.pid}/maps")
-    while process.poll() is None and "libtorch" not in maps.read_text():
-        time.sleep(0.01)
-
-
-def children(pid: int) -> set[int]:
-    files = Path(f"/proc/{pid}/task").glob("*/children")
-    return {int(each) for file in files for each in file.read_text().split()}
-
-
-def descendants(process: Process, n_workers: int) -> set[int]:
-    """The workers of a command, and the server that has loaded what they need."""
-    (server,) = children(process.pid)
-    workers = children(server)
-    assert len(workers) == n_workers
-    return {server, *workers}
-
-
-def until_they_ended(pids: set[int]) -> None:
-    end = time.monotonic() + 60
-    while any(Path(f"/proc/{pid}").exists() for pid in pids):
-        assert time.monotonic() < end, "a worker outlived its coordinator"
-        time.sleep(0.05)
-
-
-def at_work(found: list[optuna.trial.FrozenTrial]) -> frozenset[int]:
-    """Numbers of the trials that were given to a worker and have not ended."""
-    return frozenset(
-        trial.number
-        for trial in found
-        if trial.state == TrialState.RUNNING and "config" in trial.user_attrs
-    )
-
-
-def trials() -> list[optuna.trial.FrozenTrial]:
-    return storage.read_study("small").trials
-
-
-def values() -> dict[int, tuple[str, float | None]]:
-    """State and value of each trial that ended by itself."""
-    return {
-        trial.number: (trial.state.name, trial.value)
-        for trial in trials()
-        if trial.state.is_finished() and "interrupted" not in trial.user_attrs
-    }
 
 
 @pytest.mark.parametrize(
