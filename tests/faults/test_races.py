@@ -3,7 +3,6 @@
 import ctypes
 import os
 import re
-import signal
 import sys
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,7 +15,7 @@ from tuner import storage
 from tuner.storage import count, locate
 
 from ..commands import Command, run
-from ..conftest import SMALL, Write
+from ..conftest import Write
 from .under_way import STUDY, start, trials, until_a_trial_runs, values
 
 pytestmark = pytest.mark.process
