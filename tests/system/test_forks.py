@@ -6,19 +6,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from tuner.data import load
+from tuner.network.config import MLPConfig
 from tuner.running import ahead
 from tuner.study import load_study
 from tuner.system import forks, processes
 from tuner.system.forks import Fork
 from tuner.system.interpreter import Interpreter, Work
-from tuner.workers import FleetCrew, Pool, ProcessLauncher, process
+from tuner.workers import Pool, fleets, process, solos, staff
 
 from ..conftest import SMALL, Write
 from . import in_forks
@@ -69,21 +69,25 @@ def written(one: Fork | Interpreter) -> str:
     return text
 
 
-@pytest.mark.parametrize("platform", ["linux", "darwin"])
+@pytest.mark.parametrize(
+    ("platform", "is_solo"), [("linux", False), ("linux", True), ("darwin", False)]
+)
 def test_workers_are_those_that_were_started_ahead(
-    write_study: Write, monkeypatch: pytest.MonkeyPatch, platform: str
+    write_study: Write, monkeypatch: pytest.MonkeyPatch, platform: str, is_solo: bool
 ) -> None:
     """Else a command loads everything twice, one after the other, before its first trial."""
     monkeypatch.setattr(processes.sys, "platform", platform)
     monkeypatch.setattr(ahead, "processes_at_once", lambda: 2)
     monkeypatch.setattr(ahead, "cores", lambda: 2)
+    monkeypatch.setattr(staff, "cores", lambda: 2)
     monkeypatch.setattr(ahead, "may_have_accelerator", lambda: False)
-    ahead.start_workers(load_study(write_study(SMALL)), None, None, None)
+    ahead.start_workers(load_study(write_study(SMALL)), None, None, None, is_solo=is_solo)
     kind = Fork if platform == "linux" else Interpreter
     assert [type(each) for each in processes._ahead] == [kind, kind]
     waiting = [each.pid for each in processes._ahead]
-    makes = [partial(FleetCrew, load("wine", Path()), 1, accelerator="cpu")] * 2
-    with Pool(ProcessLauncher(makes), epoch_seconds=60) as pool:
+    two, wine = staff.Staff(2, epoch_seconds=60), load("wine", Path())
+    with solos(wine, two) if is_solo else fleets(wine, two, largest=MLPConfig()) as pool:
+        assert isinstance(pool, Pool)
         assert [remote.link.pid for remote in pool._remotes] == waiting
         assert not processes._ahead
         while not pool.is_complete:

@@ -19,7 +19,8 @@ from tuner.workers import Failed, Pool, Progress, RayLauncher
 from ..commands import Command
 from ..conftest import Write
 from ..faults.under_way import STUDY, trials, until_a_trial_runs, values
-from .test_workers import _fleet, jobs_of, n_ended, ready, until
+from . import crews
+from .test_workers import jobs_of, n_ended, ready, until
 
 pytestmark = pytest.mark.process
 
@@ -46,7 +47,7 @@ def cluster() -> Iterator[Any]:
 @pytest.mark.slow
 def test_nodes_come_and_go(cluster: Any, wine: Dataset) -> None:
     """One that joins is used; one that dies costs only what it had under way."""
-    launcher = RayLauncher("ray", [partial(_fleet, dataset=wine)])
+    launcher = RayLauncher("ray", [partial(crews.fleet, dataset=wine)])
     with Pool(launcher, epoch_seconds=60) as workers:
         ready(workers)
         assert workers.capacity == 2

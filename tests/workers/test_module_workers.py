@@ -21,6 +21,7 @@ from tuner.workers import (
     ThreadWorker,
     Worker,
 )
+from tuner.workers.process import LOAD_LIGHTNING
 from tuner.workers.solo import SoloCrew
 
 from ..networks import Net
@@ -37,7 +38,7 @@ def here() -> Worker:
 
 
 def elsewhere() -> Worker:
-    return Pool(ProcessLauncher([MAKE] * 2), epoch_seconds=60)
+    return Pool(ProcessLauncher([MAKE] * 2, load=LOAD_LIGHTNING), epoch_seconds=60)
 
 
 KINDS: list[Callable[[], Worker]] = [here, elsewhere]

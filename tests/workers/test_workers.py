@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -40,21 +39,15 @@ from tuner.workers import (
     fleets,
     process,
 )
-from tuner.workers.crew import Orders, Submit
+from tuner.workers.crew import Submit
 from tuner.workers.process import ProcessLink
 from tuner.workers.solo import SoloCrew
+
+from . import crews
 
 pytestmark = pytest.mark.process
 
 SECONDS = 60.0  # of silence that are borne
-
-
-def _fleet(per_device: int, dataset: Dataset) -> Crew:
-    return FleetCrew(dataset, 2, hands=1, accelerator="cpu")
-
-
-def _solo(per_device: int, dataset: Dataset) -> Crew:
-    return SoloCrew(dataset)
 
 
 def fleet_here(dataset: Dataset, seconds: float = SECONDS) -> Worker:
@@ -66,11 +59,14 @@ def solo_here(dataset: Dataset, seconds: float = SECONDS) -> Worker:
 
 
 def fleets_elsewhere(dataset: Dataset, seconds: float = SECONDS) -> Pool:
-    return Pool(ProcessLauncher([partial(_fleet, 1, dataset)] * 2), epoch_seconds=seconds)
+    return Pool(ProcessLauncher([partial(crews.fleet, 1, dataset)] * 2), epoch_seconds=seconds)
 
 
 def solos_elsewhere(dataset: Dataset, seconds: float = SECONDS) -> Pool:
-    return Pool(ProcessLauncher([partial(_solo, 1, dataset)] * 2), epoch_seconds=seconds)
+    return Pool(
+        ProcessLauncher([partial(crews.solo, 1, dataset)] * 2, load=process.LOAD_LIGHTNING),
+        epoch_seconds=seconds,
+    )
 
 
 def on_ray(makes: list[Callable[[int], Crew]], size: int, seconds: float = SECONDS) -> Pool:
@@ -82,11 +78,7 @@ def on_ray(makes: list[Callable[[int], Crew]], size: int, seconds: float = SECON
 
 
 def fleets_on_ray(dataset: Dataset, seconds: float = SECONDS) -> Pool:
-    return on_ray([partial(_fleet, dataset=dataset)], 2, seconds)
-
-
-def solos_on_ray(dataset: Dataset, seconds: float = SECONDS) -> Pool:
-    return on_ray([partial(_solo, dataset=dataset)], 2, seconds)
+    return on_ray([partial(crews.fleet, dataset=dataset)], 2, seconds)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -306,32 +298,15 @@ def n_ended(found: list[Event]) -> int:
     return sum(not isinstance(event, Progress) for event in found)
 
 
-class Stuck:
-    """A crew that takes jobs and is never heard of again."""
-
-    capacity = 1
-
-    def work(self, orders: Orders) -> None:
-        orders.take(is_idle=True)
-        threading.Event().wait()
-
-    def stop(self) -> None:
-        pass
-
-
-def _stuck(per_device: int) -> Crew:
-    return Stuck()
-
-
 def stuck_elsewhere() -> Pool:
-    return Pool(ProcessLauncher([partial(_stuck, 1)]), epoch_seconds=0.3)
+    return Pool(ProcessLauncher([partial(crews.stuck, 1)]), epoch_seconds=0.3)
 
 
 def stuck_on_ray() -> Pool:
-    return on_ray([_stuck], 1, 0.3)
+    return on_ray([crews.stuck], 1, 0.3)
 
 
-@pytest.mark.parametrize("kind", [fleets_elsewhere, solos_on_ray], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [solos_elsewhere, fleets_on_ray], ids=lambda kind: kind.__name__)
 class TestPools:
     @pytest.fixture
     def workers(self, kind: Callable[..., Pool], wine: Dataset) -> Iterator[Pool]:
@@ -419,7 +394,7 @@ def test_a_job_that_is_silent_too_long_is_tried_again_twice(kind: Callable[[], P
 
 
 def test_a_thread_that_is_silent_too_long_is_an_error() -> None:
-    with ThreadWorker(Stuck(), epoch_seconds=0.1) as worker:
+    with ThreadWorker(crews.Stuck(), epoch_seconds=0.1) as worker:
         assert worker.events(0.2) == []  # it has nothing to do
         worker.submit(Job(1, SHORT, seed=1, shuffle_seed=0))
         with pytest.raises(WorkerLostError, match="silent for 0.00166667 minutes"):
@@ -465,7 +440,7 @@ class TestProcesses:
 
     def test_what_they_start_ends_with_them(self, wine: Dataset) -> None:
         """Such as the processes of a data loader, when theirs is killed."""
-        with Pool(ProcessLauncher([_with_a_child]), epoch_seconds=SECONDS) as workers:
+        with Pool(ProcessLauncher([crews.with_a_child]), epoch_seconds=SECONDS) as workers:
             ready(workers)
             (remote,) = workers._remotes
             files = Path(f"/proc/{remote.pid}/task").glob("*/children")
@@ -508,15 +483,6 @@ class TestProcesses:
 def kill(link: object) -> None:
     assert isinstance(link, ProcessLink)
     os.kill(link.pid, signal.SIGKILL)
-
-
-class WithChild(Stuck):
-    def __init__(self) -> None:
-        self.child = subprocess.Popen(["sleep", "1000"])
-
-
-def _with_a_child() -> Crew:
-    return WithChild()
 
 
 @pytest.mark.gpu

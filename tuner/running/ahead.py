@@ -8,8 +8,10 @@ from ..system.interpreter import Work
 from ..system.processes import start_ahead
 from ..system.resources import cores, processes_at_once
 
-#: What worker processes run and load: `workers.process` says so, which loads torch.
+#: What worker processes run and load, as a fleet and else: `workers.process` says so, which loads
+#: torch.
 _SERVE, _LOAD = "tuner.workers.process:serve", "tuner.data.cuts:prepare"
+_LOAD_LIGHTNING = "tuner.workers.solo:prepare"
 
 
 def start_workers(
@@ -18,6 +20,8 @@ def start_workers(
     devices: Devices | None,
     cluster: str | None,
     at_most: int | None = None,
+    *,
+    is_solo: bool = False,
 ) -> None:
     """Starts the processes that most likely will train on this machine's cores.
 
@@ -31,6 +35,7 @@ def start_workers(
         cluster: of Ray's, to use.
         at_most: trials that train at once, if that is known: for fewer than there are workers it
             is not known yet how many will be needed.
+        is_solo: each trains one trial at a time, with Lightning.
     """
     on_cpu = devices == "cpu"
     if cluster is not None or isinstance(spec, ModuleStudySpec):
@@ -40,4 +45,5 @@ def start_workers(
     n = workers or processes_at_once()
     if 1 < n <= (at_most or n):
         threads, variables = max(1, cores() // n), HIDDEN if on_cpu else {}
-        start_ahead(n, Work.of(_SERVE, threads, variables, load=_LOAD))
+        load = _LOAD_LIGHTNING if is_solo else _LOAD
+        start_ahead(n, Work.of(_SERVE, threads, variables, load=load))

@@ -122,7 +122,8 @@ def tune(
     check_trainers(spec, trainer, fleet, workers)  # type: ignore[arg-type]  # which it checks
     budget = budget_of(spec, trials, minutes, target)
     few = [number for number in (budget.trials, fleet) if number is not None]
-    start_workers(spec, workers, chosen, cluster, min(few, default=None))
+    at_most = min(few, default=None)
+    start_workers(spec, workers, chosen, cluster, at_most, is_solo=trainer == "solo")
     with _loading():
         from ..search import tune as run
         from .tables import show_result

@@ -31,8 +31,10 @@ _END_SECONDS = 5.0
 #: Lines of its output that are kept of a process that died.
 _LINES = 40
 
-#: What runs in the processes, and what they load before beside this module.
+#: What runs in the processes, and what they load before beside this module; for crews that train
+#: with Lightning, too.
 SERVE, LOAD = f"{__name__}:serve", f"{prepare.__module__}:{prepare.__name__}"
+LOAD_LIGHTNING = f"{__package__}.solo:prepare"
 
 
 class ProcessLauncher:
@@ -42,6 +44,7 @@ class ProcessLauncher:
         makes: a function for each process, pickled, that makes its crew.
         threads: that each may compute with.
         environments: variables that are set for the processes, in turn.
+        load: what they load before: `LOAD`, or `LOAD_LIGHTNING` where their crews need that.
 
     Raises:
         WorkerLostError: there is no room for what the processes share.
@@ -53,14 +56,15 @@ class ProcessLauncher:
         *,
         threads: int = 1,
         environments: Sequence[Mapping[str, str]] = ({},),
+        load: str = LOAD,
     ) -> None:
-        self.size = len(makes)
+        self.size, self._load = len(makes), load
         self._makes, self._threads, self._environments = Parcel(list(makes)), threads, environments
 
     def start(self, index: int, inbox: Inbox) -> ProcessLink:
         """Starts a process."""
         variables = self._environments[index % len(self._environments)]
-        work = Work.of(SERVE, self._threads, variables, load=LOAD)
+        work = Work.of(SERVE, self._threads, variables, load=self._load)
         return ProcessLink(self._makes, index, work, inbox)
 
     def close(self) -> None:

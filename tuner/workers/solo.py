@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from ..data import Cut, Dataset
+from ..data import prepare as prepare  # beside Lightning, which this module loads
 from ..network.checkpoints import module_to_checkpoint, n_parameters, to_checkpoint
 from ..network.config import ModuleConfig, Precision
 from ..training import solo

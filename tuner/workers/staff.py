@@ -20,7 +20,7 @@ from .cluster import RayLauncher
 from .crew import Crew
 from .fleet import FleetCrew
 from .pool import Pool
-from .process import ProcessLauncher
+from .process import LOAD, LOAD_LIGHTNING, ProcessLauncher
 from .thread import ThreadWorker
 
 #: Makes a crew, told how many like it share a device.
@@ -157,12 +157,12 @@ def fleets(
         )
 
     if staff.size is None:
-        return _employed(staff, [make(None if members is None else 1, 1)])
+        return _employed(staff, [make(None if members is None else 1, 1)], LOAD)
     hands = None if staff.in_this_process else 1 if staff.cluster else _cores_each(staff.size)
     shares = [
         None if members is None else max(1, (members + i) // staff.size) for i in range(staff.size)
     ]
-    return _employed(staff, [make(share, hands) for share in shares])
+    return _employed(staff, [make(share, hands) for share in shares], LOAD)
 
 
 def solos(
@@ -187,7 +187,7 @@ def solos(
         accelerator=_accelerator(staff),
         training=training,
     )
-    return _employed(staff, [make] * (staff.size or 1))
+    return _employed(staff, [make] * (staff.size or 1), LOAD_LIGHTNING)
 
 
 def _fleet(
@@ -232,14 +232,14 @@ def _accelerator(staff: Staff) -> str:
     return "cpu" if staff.on_cpu else "auto"
 
 
-def _employed(staff: Staff, makes: Sequence[_Make]) -> Worker:
+def _employed(staff: Staff, makes: Sequence[_Make], load: str) -> Worker:
     try:
-        return _begun(staff, makes)
+        return _begun(staff, makes, load)
     finally:
         processes.dismiss_ahead()  # which found no work
 
 
-def _begun(staff: Staff, makes: Sequence[_Make]) -> Worker:
+def _begun(staff: Staff, makes: Sequence[_Make], load: str) -> Worker:
     seconds = staff.epoch_seconds
     if staff.cluster is not None:
         launcher = RayLauncher(
@@ -259,6 +259,7 @@ def _begun(staff: Staff, makes: Sequence[_Make]) -> Worker:
             [partial(make, per_device) for make in makes],
             threads=_cores_each(len(makes)),
             environments=pins or [{}],
+            load=load,
         ),
         epoch_seconds=seconds,
     )
