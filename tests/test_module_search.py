@@ -278,11 +278,11 @@ def test_the_example_on_the_command_line(project: Path) -> None:
     assert "channels 16, dropout 0.1" in told
     assert "(defaults)" in told
     assert "examples.digits_cnn:Digits" in installed("best", "digits_cnn")
-    best = json.loads(installed("best", "digits_cnn", "--json"))
+    best = json.loads(run("best", "digits_cnn", "--json").stdout)
     assert best["config"]["module"] == "examples.digits_cnn:ConvNet"
     assert best["value"] < 0.3
-    assert "3 of 3" in installed("tune", "digits_cnn", "--trials", "3")
-    assert "val_loss" in installed("studies")
+    assert "3 of 3" in run("tune", "digits_cnn", "--trials", "3").stdout
+    assert "val_loss" in run("studies").stdout
     frame = tuner.leaderboard("digits_cnn")
     assert frame["val_accuracy"].max() >= 0.97
     assert {path.name for path in project.iterdir()} == {"examples", "runs", "studies"}

@@ -192,12 +192,12 @@ def test_several_processes(write_study: Write, trainer: Any, fleet: int | None) 
 
 @pytest.mark.process
 @pytest.mark.slow
-@pytest.mark.parametrize(("trainer", "fleet"), [("fleet", 5), ("solo", None)])
+@pytest.mark.parametrize(("trainer", "fleet", "epochs"), [("fleet", 5, 300), ("solo", None, 100)])
 def test_several_processes_are_all_busy(
-    write_study: Write, trainer: Any, fleet: int | None
+    write_study: Write, trainer: Any, fleet: int | None, epochs: int
 ) -> None:
     """Trials last long enough for all processes to have started meanwhile."""
-    write_study(SMALL.replace("epochs = 3", "epochs = 300") + "[study]\npruner = 'none'\n")
+    write_study(SMALL.replace("epochs = 3", f"epochs = {epochs}") + "[study]\npruner = 'none'\n")
     recorder = Recorder()
     n_trials = 2 * (fleet or 2)
     tuner.tune("small", trials=n_trials, trainer=trainer, fleet=fleet, workers=2, observer=recorder)

@@ -127,7 +127,7 @@ def test_twenty_blows_at_random(write_study: Write) -> None:
         stale = at_work(trials()) if locate().path.exists() and storage.summaries() else frozenset()
         words = ("--trials", "1000", "--workers", "1")
         process: Process
-        if blow % 4:
+        if blow % 10:
             process = start(*words)
             until_a_trial_runs(process, stale=stale)
         else:

@@ -110,7 +110,7 @@ def test_the_command_line_on_a_cluster_of_its_own(
 ) -> None:
     """The budget is exact though an actor is killed; nothing is left running, whatever ends it."""
     write_study(STUDY)
-    process = tune("--cluster", "ray", "--trials", "30")
+    process = tune("--cluster", "ray", "--trials", "20")
     until_a_trial_runs(process, finished=1)
     end = time.monotonic() + 120  # the first actor may be at work while the last one starts
     while len(actors := actors_of(process)) < (os.cpu_count() or 1):
@@ -125,8 +125,8 @@ def test_the_command_line_on_a_cluster_of_its_own(
     if number is None:
         assert process.returncode == 0, complaint
         assert "starting Ray actors on cluster ray" in told
-        assert "30 of 30 trials are finished" in told
-        assert len(trials()) == 30
+        assert "20 of 20 trials are finished" in told
+        assert len(trials()) == 20
     else:
         assert process.returncode == {signal.SIGTERM: 143, signal.SIGKILL: -9}[number], complaint
     assert kept.items() <= values().items()

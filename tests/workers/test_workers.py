@@ -100,8 +100,14 @@ def wine() -> Dataset:
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__, scope="module")
-def worker(request: pytest.FixtureRequest, wine: Dataset) -> Iterator[Worker]:
-    with ready(request.param(wine)) as worker:
+def kind(request: pytest.FixtureRequest) -> Kind:
+    found: Kind = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def worker(kind: Kind, wine: Dataset) -> Iterator[Worker]:
+    with ready(kind(wine)) as worker:
         yield worker
 
 
@@ -142,14 +148,19 @@ def test_a_job_runs_through_its_epochs(worker: Worker, tmp_path: Path) -> None:
     assert MLP.load_from_checkpoint(path, weights_only=True).config == SHORT
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_the_same_job_gives_the_same_numbers(kind: Kind, wine: Dataset) -> None:
+def test_another_gives_the_same_numbers_and_closes_at_once(
+    worker: Worker, kind: Kind, wine: Dataset
+) -> None:
     scores = []
-    for number in (1, 2):
-        with ready(kind(wine)) as worker:
-            worker.submit(Job(number, SHORT, seed=5, shuffle_seed=0))
-            found = until(worker, ended)
+    with ready(kind(wine)) as another:
+        for number, each in enumerate((worker, another)):
+            each.submit(Job(number, SHORT, seed=5, shuffle_seed=0))
+            found = until(each, ended)
             scores.append([event.metrics for event in found if not isinstance(event, Failed)])
+        another.submit(Job(2, LONG, seed=1, shuffle_seed=0))
+        until(another, bool)
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 5
     assert scores[0] == scores[1]
 
 
@@ -210,15 +221,6 @@ def test_waits_no_longer_than_asked(worker: Worker) -> None:
     begin = time.monotonic()
     assert worker.events(0.05) == []
     assert time.monotonic() - begin < 2
-
-
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_close_ends_what_runs(kind: Kind, wine: Dataset) -> None:
-    with ready(kind(wine)) as worker:
-        worker.submit(Job(1, LONG, seed=1, shuffle_seed=0))
-        until(worker, bool)
-        begin = time.monotonic()
-    assert time.monotonic() - begin < 5
 
 
 def test_an_error_of_saving_is_the_jobs(wine: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
