@@ -21,8 +21,8 @@ from tuner.errors import (
     TunerError,
 )
 from tuner.network.config import DataFacts
+from tuner.results.arms import difference
 from tuner.results.importance import importances
-from tuner.results.winner import difference
 from tuner.running.progress import Ended, Observer, Snapshot
 from tuner.running.proposals import trial_seed
 from tuner.storage.pruners import make_pruner

@@ -13,9 +13,10 @@ import pandas as pd  # noqa: F401  here, so that an interrupted search writes it
 from . import heuristics
 from .answers.confirmer import Confirmer
 from .network.config import Config, MLPConfig, config_from_json
+from .results.arms import Arm
 from .results.files import Best
 from .results.importance import importances
-from .results.winner import Arm, Confirmation
+from .results.winner import Confirmation
 from .running.arguments import Trainer, budget_of
 from .running.coordinator import Coordinator
 from .running.evaluation import affordable

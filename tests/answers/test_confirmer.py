@@ -21,7 +21,9 @@ from tuner.answers.rounds import Plan, Round, fitting, kept, last, least, plan, 
 from tuner.data import Cut, load
 from tuner.errors import InputError, InterruptedStudyError, StudyFileError
 from tuner.network.config import MLPConfig
-from tuner.results.winner import Arm, Confirmation, Direction, choose
+from tuner.results.arms import Arm, Direction
+from tuner.results.choice import choose
+from tuner.results.winner import Confirmation
 from tuner.running.progress import Observer, Repeated
 from tuner.running.repeats import Repeat
 from tuner.space import MLPSpace

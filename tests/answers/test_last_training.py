@@ -15,7 +15,7 @@ from tuner.answers.last_training import LastTraining
 from tuner.data import Dataset, load
 from tuner.errors import WorkerLostError
 from tuner.network.config import Config, MLPConfig
-from tuner.results.winner import Arm
+from tuner.results.arms import Arm
 from tuner.running.progress import Observer
 from tuner.running.repeats import Repeats
 

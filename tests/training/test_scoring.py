@@ -12,7 +12,7 @@ from tuner.data import Part, load
 from tuner.network.checkpoints import to_checkpoint
 from tuner.network.config import MLPConfig
 from tuner.network.perceptron import Perceptron, scores
-from tuner.results.winner import share_error
+from tuner.results.arms import share_error
 from tuner.training.scoring import test_mlp as scored
 
 

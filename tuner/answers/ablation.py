@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict
 from .. import heuristics
 from ..errors import InputError, StoreUnreadableError
 from ..network.config import DataFacts, MLPConfig
-from ..results.winner import Confirmation, Direction, Estimate
+from ..results.arms import Direction, Estimate
+from ..results.winner import Confirmation
 from ..running.open_study import opened
 from ..running.progress import Observer, Repeated
 from ..running.repeats import Repeats, seeds

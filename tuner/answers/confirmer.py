@@ -16,7 +16,9 @@ from optuna.trial import FrozenTrial
 
 from ..data import Cut, Dataset
 from ..network.config import Config, DataFacts, MLPConfig, ModuleConfig
-from ..results.winner import Arm, Confirmation, Refit, choose
+from ..results.arms import Arm
+from ..results.choice import choose
+from ..results.winner import Confirmation, Refit
 from ..running.progress import Observer
 from ..running.repeats import Repeats, seeds
 from ..storage import StudyStore

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from .. import heuristics
 from ..network.config import Config, DataFacts, MLPConfig, config_from_json
-from ..results.winner import Arm, Direction
+from ..results.arms import Arm, Direction
 from ..storage import CONFIG, EPOCH_SECONDS, SOURCE
 from ..training.fleet import busy_with
 

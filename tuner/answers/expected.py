@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from optuna.trial import FrozenTrial
 
 from ..network.config import DataFacts
-from ..results.winner import Arm
+from ..results.arms import Arm
 from ..running.repeats import Repeats
 from .entrants import costs, sharing
 from .last_training import LastTraining

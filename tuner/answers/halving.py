@@ -16,7 +16,7 @@ from statistics import fmean
 from optuna.trial import FrozenTrial
 
 from ..network.config import Config, DataFacts
-from ..results.winner import Arm, Direction
+from ..results.arms import Arm, Direction
 from ..running.progress import Observer
 from ..running.repeats import Repeats
 from ..study import ConfirmSection

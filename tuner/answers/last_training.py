@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 from ..data import Dataset
 from ..errors import WorkerLostError
 from ..network.config import Config, DataFacts, MLPConfig
-from ..results.winner import Arm
+from ..results.arms import Arm
 from ..running.progress import Observer
 from ..running.repeats import Repeats
 from .entrants import costs, sharing

@@ -8,7 +8,7 @@ from typing import Literal
 
 from scipy import stats
 
-from ..results.winner import Estimate
+from ..results.arms import Estimate
 
 Side = Literal["two-sided", "greater", "less"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from ..network.config import Config, ModuleConfig, Scalar
+from .arms import Estimate, difference
 from .files import Best
-from .winner import Confirmation, Estimate, difference
+from .winner import Confirmation
 
 
 def number(value: float | None) -> str:

@@ -1,9 +1,10 @@
 """Rules of thumb as hypotheses: each is judged on the user's data, over seeds, with error bars."""
 
-from .auditor import Audit, Auditor
+from .auditor import Auditor
 from .claims import NOT_TESTABLE, Claim, Side, claims
+from .found import Audit, Finding, Verdict
 from .run import audit
-from .verdicts import Evidence, Finding, Judgement, Verdict, judge
+from .verdicts import Evidence, Judgement, judge
 
 __all__ = [
     "NOT_TESTABLE",

@@ -8,17 +8,18 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean, stdev
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from ...network.config import DataFacts, MLPConfig
-from ...results.winner import Direction
+from ...results.arms import Direction
 from ...running.progress import Observer
 from ...running.rate_range import RateRange, lr_range
 from ...running.repeats import Repeats, seeds
 from . import cost, exponents
 from .claims import NOT_TESTABLE, Claim, Side, claims
+from .found import Audit, Finding
 from .margins import margin
-from .verdicts import Evidence, Finding, judge
+from .quantities import Quantities
+from .verdicts import Evidence, judge
 
 #: Seconds of an epoch below which more of them are timed.
 _SHORT = 0.5
@@ -35,54 +36,6 @@ _OTHER_SIDE = {
         "claim": "An epoch of smaller batches takes longer.",
     },
 }
-
-
-class Audit(BaseModel):
-    """What was found of the rules on one data set.
-
-    Attributes:
-        study: its name.
-        metric: that sides are compared by.
-        direction: which way it is better.
-        base: the config around which the rules are judged, its rate tuned.
-        origin: where it is from: "trial 17", or "modern default".
-        facts: sizes of the data.
-        n_pairs: seeds that both sides of each comparison were trained over.
-        seed: of the audit; another one judges by other seeds.
-        deviation: standard deviation of the base config's scores between these seeds.
-        tolerance: difference that the user called unimportant; None takes `share` of the error.
-        share: of the error that the base config leaves, which is the margin without a tolerance.
-        margin: difference in the metric that does not matter; None of an audit of an earlier
-            version, which took a standard deviation between seeds.
-        findings: one for each claim, in the rules' order.
-        rate_range: of the base config.
-        n_trainings: that all of it took.
-        seconds: that it took, without what an earlier call had done.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    study: str
-    metric: str
-    direction: Direction
-    base: MLPConfig
-    origin: str
-    facts: DataFacts
-    n_pairs: int
-    seed: int
-    deviation: float
-    tolerance: float | None
-    share: float = 0.0
-    margin: float | None = None
-    findings: tuple[Finding, ...]
-    rate_range: RateRange | None
-    n_trainings: int
-    seconds: float
-
-    @property
-    def allowed(self) -> float:
-        """Difference in the metric that did not matter."""
-        return max(self.tolerance or 0.0, self.deviation) if self.margin is None else self.margin
 
 
 class Auditor:
@@ -143,6 +96,7 @@ class Auditor:
         self._select = seeds(study_seed, f"audit {seed}: tuning", cost.SELECTION)
         self._pairs = seeds(study_seed, f"audit {seed}: pairs", n_pairs)
         self._trained: set[tuple[MLPConfig, int]] = set()
+        self._quantities = Quantities(repeats, self._pairs, metric, self._sign, self._trained)
         self._n_range = 0
 
     def run(self) -> Audit:
@@ -174,7 +128,7 @@ class Auditor:
             for config in (base, *chosen.values(), *(each for row in grid.values() for each in row))
         ]
         self._run(pairs)
-        deviation = stdev(self._scores(base))
+        deviation = stdev(self._quantities.scores(base))
         findings = self._judged(wanted, chosen, grid, allowed, deviation)
         return Audit(
             study=self._study,
@@ -313,7 +267,7 @@ class Auditor:
         begun: list[tuple[Finding, Evidence]] = []
         for claim in wanted:
             ours, theirs = chosen[claim.ours], chosen[claim.theirs]
-            values = self._quantities(claim, ours), self._quantities(claim, theirs)
+            values = self._quantities.of(claim, ours), self._quantities.of(claim, theirs)
             # More of a score may be better; of a gap, and of seconds, less is.
             sign = self._sign if claim.quantity == "score" else -1
             differences = [sign * (a - b) for a, b in zip(*values, strict=True)]
@@ -337,7 +291,7 @@ class Auditor:
                         deviations=None if not scale else float(np.mean(differences)) / scale,
                         margin=allowed,
                         n_pairs=len(differences),
-                        remark=self._remark(ours, theirs),
+                        remark=self._quantities.remark(ours, theirs),
                     ),
                     Evidence(claim.kind, tuple(differences), allowed, overlap),
                 )
@@ -360,60 +314,6 @@ class Auditor:
             for rule, reason in NOT_TESTABLE.items()
             if self._is_wanted(rule) and rule not in judged
         ]
-
-    def _quantities(self, claim: Claim, config: MLPConfig) -> list[float]:
-        """What a claim compares, of one config over the pairs' seeds."""
-        match claim.quantity:
-            case "gap":
-                return self._gaps(config)
-            case "seconds":
-                return self._seconds(config)
-            case _:
-                return self._scores(config)
-
-    def _scores(self, config: MLPConfig) -> list[float]:
-        """The scores over the pairs' seeds; a training that failed has the worst of the audit."""
-        found = [self._repeats.find(config, seed) for seed in self._pairs]
-        return [
-            self._worst if each is None or each.reason else each.metrics[self._metric]
-            for each in found
-        ]
-
-    @property
-    def _worst(self) -> float:
-        """The worst score of all that this audit trained, whatever else was trained before."""
-        found = [self._repeats.find(*pair) for pair in self._trained]
-        known = [
-            each.metrics[self._metric]
-            for each in found
-            if each is not None and not each.reason and math.isfinite(each.metrics[self._metric])
-        ]
-        return min(known) if self._sign > 0 else max(known)
-
-    def _gaps(self, config: MLPConfig) -> list[float]:
-        found = [self._repeats.find(config, seed) for seed in self._pairs]
-        return [
-            0.0
-            if each is None or each.reason
-            else each.metrics["val_loss"] - each.metrics["train_loss"]
-            for each in found
-        ]
-
-    def _seconds(self, config: MLPConfig) -> list[float]:
-        """Seconds of an epoch of a network that trains alone."""
-        return [self._repeats.epoch_seconds(config, [seed]) for seed in self._pairs]
-
-    def _remark(self, ours: MLPConfig, theirs: MLPConfig) -> str:
-        n_failed = [
-            sum(
-                (each := self._repeats.find(config, seed)) is not None and each.reason != ""
-                for seed in self._pairs
-            )
-            for config in (ours, theirs)
-        ]
-        if not any(n_failed):
-            return ""
-        return f"trainings that diverged: {n_failed[0]} of ours, {n_failed[1]} of theirs"
 
 
 def _time(minutes: float) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ... import heuristics
 from ...network.config import DataFacts, MLPConfig, decay_ratio
-from .verdicts import Kind
+from .found import Kind
 
 #: Learning rates that each variant of a tuned arm is tried with, over that of the base config.
 FACTORS = (0.16, 0.4, 1.0, 2.5, 6.25)

@@ -10,7 +10,8 @@ import numpy as np
 
 from ...network.config import MLPConfig
 from ...running.repeats import Repeats
-from .verdicts import Evidence, Finding, Kind
+from .found import Finding, Kind
+from .verdicts import Evidence
 
 #: Batch sizes and rates (over the tuned one at its batch) from which the exponent is read.
 _BATCHES = (16, 32, 64, 128)

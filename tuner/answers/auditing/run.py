@@ -15,7 +15,8 @@ from ...storage import CONFIG, EPOCH_SECONDS
 from ...study import load_study
 from ...system import paths
 from ...system.devices import Devices
-from .auditor import Audit, Auditor
+from .auditor import Auditor
+from .found import Audit
 from .margins import one_row, trivial_score
 
 

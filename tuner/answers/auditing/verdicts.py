@@ -4,68 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from ..paired import holm, interval, p_value
-
-Verdict = Literal["held", "refuted", "equivalent", "inconclusive", "not testable"]
-#: What a rule claims of the difference "its side less the other side": that it is above 0; that it
-#: is not below 0 by more than the margin; that it is 0 within the margin.
-Kind = Literal["better", "enough", "equal"]
+from .found import Kind, Verdict
 
 #: Probability that a family of verdicts holds one that chance made.
 ALPHA = 0.05
-
-
-class Finding(BaseModel):
-    """What was found of one claim.
-
-    Attributes:
-        rule: id of the rule, S1 to S24.
-        name: unique name of the claim.
-        claim: in one sentence.
-        kind: what it says of the effect; None if it is not testable.
-        ours: the side of the rule, in words.
-        theirs: the other side, in words.
-        unit: of the effect.
-        effect: mean difference, above 0 where the rule's side is better.
-        low: lower end of its 95% interval.
-        high: upper end.
-        deviations: the effect in standard deviations between seeds; None without such a unit.
-        margin: difference that does not matter: of the metric the same for all claims, and stated
-            before; of another unit the same share of what the other side has.
-        p: two-sided, of the corrected t-test against 0, or for "enough" against minus the margin;
-            of an "equal" that is held, of the test that it lies within the margin.
-        adjusted_p: after Holm, over all claims that were tested together.
-        n_pairs: differences that it rests on.
-        verdict: on the claim.
-        warning: what a verdict alone would hide: that a rule which is held is worse all the same.
-        remark: what else is to be said; the reason where it is not testable.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rule: str
-    name: str
-    claim: str
-    kind: Kind | None = None
-    ours: str = ""
-    theirs: str = ""
-    unit: str = ""
-    effect: float = 0.0
-    low: float = 0.0
-    high: float = 0.0
-    deviations: float | None = None
-    margin: float = 0.0
-    p: float = 1.0
-    adjusted_p: float = 1.0
-    n_pairs: int = 0
-    verdict: Verdict = "not testable"
-    warning: str = ""
-    remark: str = ""
 
 
 @dataclass(frozen=True)
