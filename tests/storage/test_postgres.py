@@ -165,7 +165,7 @@ def test_a_study(server: Server, write_study: Write) -> None:
 def test_who_tunes_it(server: Server, write_study: Write) -> None:
     """Also from another folder, as on another machine; who is gone is taken over."""
     write_study(STUDY)
-    first = start("--trials", "1000")
+    first = start("--trials", "1000", "--workers", "1")
     until_finished(first, 1)
     location = locate()
     with pytest.raises(StudyOwnedError, match=f"being tuned by process {first.pid} on "):
@@ -175,13 +175,13 @@ def test_who_tunes_it(server: Server, write_study: Write) -> None:
     shown = {n: other._session.exec_driver_sql(f"SHOW {n}").scalar() for (n,) in settings}
     assert shown["tcp_keepalives_idle"] == "10"  # seconds until the server looks for us
     other.release()
-    second = start(TUNER_HOME="elsewhere")
+    second = start("--workers", "1", TUNER_HOME="elsewhere")
     _, told = second.communicate(timeout=300)
     assert second.returncode == 3
     assert f"process {first.pid} on " in told
     first.kill()
     first.communicate()
-    third = start("--trials", "3", TUNER_HOME="elsewhere")
+    third = start("--trials", "3", "--workers", "1", TUNER_HOME="elsewhere")
     told, complaint = third.communicate(timeout=300)
     assert third.returncode == 0, complaint
     assert count(trials()).running == 0
@@ -218,7 +218,7 @@ def test_the_password_is_seen_nowhere(server: Server, write_study: Write) -> Non
 def test_the_server_restarts(server: Server, write_study: Write) -> None:
     """For ten seconds it is gone: nothing is lost, and the budget is exact."""
     write_study(STUDY)
-    process = start("--trials", "24", "--workers", "2", "--fleet", "4")
+    process = start("--trials", "24", "--workers", "1", "--fleet", "4")
     until_finished(process, 2)
     before = {trial.number: trial.value for trial in trials() if trial.state.is_finished()}
     server.stop()
@@ -267,7 +267,7 @@ def test_the_server_stays_away(server: Server, write_study: Write) -> None:
 def test_a_signal_while_the_server_is_away(server: Server, write_study: Write) -> None:
     """No one waits for the deadline."""
     write_study(STUDY)
-    process = start("--trials", "1000", "--workers", "2")
+    process = start("--trials", "1000", "--workers", "1")
     until_finished(process, 1)
     server.stop()
     try:
@@ -283,7 +283,7 @@ def test_a_signal_while_the_server_is_away(server: Server, write_study: Write) -
 def test_connections_are_cut(server: Server, write_study: Write) -> None:
     """All the time: each write is applied once."""
     write_study(STUDY)
-    process = start("--trials", "15", "--workers", "2", "--fleet", "2")
+    process = start("--trials", "15", "--workers", "1", "--fleet", "2")
     until_finished(process, 1)
     cuts = 0
     while process.poll() is None:

@@ -20,7 +20,7 @@ from ..commands import Command
 from ..conftest import Write
 from ..faults.under_way import STUDY, trials, until_a_trial_runs, values
 from . import crews
-from .test_workers import jobs_of, n_ended, ready, until
+from .kinds import jobs_of, n_ended, ready, until
 
 pytestmark = pytest.mark.process
 

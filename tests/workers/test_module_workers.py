@@ -25,7 +25,7 @@ from tuner.workers.process import LOAD_LIGHTNING
 from tuner.workers.solo import SoloCrew
 
 from ..networks import Net
-from .test_workers import ended, ready, until
+from .kinds import ended, ready, until
 from .test_workers import wine as wine
 
 pytestmark = pytest.mark.process

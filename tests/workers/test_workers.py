@@ -18,11 +18,9 @@ import torch
 from tuner.data import Cut, Dataset, load
 from tuner.errors import WorkerLostError
 from tuner.network.checkpoints import to_checkpoint
-from tuner.network.config import MLPConfig
 from tuner.network.model import MLP
 from tuner.training.fleet import Fleet, Member
 from tuner.workers import (
-    Crew,
     Event,
     Failed,
     Finished,
@@ -31,7 +29,6 @@ from tuner.workers import (
     Pool,
     ProcessLauncher,
     Progress,
-    RayLauncher,
     Staff,
     ThreadWorker,
     Worker,
@@ -41,44 +38,26 @@ from tuner.workers import (
 )
 from tuner.workers.crew import Submit
 from tuner.workers.process import ProcessLink
-from tuner.workers.solo import SoloCrew
 
 from . import crews
+from .kinds import (
+    LONG,
+    SECONDS,
+    SHORT,
+    ended,
+    fleet_here,
+    fleets_elsewhere,
+    fleets_on_ray,
+    jobs_of,
+    n_ended,
+    on_ray,
+    ready,
+    solo_here,
+    solos_elsewhere,
+    until,
+)
 
 pytestmark = pytest.mark.process
-
-SECONDS = 60.0  # of silence that are borne
-
-
-def fleet_here(dataset: Dataset, seconds: float = SECONDS) -> Worker:
-    return ThreadWorker(FleetCrew(dataset, 3, accelerator="cpu"), epoch_seconds=seconds)
-
-
-def solo_here(dataset: Dataset, seconds: float = SECONDS) -> Worker:
-    return ThreadWorker(SoloCrew(dataset), epoch_seconds=seconds)
-
-
-def fleets_elsewhere(dataset: Dataset, seconds: float = SECONDS) -> Pool:
-    return Pool(ProcessLauncher([partial(crews.fleet, 1, dataset)] * 2), epoch_seconds=seconds)
-
-
-def solos_elsewhere(dataset: Dataset, seconds: float = SECONDS) -> Pool:
-    return Pool(
-        ProcessLauncher([partial(crews.solo, 1, dataset)] * 2, load=process.LOAD_LIGHTNING),
-        epoch_seconds=seconds,
-    )
-
-
-def on_ray(makes: list[Callable[[int], Crew]], size: int, seconds: float = SECONDS) -> Pool:
-    """Starts actors on a cluster that all tests share, with places for more than one pool."""
-    ray = pytest.importorskip("ray")
-    if not ray.is_initialized():
-        ray.init("local", num_cpus=8, include_dashboard=False, log_to_driver=False)
-    return Pool(RayLauncher("ray", makes, size=size), epoch_seconds=seconds)
-
-
-def fleets_on_ray(dataset: Dataset, seconds: float = SECONDS) -> Pool:
-    return on_ray([partial(crews.fleet, dataset=dataset)], 2, seconds)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -90,8 +69,6 @@ def no_cluster_is_left() -> Iterator[None]:
 
 Kind = Callable[..., Worker]
 KINDS: list[Kind] = [fleet_here, solo_here, fleets_elsewhere, solos_elsewhere, fleets_on_ray]
-SHORT = MLPConfig(depth=1, width=4, batch_size=16, epochs=2)
-LONG = SHORT.model_copy(update={"epochs": 10_000})
 
 
 @pytest.fixture(scope="module")
@@ -100,40 +77,9 @@ def wine() -> Dataset:
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__, scope="module")
-def kind(request: pytest.FixtureRequest) -> Kind:
-    found: Kind = request.param
-    return found
-
-
-@pytest.fixture(scope="module")
-def worker(kind: Kind, wine: Dataset) -> Iterator[Worker]:
-    with ready(kind(wine)) as worker:
+def worker(request: pytest.FixtureRequest, wine: Dataset) -> Iterator[Worker]:
+    with ready(request.param(wine)) as worker:
         yield worker
-
-
-def ready(worker: Worker) -> Worker:
-    """Waits until it takes jobs."""
-    end = time.monotonic() + 300
-    while not (worker.is_complete if isinstance(worker, Pool) else worker.capacity):
-        assert time.monotonic() < end, "no worker has started"
-        worker.events(0.1)
-    return worker
-
-
-def until(
-    worker: Worker, enough: Callable[[list[Event]], bool], seconds: float = 300
-) -> list[Event]:
-    """Collects events until they are enough."""
-    found: list[Event] = []
-    end = time.monotonic() + seconds
-    while not enough(found):
-        assert time.monotonic() < end, f"only {found}"
-        found += worker.events(0.05)
-    return found
-
-
-def ended(found: list[Event]) -> bool:
-    return bool(found) and not isinstance(found[-1], Progress)
 
 
 def test_a_job_runs_through_its_epochs(worker: Worker, tmp_path: Path) -> None:
@@ -148,19 +94,19 @@ def test_a_job_runs_through_its_epochs(worker: Worker, tmp_path: Path) -> None:
     assert MLP.load_from_checkpoint(path, weights_only=True).config == SHORT
 
 
-def test_another_gives_the_same_numbers_and_closes_at_once(
-    worker: Worker, kind: Kind, wine: Dataset
-) -> None:
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_new_one_gives_the_same_numbers_and_closes_at_once(kind: Kind, wine: Dataset) -> None:
+    """In a fleet that has trained before, the rows may come in another order, which is told."""
     scores = []
-    with ready(kind(wine)) as another:
-        for number, each in enumerate((worker, another)):
-            each.submit(Job(number, SHORT, seed=5, shuffle_seed=0))
-            found = until(each, ended)
+    for number in (1, 2):
+        with ready(kind(wine)) as worker:
+            worker.submit(Job(number, SHORT, seed=5, shuffle_seed=0))
+            found = until(worker, ended)
             scores.append([event.metrics for event in found if not isinstance(event, Failed)])
-        another.submit(Job(2, LONG, seed=1, shuffle_seed=0))
-        until(another, bool)
-        begin = time.monotonic()
-    assert time.monotonic() - begin < 5
+            worker.submit(Job(3, LONG, seed=1, shuffle_seed=0))
+            until(worker, bool)
+            begin = time.monotonic()
+        assert time.monotonic() - begin < 5
     assert scores[0] == scores[1]
 
 
@@ -291,15 +237,6 @@ def test_a_job_that_is_alone_may_have_several_cores(
     crew._fleet.close()
 
 
-def jobs_of(count: int, epochs: int) -> list[Job]:
-    config = SHORT.model_copy(update={"epochs": epochs})
-    return [Job(number, config, seed=number, shuffle_seed=0) for number in range(count)]
-
-
-def n_ended(found: list[Event]) -> int:
-    return sum(not isinstance(event, Progress) for event in found)
-
-
 def stuck_elsewhere() -> Pool:
     return Pool(ProcessLauncher([partial(crews.stuck, 1)]), epoch_seconds=0.3)
 
@@ -424,7 +361,8 @@ class TestProcesses:
         """Killed, it cannot even close the connections."""
         code = (
             "from pathlib import Path\n"
-            "from tests.workers.test_workers import *\n"
+            "from tests.workers.kinds import *\n"
+            "from tuner.data import load\n"
             f"with {kind}(load('wine', Path())) as workers:\n"
             "    ready(workers)\n"
             "    print(*[remote.pid for remote in workers._remotes], flush=True)\n"
