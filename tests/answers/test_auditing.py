@@ -183,6 +183,19 @@ def test_sides_are_what_the_rules_say() -> None:
     assert values(found["large rates overshoot"].theirs, "learning_rate") == {0.06}
 
 
+def test_a_gap_is_not_decided_by_how_its_sides_were_tuned() -> None:
+    """Else on labels that are noise "large batches overfit" is held or refuted by a coin."""
+    gaps = [claim for claim in claims(BASE, FACTS, range_rate=None) if claim.quantity != "score"]
+    assert {claim.name for claim in gaps} == {"large batches overfit", "large batches are faster"}
+    for claim in gaps:
+        rates = {
+            each.batch_size: each.learning_rate
+            for side in (claim.ours, claim.theirs)
+            for each in side.candidates
+        }
+        assert rates == pytest.approx({32: 0.002 / 2**0.5, 128: 0.002 * 2**0.5})
+
+
 @pytest.mark.parametrize("schedule", ["plateau", "onecycle"])
 def test_any_base_config_makes_valid_sides(schedule: str) -> None:
     for depth in (0, 1, 4):

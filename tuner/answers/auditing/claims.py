@@ -169,7 +169,12 @@ def _batches(base: MLPConfig, facts: DataFacts) -> list[Claim]:
 
     inside, outside = (32, 64, 128), (4, 8, 16) if large == 128 else (8, 16, large)
     small, big = _of_batch(base, 32), _of_batch(base, 128)
-    pair = Side("batch 32", (small,)), Side("batch 128", (big,))
+    # A gap follows the rate at first order, where a tuned score does not: that a side was tuned to
+    # twice the rate of the other by a few noisy scores would decide it.
+    pair = (
+        Side("batch 32, its rate by the root", (small,), is_tuned=False),
+        Side("batch 128, its rate by the root", (big,), is_tuned=False),
+    )
     return [
         Claim(
             "S10",
