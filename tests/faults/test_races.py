@@ -69,6 +69,7 @@ def with_workers_of_another_time(folder: str, seconds: int) -> None:
     """Tunes in a process whose workers' clock is ahead of its own, or behind."""
     os.chdir(folder)
     os.environ["TUNER_HOME"] = "runs"
+    os.environ.pop("TUNER_STORAGE", None)  # of the test with which the fork server began
     if ctypes.CDLL(None).unshare(_NEW_TIME):
         os._exit(77)
     with Path("/proc/self/timens_offsets").open("w") as file:

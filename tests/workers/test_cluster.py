@@ -110,7 +110,7 @@ def test_the_command_line_on_a_cluster_of_its_own(
 ) -> None:
     """The budget is exact though an actor is killed; nothing is left running, whatever ends it."""
     write_study(STUDY)
-    process = tune("--cluster", "ray", "--trials", "20")
+    process = tune("--cluster", "ray", "--trials", "20" if number is None else "500")
     until_a_trial_runs(process, finished=1)
     end = time.monotonic() + 120  # the first actor may be at work while the last one starts
     while len(actors := actors_of(process)) < (os.cpu_count() or 1):
