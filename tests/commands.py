@@ -9,6 +9,7 @@ meanwhile, and that they are there, is for tests that start `TUNER`.
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import signal
@@ -133,6 +134,7 @@ def _become(
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(opened, number)
         os.close(opened)
+    gc.freeze()  # a command that loads by itself has done so
     # It is no process of multiprocessing's, which would end it otherwise than Python does.
     set_start_method(None, force=True)
     missing = [name for name in _LOADED if name not in sys.modules]

@@ -6,7 +6,6 @@ It computes nothing, as what a fork leaves behind are threads, such as those of 
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -17,6 +16,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from typing import Any, NoReturn
+
+from .imports import loading
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,9 @@ def serve(descriptor: int) -> NoReturn:
         load, function = control.recv()
     except EOFError:  # nobody waits any more
         os._exit(0)
-    _found(load)()
-    run = _found(function)
-    gc.collect()
-    gc.freeze()  # else a collection in a fork copies the pages that it shares
+    with loading():  # a collection in a fork would copy the pages that it shares
+        _found(load)()
+        run = _found(function)
     sys.stdout.flush()  # else each fork says it again
     sys.stderr.flush()
     with contextlib.suppress(EOFError, OSError):

@@ -24,6 +24,7 @@ from ..running.arguments import budget_of, check_audit, check_trainers
 from ..study import AnyStudySpec, load_study
 from ..system.devices import Devices, parse_devices
 from ..system.folder_lock import refuse_owned
+from ..system.imports import loading
 from ..system.text import printable
 
 if TYPE_CHECKING:
@@ -402,7 +403,7 @@ def _checked(study: str, devices: str | None) -> tuple[AnyStudySpec, Devices | N
 @contextlib.contextmanager
 def _loading() -> Iterator[None]:
     """Says that modules are being loaded; from its end on, Ctrl-C is a KeyboardInterrupt again."""
-    with err.status("loading"):
+    with err.status("loading"), loading():
         yield
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
