@@ -245,13 +245,21 @@ def stuck_on_ray() -> Pool:
     return on_ray([crews.stuck], 1, 0.3)
 
 
-@pytest.mark.parametrize("kind", [solos_elsewhere, fleets_on_ray], ids=lambda kind: kind.__name__)
+@pytest.fixture(scope="module")
+def pool(kind: Callable[..., Pool], wine: Dataset) -> Iterator[Pool]:
+    with kind(wine) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize(
+    "kind", [solos_elsewhere, fleets_on_ray], ids=lambda kind: kind.__name__, scope="module"
+)
 class TestPools:
     @pytest.fixture
-    def workers(self, kind: Callable[..., Pool], wine: Dataset) -> Iterator[Pool]:
-        with kind(wine) as workers:
-            ready(workers)
-            yield workers
+    def workers(self, pool: Pool) -> Pool:
+        """The same for all tests, which leave it whole."""
+        ready(pool)
+        return pool
 
     def test_jobs_are_spread(self, workers: Pool) -> None:
         n = workers.capacity
@@ -277,6 +285,14 @@ class TestPools:
         assert victim not in workers._remotes
         ready(workers)
         assert workers.capacity == {4: 3, 2: 2}[n]
+
+    def test_a_worker_that_is_lost_as_it_rests_costs_nothing(self, workers: Pool) -> None:
+        n = workers.capacity
+        os.kill(workers._remotes[0].pid, signal.SIGKILL)
+        for job in jobs_of(n, 2):
+            workers.submit(job)
+        found = until(workers, lambda found: n_ended(found) == n)
+        assert all(isinstance(event, Progress | Finished) for event in found)
 
     def test_a_job_that_kills_its_worker_is_given_up(self, workers: Pool) -> None:
         workers.submit(Job(1, LONG, seed=1, shuffle_seed=0))
@@ -310,14 +326,6 @@ class TestPools:
             assert all(isinstance(event, Progress | Finished) for event in found)
             assert victim not in workers._remotes
             until_gone([victim.pid])
-
-    def test_a_worker_that_is_lost_as_it_rests_costs_nothing(self, workers: Pool) -> None:
-        n = workers.capacity
-        os.kill(workers._remotes[0].pid, signal.SIGKILL)
-        for job in jobs_of(n, 2):
-            workers.submit(job)
-        found = until(workers, lambda found: n_ended(found) == n)
-        assert all(isinstance(event, Progress | Finished) for event in found)
 
 
 @pytest.mark.parametrize("kind", [stuck_elsewhere, stuck_on_ray])
