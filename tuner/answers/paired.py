@@ -33,16 +33,12 @@ def p_value(differences: Sequence[float], *, overlap: float, side: Side = "two-s
     found = Estimate.of(differences, overlap=overlap)
     if found.mean == 0:
         return 1.0
-    t = math.copysign(math.inf, found.mean)
+    toward = {"two-sided": abs(found.mean), "greater": found.mean, "less": -found.mean}[side]
+    t = math.copysign(math.inf, toward)
     if found.standard_error > 0:
-        t = found.mean / found.standard_error
-    tails = {
-        "two-sided": 2 * stats.t.sf(abs(t), found.n - 1),
-        "greater": stats.t.sf(t, found.n - 1),
-        "less": stats.t.cdf(t, found.n - 1),
-    }
-    least = 2.0 ** (1 - found.n) if side == "two-sided" else 2.0**-found.n
-    return max(least, float(tails[side]))
+        t = toward / found.standard_error
+    p = max(2.0**-found.n, float(stats.t.sf(t, found.n - 1)))
+    return 2 * p if side == "two-sided" else p
 
 
 def interval(
