@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from .network.config import MLPConfig as MLPConfig
     from .network.config import ModuleConfig as ModuleConfig
     from .reporting import report as report
-    from .results.files import Best as Best
-    from .results.files import best as best
-    from .results.files import best_config as best_config
-    from .results.files import confirmation as confirmation
-    from .results.files import leaderboard as leaderboard
-    from .results.files import load_model as load_model
+    from .results.best import Best as Best
+    from .results.best import best as best
+    from .results.best import best_config as best_config
+    from .results.best import confirmation as confirmation
+    from .results.best import load_model as load_model
+    from .results.leaderboard import leaderboard as leaderboard
     from .search import TuneResult as TuneResult
     from .search import tune as tune
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Ablation": "answers.ablation",
     "Audit": "answers.auditing",
-    "Best": "results.files",
+    "Best": "results.best",
     "DataFacts": "network.config",
     "MLPConfig": "network.config",
     "ModuleConfig": "network.config",
@@ -35,12 +35,12 @@ _HOMES = {
     "TunerError": "errors",
     "ablate": "answers.ablation",
     "audit": "answers.auditing",
-    "best": "results.files",
-    "best_config": "results.files",
-    "confirmation": "results.files",
+    "best": "results.best",
+    "best_config": "results.best",
+    "confirmation": "results.best",
     "heuristics": "heuristics",
-    "leaderboard": "results.files",
-    "load_model": "results.files",
+    "leaderboard": "results.leaderboard",
+    "load_model": "results.best",
     "report": "reporting",
     "tune": "search",
 }

@@ -14,7 +14,7 @@ from . import heuristics
 from .answers.confirmer import Confirmer
 from .network.config import Config, MLPConfig, config_from_json
 from .results.arms import Arm
-from .results.files import Best
+from .results.best import Best
 from .results.importance import importances
 from .results.winner import Confirmation
 from .running.arguments import Trainer, budget_of

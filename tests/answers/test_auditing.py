@@ -20,8 +20,9 @@ from tuner.data import load
 from tuner.errors import InputError
 from tuner.heuristics import ITEMS
 from tuner.network.config import DataFacts, MLPConfig
+from tuner.running.kept_repeats import Repeat
 from tuner.running.progress import Observer, Repeated
-from tuner.running.repeats import Repeat, Repeats
+from tuner.running.repeats import Repeats
 
 from ..conftest import SMALL, Write
 

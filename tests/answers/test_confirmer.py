@@ -24,8 +24,8 @@ from tuner.network.config import MLPConfig
 from tuner.results.arms import Arm, Direction
 from tuner.results.choice import choose
 from tuner.results.winner import Confirmation
+from tuner.running.kept_repeats import Repeat
 from tuner.running.progress import Observer, Repeated
-from tuner.running.repeats import Repeat
 from tuner.space import MLPSpace
 from tuner.storage.reading import CONFIRMATION_SECONDS, SECONDS
 from tuner.study import load_study

@@ -11,7 +11,8 @@ import tuner
 from tuner import storage
 from tuner.data import load
 from tuner.errors import InputError, StoreLostError
-from tuner.results.files import Best, ResultFiles
+from tuner.results.best import Best
+from tuner.results.files import ResultFiles
 from tuner.storage import best_trial, locate
 from tuner.system import paths
 

@@ -9,8 +9,8 @@ from scipy import stats
 
 from tuner.network.config import DataFacts, MLPConfig
 from tuner.results.arms import Arm, Direction, Estimate, difference, share_error
+from tuner.results.best import Best
 from tuner.results.choice import choose, usual_error
-from tuner.results.files import Best
 from tuner.results.winner import Confirmation, Confirmed
 from tuner.results.wording import comparisons, in_the_search, over_seeds
 

@@ -14,6 +14,7 @@ from tuner.errors import InterruptedStudyError, StoreLostError
 from tuner.network.config import Config, MLPConfig
 from tuner.network.model import MLP
 from tuner.running import repeats as repeats_
+from tuner.running.kept_repeats import KeptRepeats
 from tuner.running.progress import Observer, Repeated
 from tuner.running.repeats import Repeats, seeds
 from tuner.system.interruption import Interruption
@@ -39,7 +40,7 @@ def worker() -> Iterator[Worker]:
 
 
 def opened(folder: Path, worker: Worker, identity: str = "rows") -> Repeats:
-    return Repeats(folder, worker, Interruption(), identity, Observer())
+    return Repeats(KeptRepeats(folder, identity, Observer()), worker, Interruption())
 
 
 @pytest.fixture
@@ -129,7 +130,7 @@ def test_a_line_that_a_crash_tore(repeats: Repeats, tmp_path: Path, worker: Work
 
 def test_a_signal_and_the_end_of_the_time(tmp_path: Path, worker: Worker) -> None:
     interruption = Interruption()
-    repeats = Repeats(tmp_path, worker, interruption, "rows", Observer())
+    repeats = Repeats(KeptRepeats(tmp_path, "rows", Observer()), worker, interruption)
 
     class Cutting(Observer):
         def repeated(self, training: Repeated) -> None:
@@ -186,7 +187,9 @@ def paced_repeats(
     paced = Paced(seconds)
     monkeypatch.setattr(repeats_, "time", paced)
     interruption = cast(Interruption, SimpleNamespace(signal=None))
-    return paced, Repeats(folder, cast(Worker, paced), interruption, "rows", Observer())
+    return paced, Repeats(
+        KeptRepeats(folder, "rows", Observer()), cast(Worker, paced), interruption
+    )
 
 
 @pytest.mark.parametrize(
@@ -252,7 +255,7 @@ def test_what_cannot_be_used_is_said_and_put_aside(tmp_path: Path, worker: Worke
     bad = [b"\xff\xfe\x00", b"[1, 2]", b'{"of": "rows", "config": 3}', b'{"of": "rows"}', b"{"]
     file.write_bytes(file.read_bytes() + b"\n".join(bad))
     reader = Reader()
-    again = Repeats(tmp_path, worker, Interruption(), "rows", reader)
+    again = Repeats(KeptRepeats(tmp_path, "rows", reader), worker, Interruption())
     assert again.find(A, 1) is not None
     assert again.find(B, 1) is not None
     damaged, others = reader.remarks
@@ -270,7 +273,9 @@ def test_what_an_earlier_version_kept_is_decided_once(tmp_path: Path, worker: Wo
     del line["of"]
 
     def reopened(identity: str, adopts: bool) -> bool:
-        found = Repeats(tmp_path, worker, Interruption(), identity, Observer(), adopts=adopts)
+        found = Repeats(
+            KeptRepeats(tmp_path, identity, Observer(), adopts=adopts), worker, Interruption()
+        )
         return found.find(A, 1) is not None
 
     file.write_text(json.dumps(line) + "\n")

@@ -18,8 +18,8 @@ from ..answers.ablation import Ablation
 from ..answers.auditing import Audit
 from ..errors import InputError, StoreUnreadableError
 from ..network.config import DataFacts, MLPConfig, ModuleConfig
-from ..results import files
-from ..results.files import Best
+from ..results.best import Best, study_name
+from ..results.best import best as best_of
 from ..results.importance import ENOUGH_FOR_IMPORTANCES, importances
 from ..results.winner import Confirmation
 from ..results.wording import (
@@ -83,7 +83,7 @@ def report(study: str | Path, *, storage: str | None = None) -> Path:
         StoreUnreadableError: the store cannot be read.
         StoreLostError: the disk is full or gone.
     """
-    name = files.study_name(study)
+    name = study_name(study)
     location = locate(storage)
     opened = read_study(name, location)
     with translated(location, StoreUnreadableError, "reading the study"):
@@ -113,7 +113,7 @@ def report(study: str | Path, *, storage: str | None = None) -> Path:
 def _told(study: optuna.Study) -> _Told:
     name = study.study_name
     try:
-        best = files.best(name)
+        best = best_of(name)
     except InputError:
         best = None
     ablation, audit = (study.user_attrs.get(name) for name in (ABLATION, AUDIT))

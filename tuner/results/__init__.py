@@ -1,7 +1,8 @@
 """What is known of a study.
 
-- `winner`: what a confirmation found, and how a winner is picked.
-- `files`: the best config, the leaderboard, the trained winner, and their files.
+- `winner`: what a confirmation found; `choice`: how a winner is picked, by its `arms`.
+- `best`: the best config and its trained network, read from their files; `files`: how those are
+  written; `leaderboard`: all trials.
 - `importance`: what mattered.
 - `wording`: how all of this is written, in the terminal and in the report alike.
 """

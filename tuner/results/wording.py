@@ -6,7 +6,7 @@ import math
 
 from ..network.config import Config, ModuleConfig, Scalar
 from .arms import Estimate, difference
-from .files import Best
+from .best import Best
 from .winner import Confirmation
 
 

@@ -26,6 +26,7 @@ from ..training.modules import ModuleTraining
 from ..workers import Staff, Worker, fleets, solos
 from .arguments import Trainer, check_trainers
 from .evaluation import Evaluation, full_evaluation
+from .kept_repeats import KeptRepeats
 from .progress import Observer
 from .repeats import Repeats
 
@@ -67,14 +68,8 @@ class OpenStudy:
     def repeats(self, observer: Observer) -> Repeats:
         """Returns the repetitions of configs of this study, with those that ended earlier."""
         folder = paths.study_folder(self.spec.name)
-        return Repeats(
-            folder,
-            self.worker,
-            self.interruption,
-            self.identity,
-            observer,
-            adopts=self.adopts,
-        )
+        kept = KeptRepeats(folder, self.identity, observer, adopts=self.adopts)
+        return Repeats(kept, self.worker, self.interruption)
 
     def evaluated(self, evaluation: Evaluation) -> OpenStudy:
         """Returns the study with its trials scored in this way."""

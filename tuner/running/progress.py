@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..network.config import Config
-from ..results.files import Best
+from ..results.best import Best
 from ..storage import Counts
 
 

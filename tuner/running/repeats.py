@@ -1,56 +1,31 @@
-"""Trains configs again, each over several seeds, and keeps what ended."""
+"""Trains configs again, each over several seeds."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import os
-import shutil
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from ..data import Cut
-from ..errors import InterruptedStudyError, StoreLostError, WorkerLostError
-from ..network.config import Config, MLPConfig, config_from_json
-from ..system import lines, paths
+from ..errors import InterruptedStudyError, WorkerLostError
+from ..network.config import Config, MLPConfig
 from ..system.interruption import Interruption
 from ..workers import Event, Failed, Finished, Job, Progress, Worker
+from .kept_repeats import KeptRepeats, Repeat
 from .progress import Observer, Repeated
 
 #: Numbers of jobs from here on are of repetitions, so that their logs lie beside those of trials.
 _FIRST_JOB = 1_000_000
 Networks = Literal["drop", "keep", "need"]
 
-#: What repetitions are of that an earlier version kept, of rows that are not known any more.
-_UNKNOWN = "unknown"
 #: Seconds between two looks at the clock and at signals.
 _TICK = 0.1
-
-
-@dataclass(frozen=True)
-class Repeat:
-    """One training of a config that ended.
-
-    Attributes:
-        config: the network and its training.
-        seed: decided the initial weights, the shuffles, and the cut of the rows.
-        metrics: after the last epoch; {} if it failed.
-        n_parameters: trainable numbers of the network; 0 if it failed.
-        reason: why it failed, in one line; "" if it did not.
-    """
-
-    config: Config
-    seed: int
-    metrics: Mapping[str, float]
-    n_parameters: int
-    reason: str = ""
 
 
 @dataclass
@@ -97,33 +72,17 @@ def seeds(study_seed: int, purpose: str, n: int) -> tuple[int, ...]:
 
 
 class Repeats:
-    """The repetitions of one study: those that ended are in a file, and need not run again.
+    """The repetitions of one study: those that ended are kept, and need not run again.
 
     Args:
-        folder: of the study's results.
+        kept: what ended.
         worker: trains them; has no other job.
         interruption: notes a signal.
-        identity: all besides config and seed that a score follows from: data, precision, trainer.
-            What was trained under another one is not known here, and stays in the file.
-        adopts: what was trained before that was kept is of this one; decided once for each line.
-        observer: is told of what cannot be used.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        worker: Worker,
-        interruption: Interruption,
-        identity: str,
-        observer: Observer,
-        *,
-        adopts: bool = False,
-    ) -> None:
-        self._file = folder / "repeats.jsonl"
-        self._networks = folder / "repeats"
+    def __init__(self, kept: KeptRepeats, worker: Worker, interruption: Interruption) -> None:
+        self._kept = kept
         self._worker, self._interruption = worker, interruption
-        self._identity = identity
-        self._known = self._read(observer, self._identity if adopts else _UNKNOWN)
         self._n_jobs = 0
 
     @property
@@ -156,7 +115,7 @@ class Repeats:
 
     def find(self, config: Config, seed: int) -> Repeat | None:
         """Returns a repetition that ended."""
-        return self._known.get(self._key(config, seed))
+        return self._kept.find(config, seed)
 
     def epoch_seconds(
         self,
@@ -213,7 +172,7 @@ class Repeats:
 
     def network(self, config: Config, seed: int) -> bytes:
         """Returns the checkpoint of a repetition that was run with `networks="need"`."""
-        return self._network(self._key(config, seed)).read_bytes()
+        return self._kept.network(config, seed)
 
     def whole(
         self, config: Config, seed: int, *, end: float | None = None, late: float = 0.0
@@ -251,7 +210,7 @@ class Repeats:
 
     def forget_networks(self) -> None:
         """Takes the checkpoints away."""
-        shutil.rmtree(self._networks, ignore_errors=True)
+        self._kept.forget_networks()
 
     def run(
         self,
@@ -279,9 +238,10 @@ class Repeats:
             InterruptedStudyError: a signal came; what ended is kept.
             StoreLostError: the disk is full or gone.
         """
-        pairs = {self._key(*pair): pair for pair in wanted}
+        needed = networks == "need"
+        pairs = {self._kept.key(*pair): pair for pair in wanted}
         waiting = deque(
-            pair for key, pair in pairs.items() if not self._has(key, networks == "need")
+            pair for pair in pairs.values() if not self._kept.has(*pair, with_network=needed)
         )
         under_way: dict[int, _Training] = {}
         n = len(waiting)
@@ -316,15 +276,13 @@ class Repeats:
             return None
         training = under_way.pop(event.job)
         config, seed = training.config, training.seed
-        key = self._key(config, seed)
+        network = None
         if isinstance(event, Finished):
-            if keeps_network:
-                paths.write(self._network(key), event.checkpoint)
             repeat = Repeat(config, seed, event.metrics, event.n_parameters)
+            network = event.checkpoint if keeps_network else None
         else:
             repeat = Repeat(config, seed, {}, 0, event.reason)
-        self._known[key] = repeat
-        self._append(repeat)
+        self._kept.add(repeat, network)
         return repeat
 
     def _number(self) -> int:
@@ -337,88 +295,3 @@ class Repeats:
                 self._interruption.signal,
                 "interrupted; what finished is kept, the same command goes on",
             )
-
-    # Files
-
-    def _has(self, key: str, with_network: bool) -> bool:
-        repeat = self._known.get(key)
-        if repeat is None:
-            return False
-        return bool(repeat.reason) or not with_network or self._network(key).exists()
-
-    def _network(self, key: str) -> Path:
-        return self._networks / f"{key}.ckpt"
-
-    def _append(self, repeat: Repeat) -> None:
-        line = json.dumps(
-            {
-                "of": self._identity,
-                "config": json.loads(repeat.config.to_json()),
-                "seed": repeat.seed,
-                "metrics": dict(repeat.metrics),
-                "n_parameters": repeat.n_parameters,
-                "reason": repeat.reason,
-            }
-        )
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with self._file.open("a") as file:
-                # A line that a crash tore ends here, and takes no other with it.
-                file.write(f"{line}\n" if self._ends_a_line() else f"\n{line}\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise StoreLostError(f"{self._file}: cannot be written ({error.strerror})") from error
-
-    def _ends_a_line(self) -> bool:
-        with self._file.open("rb") as file:
-            if file.seek(0, os.SEEK_END) == 0:
-                return True
-            file.seek(-1, os.SEEK_END)
-            return file.read() == b"\n"
-
-    def _read(self, observer: Observer, unnamed: str) -> dict[str, Repeat]:
-        objects, damaged = lines.read_objects(self._file)
-        known: dict[str, Repeat] = {}
-        whole, others = [], 0
-        for entry in objects:
-            identity, told = entry.get("of", unnamed), {k: entry[k] for k in entry if k != "of"}
-            try:
-                repeat = _repeat(told)
-            except (ValueError, TypeError, KeyError, AttributeError):
-                damaged.append(json.dumps(entry).encode())
-                continue
-            whole.append({"of": identity, **told})
-            if identity == self._identity:
-                known[self._key(repeat.config, repeat.seed)] = repeat
-            else:
-                others += 1
-        if damaged:
-            aside = lines.put_aside(self._file, damaged)
-        if damaged or any("of" not in entry for entry in objects):
-            lines.write_objects(self._file, whole)
-        if damaged:
-            observer.remark(
-                f"{self._file}: {len(damaged)} lines cannot be read; they are put aside "
-                f"({aside.name}), and what they were of is trained again"
-            )
-        if others:
-            observer.remark(
-                f"{self._file}: {others} trainings were of other data or settings, and are not used"
-            )
-        return known
-
-    def _key(self, config: Config, seed: int) -> str:
-        told = f"{self._identity} {config.to_json()} {seed}"
-        return hashlib.sha256(told.encode()).hexdigest()[:24]
-
-
-def _repeat(told: Mapping[str, Any]) -> Repeat:
-    """Reads what is kept of a repetition.
-
-    Raises:
-        ValueError, TypeError, KeyError, AttributeError: it is damaged.
-    """
-    config = config_from_json(json.dumps(told["config"]))
-    metrics = {str(name): float(value) for name, value in told["metrics"].items()}
-    return Repeat(config, int(told["seed"]), metrics, int(told["n_parameters"]), told["reason"])

@@ -8,7 +8,7 @@ import optuna
 
 from ..network.config import DataFacts, config_from_json
 from ..results.arms import Direction
-from ..results.files import Best
+from ..results.best import Best
 from ..results.winner import Confirmation, Confirmed
 from ..storage import CONFIG, DECLINED, INTERRUPTED, Counts, StudyStore, count
 

@@ -3,68 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import io
 import json
-import os
-import signal
-import sys
-from collections.abc import Iterator
 from importlib import metadata
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from ..errors import InputError, InterruptedStudyError, StoreLostError, TunerError
+from ..errors import InputError
 from ..running.ahead import start_workers
 from ..running.arguments import budget_of, check_audit, check_trainers
-from ..study import AnyStudySpec, load_study
-from ..system.devices import Devices, parse_devices
-from ..system.folder_lock import refuse_owned
-from ..system.imports import loading
-from ..system.text import printable
-
-if TYPE_CHECKING:
-    from .display import Display
+from .command import (
+    AsJson,
+    Cluster,
+    GPUs,
+    Storage,
+    Study,
+    Workers,
+    checked,
+    displayed,
+    loading,
+    out,
+    quiet_optuna,
+    run_and_exit,
+)
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-out = Console()
-err = Console(stderr=True)
-
-#: Errors of an output that lies on a disk that is full or gone.
-_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-
-Study = Annotated[str, typer.Argument(help="A name in studies/, or the path of a study file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-Storage = Annotated[
-    Optional[str],
-    typer.Option(
-        help="Database of all studies, postgresql://user@host/database, if not runs/optuna.db. "
-        "TUNER_STORAGE says the same."
-    ),
-]
-
-
-Workers = Annotated[
-    Optional[int],
-    typer.Option(help="Processes that train; if unset one a GPU, or a core without GPUs."),
-]
-GPUs = Annotated[
-    Optional[str], typer.Option(help="GPUs to use, such as 0,2, or cpu for none; else all.")
-]
-Cluster = Annotated[
-    Optional[str],
-    typer.Option(help="Train on a Ray cluster: ray, or ray://host:10001 for one elsewhere."),
-]
 
 
 def _print_version(is_wanted: bool) -> None:
@@ -119,16 +87,16 @@ def tune(
 
     --trials and --minutes replace the budget of the study file; --target alone is added to it.
     """
-    spec, chosen = _checked(study, devices)
+    spec, chosen = checked(study, devices)
     check_trainers(spec, trainer, fleet, workers)  # type: ignore[arg-type]  # which it checks
     budget = budget_of(spec, trials, minutes, target)
     few = [number for number in (budget.trials, fleet) if number is not None]
     at_most = min(few, default=None)
     start_workers(spec, workers, chosen, cluster, at_most, is_solo=trainer == "solo")
-    with _loading():
+    with loading():
         from ..search import tune as run
         from .tables import show_result
-    with _displayed() as display:
+    with displayed() as display:
         result = run(
             study,
             trials=trials,
@@ -175,14 +143,14 @@ def audit(
 
     They are judged around the study's winner, or the modern default where nothing is tuned yet.
     """
-    spec, chosen = _checked(study, devices)
+    spec, chosen = checked(study, devices)
     judged = [] if rules is None else [rule.strip() for rule in rules.split(",")]
     check_audit(spec, judged, pairs, seed, tolerance, margin)
     start_workers(spec, workers, chosen, cluster)
-    with _loading():
+    with loading():
         from ..answers.auditing import audit as run
         from .tables import show_audit
-    with _displayed() as display:
+    with displayed() as display:
         found = run(
             study,
             rules=judged,
@@ -208,12 +176,12 @@ def ablate(
     storage: Storage = None,
 ) -> None:
     """Show which change from the rules to the winner gained how much."""
-    spec, chosen = _checked(study, devices)
+    spec, chosen = checked(study, devices)
     start_workers(spec, workers, chosen, cluster)
-    with _loading():
+    with loading():
         from ..answers.ablation import ablate as run
         from .tables import show_ablation
-    with _displayed() as display:
+    with displayed() as display:
         found = run(
             study,
             workers=workers,
@@ -228,21 +196,21 @@ def ablate(
 @app.command()
 def best(study: Study, as_json: AsJson = False) -> None:
     """Print the winner of a study: how sure its score is, and its config."""
-    from ..results import files
+    from ..results import best as results
 
-    found = files.best(study)
+    found = results.best(study)
     if as_json:
         print(found.model_dump_json(indent=2))
         return
     from .tables import show_winner
 
-    show_winner(out, found, files.confirmation(study))
+    show_winner(out, found, results.confirmation(study))
 
 
 @app.command()
 def report(study: Study, storage: Storage = None) -> None:
     """Write report.html: all that is known of a study, in one file that works offline."""
-    with _loading():
+    with loading():
         from ..reporting import report as write
     out.print(f"written: {write(study, storage=storage)}", highlight=False, soft_wrap=True)
 
@@ -332,10 +300,10 @@ def dashboard(
     storage: Storage = None,
 ) -> None:
     """Serve every study in optuna-dashboard, to this machine only."""
-    with _loading():
+    with loading():
         from ..reporting.dashboard import serve
         from ..storage import locate
-    _quiet_optuna()
+    quiet_optuna()
 
     def ready(url: str) -> None:
         out.print(f"optuna-dashboard: {url}  (Ctrl-C ends it)", highlight=False)
@@ -360,73 +328,5 @@ def doctor(storage: Storage = None) -> None:
 
 
 def main() -> None:
-    """Runs the command line and ends the process with the exit code of `tuner.errors`.
-
-    Output that cannot be written ends it, too, as where a disk is full; one that nobody reads any
-    more ends it without a word, with 1. What finished is kept.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal may know few letters
-            stream.reconfigure(errors="replace")
-    try:
-        try:
-            app()
-        finally:
-            sys.stdout.flush()
-    except InterruptedStudyError as error:
-        err.print(f"[yellow]{escape(printable(str(error)))}[/]", highlight=False)
-        _leave(error.exit_code)
-    except TunerError as error:
-        told = escape(printable(str(error)))
-        err.print(f"[red]error:[/] {told}", highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        if error.errno not in _UNWRITABLE or error.filename is not None:
-            raise
-        with contextlib.suppress(OSError):
-            err.print(f"[red]error:[/] output cannot be written ({error.strerror})")
-        os._exit(StoreLostError.exit_code)
-
-
-def _checked(study: str, devices: str | None) -> tuple[AnyStudySpec, Devices | None]:
-    """Reads the study file and who is to train it, before what trains is loaded for seconds.
-
-    Raises:
-        InputError: what the user wrote is wrong.
-        StudyOwnedError: another process is tuning the study.
-    """
-    spec = load_study(study)
-    refuse_owned(spec.name)
-    return spec, None if devices is None else parse_devices(devices)
-
-
-@contextlib.contextmanager
-def _loading() -> Iterator[None]:
-    """Says that modules are being loaded; from its end on, Ctrl-C is a KeyboardInterrupt again."""
-    with err.status("loading"), loading():
-        yield
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@contextlib.contextmanager
-def _displayed() -> Iterator[Display]:
-    """Shows what happens to a study, and nothing else."""
-    with _loading():
-        from .display import Display
-
-        _quiet_optuna()
-    with Display(out) as display:
-        yield display
-
-
-def _quiet_optuna() -> None:
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
-def _leave(code: int) -> None:
-    """Ends the process at once, without waiting for a training step to end."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    """Runs the command line, and ends the process as the command did."""
+    run_and_exit(app)

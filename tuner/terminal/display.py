@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ..results.files import Best
+from ..results.best import Best
 from ..results.wording import clock, describe, number, origin
 from ..running.progress import Ended, Observer, Repeated, Running, Snapshot
 from ..system.text import printable

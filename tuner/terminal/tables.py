@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from ..network.config import Config, ModuleConfig, Scalar
-from ..results.files import Best
+from ..results.best import Best
 from ..results.importance import ENOUGH_FOR_IMPORTANCES
 from ..results.winner import Confirmation
 from ..results.wording import (
