@@ -17,6 +17,7 @@ from tuner.answers import entrants as entrants_
 from tuner.answers import halving
 from tuner.answers.entrants import costs, entrants
 from tuner.answers.halving import Halving
+from tuner.answers.ranking import Ranking
 from tuner.answers.rounds import Plan, Round, fitting, kept, last, least, plan, rounds
 from tuner.data import Cut, load
 from tuner.errors import InputError, InterruptedStudyError, StudyFileError
@@ -26,6 +27,7 @@ from tuner.results.choice import choose
 from tuner.results.winner import Confirmation
 from tuner.running.kept_repeats import Repeat
 from tuner.running.progress import Observer, Repeated
+from tuner.running.repeats import Repeats
 from tuner.space import MLPSpace
 from tuner.storage.reading import CONFIRMATION_SECONDS, SECONDS
 from tuner.study import load_study
@@ -270,8 +272,9 @@ def test_presets_in_the_order_in_which_they_are_likely_to_go_on(sign: int, first
     seen = next(arm.config for arm in presets if arm.name == "seen")
     found = Repeat(seen, 7, {"val_accuracy": 99.0 * sign}, 1)
     repeats = SimpleNamespace(find=lambda config, seed: found if config == seen else None)
-    known = SimpleNamespace(_repeats=repeats, _seeds=(7,), _metric="val_accuracy", _sign=sign)
-    ordered = Halving.likeliest_first(cast(Halving, known), presets)
+    direction: Direction = "maximize" if sign == 1 else "minimize"
+    ranking = Ranking("val_accuracy", direction, (7,), cast(Repeats, repeats))
+    ordered = ranking.likeliest_first(presets)
     last = "bad" if first == "good" else "good"
     assert [arm.name for arm in ordered] == ["seen", first, last, "unknown", "forbidden"]
 

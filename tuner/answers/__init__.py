@@ -1,7 +1,8 @@
 """What makes an answer trusted.
 
 - `confirmer`: the best configs again over fresh seeds; picks the winner and hands its network over.
-- `entrants`, `halving`: who takes part; `expected`, `rounds`: how much of it there is time for.
+- `entrants`, `halving`, `ranking`: who takes part and goes on; `expected`, `rounds`: how much of
+  it there is time for.
 - `last_training`: the winner on all rows but the test rows.
 - `ablation`: from the rules to the winner, a change at a time.
 - `auditing`: the rules of thumb as hypotheses; `paired`: what differences between pairs carry.

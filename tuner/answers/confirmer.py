@@ -145,7 +145,7 @@ class Confirmer:
         best = self._store.best()
         if winner is None or best is None:
             return None
-        ranked = sorted(arms, key=lambda arm: (-len(arm.scores), self._halving.rank(arm)))
+        ranked = sorted(arms, key=lambda arm: (-len(arm.scores), self._halving.ranking.rank(arm)))
         return Confirmation(
             metric=self._metric,
             direction=self._direction,

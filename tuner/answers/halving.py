@@ -11,7 +11,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from statistics import fmean
 
 from optuna.trial import FrozenTrial
 
@@ -23,6 +22,7 @@ from ..study import ConfirmSection
 from .entrants import entrants
 from .expected import Expected
 from .last_training import LastTraining
+from .ranking import Ranking
 from .rounds import (
     ENOUGH,
     FASTEST,
@@ -47,6 +47,9 @@ _LATE = 0.15
 
 class Halving:
     """Trains the candidates of one study.
+
+    Attributes:
+        ranking: of the candidates.
 
     Args:
         spec: how many configs of the search, over how many seeds.
@@ -79,8 +82,8 @@ class Halving:
         observer: Observer,
     ) -> None:
         self._n_configs, self._n_seeds, self._seeds = spec.configs, spec.seeds, seeds
-        self._metric, self._direction = metric, direction
-        self._sign = 1 if direction == "maximize" else -1
+        self._direction = direction
+        self.ranking = Ranking(metric, direction, seeds, repeats)
         self._trials, self._presets, self._allowed = trials, presets, allowed
         self._config_of, self._repeats, self._last = confirmed, repeats, last
         self._facts, self._observer = facts, observer
@@ -97,7 +100,7 @@ class Halving:
             return 0.0
         expected = self._expected(pace)
         configs = expected.rows(found)
-        others = expected.rows(self.likeliest_first(presets))
+        others = expected.rows(self.ranking.likeliest_first(presets))
         endings = expected.endings(self._likely(found, presets), seconds)
         wanted, ending = fitting(configs, others, self._n_seeds, seconds, endings, expected.at_once)
         needed = max(wanted.seconds, least(configs, others, expected.at_once))
@@ -120,7 +123,7 @@ class Halving:
         seconds = end - time.monotonic()
         expected, likely = self._expected(pace), self._likely(found, presets)
         configs = expected.rows(found)
-        others = expected.rows(self.likeliest_first(presets))
+        others = expected.rows(self.ranking.likeliest_first(presets))
         at_once = expected.at_once
 
         def endings() -> tuple[float, float]:
@@ -155,7 +158,7 @@ class Halving:
 
     def _likely(self, found: list[Arm], presets: list[Arm]) -> list[Arm]:
         """Returns who may win, before that is known: the best found and the likeliest preset."""
-        return [*found[:1], *self.likeliest_first(presets)[:1]]
+        return [*found[:1], *self.ranking.likeliest_first(presets)[:1]]
 
     def _train(
         self,
@@ -184,7 +187,7 @@ class Halving:
         at_once = expected.at_once
 
         def planned(slower: float) -> tuple[Plan, list[Arm], float]:
-            others = self.likeliest_first(presets)
+            others = self.ranking.likeliest_first(presets)
             configs, beside = (expected.rows(each, slower) for each in (found, others))
             left = end - time.monotonic()
             needed = least(configs[:1], beside[:1], at_once)
@@ -209,10 +212,12 @@ class Halving:
         steps = deque(second.rounds)
         while steps:
             step = steps.popleft()
-            live = self._best(live, step.n_configs, keep_presets=second.presets_stay or not done)
+            live = self.ranking.best(
+                live, step.n_configs, keep_presets=second.presets_stay or not done
+            )
             in_time = self._run(live, self._seeds[: step.n_cuts], expected, until, end)
-            live = [self._scored(arm, step.n_cuts) for arm in live]
-            live = self._alike(live)
+            live = [self.ranking.scored(arm, step.n_cuts) for arm in live]
+            live = self.ranking.alike(live)
             done |= {arm.name: arm for arm in live}
             if not in_time:
                 break
@@ -247,7 +252,7 @@ class Halving:
         """
         if step.n_cuts < self._n_seeds:
             for n in (step.n_configs, min(step.n_configs, LAST_CONFIGS)):
-                going = self._best(live, n, keep_presets=planned.presets_stay)
+                going = self.ranking.best(live, n, keep_presets=planned.presets_stay)
                 rows = expected.rows(going, slower)
                 seconds = lasts((row[step.n_cuts] for row in rows), expected.at_once)
                 share = ENOUGH if step.n_cuts + 1 == TELLING else 1.0
@@ -255,54 +260,6 @@ class Halving:
                 if ending is not None:
                     return [Round(n, step.n_cuts + 1)], end - ending
         return [], end
-
-    def likeliest_first(self, presets: list[Arm]) -> list[Arm]:
-        """Orders presets by how likely they go on, as far as that is known.
-
-        Those that can win come first; each by the first seed, or else by the search.
-        """
-
-        def likelihood(arm: Arm) -> tuple[bool, float]:
-            repeat = self._repeats.find(arm.config, self._seeds[0])
-            score = arm.search if repeat is None else repeat.metrics.get(self._metric)
-            return arm.is_allowed, -math.inf if score is None else self._sign * score
-
-        return sorted(presets, key=likelihood, reverse=True)
-
-    def _best(self, arms: list[Arm], n: int, *, keep_presets: bool) -> list[Arm]:
-        """Returns the best arms: n of the search and all presets, or the best n that can win.
-
-        The best preset that can win always goes on: what a search has found is told beside what
-        would have taken none. Three go on at least, if there are so many.
-        """
-        ranked = sorted(arms, key=self.rank)
-        alive = [arm for arm in ranked if not arm.reason]
-        presets = [arm for arm in alive if arm.is_preset]
-        if keep_presets:
-            found = [arm for arm in alive if not arm.is_preset]
-            return [*found[:n], *presets]
-        allowed = [arm for arm in alive if arm.is_allowed]
-        best, others = allowed[:n], allowed[n:]
-        if not any(arm.is_preset for arm in best):
-            best += [arm for arm in others if arm.is_preset][:1]
-        others = [arm for arm in others if arm not in best]
-        return [*best, *others[: max(0, LAST_CONFIGS - len(best))]]
-
-    def rank(self, arm: Arm) -> float:
-        """Returns what arms are sorted by, the best mean first and what failed last."""
-        if arm.reason:
-            return math.inf
-        return -self._sign * fmean(arm.scores) if arm.scores else 0.0
-
-    def _alike(self, arms: list[Arm]) -> list[Arm]:
-        """Cuts the scores of arms to the seeds that all of them have, two at least."""
-        known = [len(arm.scores) for arm in arms if len(arm.scores) >= 2]
-        n = min(known, default=0)
-        return [
-            arm.model_copy(update={"scores": arm.scores[:n]})
-            for arm in arms
-            if len(arm.scores) >= 2 or arm.reason
-        ]
 
     def _run(
         self,
@@ -348,24 +305,6 @@ class Halving:
             f"confirming {' and '.join(parts)} over {_of(n_seeds, self._n_seeds)} seeds, "
             f"about {max(1, round(planned.seconds))} s"
         )
-
-    def _scored(self, arm: Arm, n_cuts: int) -> Arm:
-        """Gives an arm its scores over the first seeds, or the reason why it has none."""
-        repeats = []
-        for seed in self._seeds[:n_cuts]:
-            repeat = self._repeats.find(arm.config, seed)
-            if repeat is None:
-                break
-            repeats.append(repeat)
-        n_parameters = max((repeat.n_parameters for repeat in repeats), default=0)
-        failed = [repeat for repeat in repeats if repeat.reason]
-        scores = () if failed else tuple(repeat.metrics[self._metric] for repeat in repeats)
-        update = {
-            "n_parameters": n_parameters,
-            "scores": scores,
-            "reason": failed[0].reason if failed else "",
-        }
-        return arm.model_copy(update=update)
 
 
 def _ending_beside(

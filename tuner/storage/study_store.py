@@ -23,6 +23,7 @@ from ..network.config import DataFacts
 from ..study import Pruner, StudySpec
 from ..system import paths
 from ..system.folder_lock import FolderLock
+from .aside import put_aside, standing
 from .identity import Identity, changes, identity_of
 from .kept import Kept
 from .ledger import Ledger
@@ -53,8 +54,6 @@ STARTUP_TRIALS = 5
 _LOSSES = 2
 #: Why a trial was cut when the time of a search was over: it need not run again within that time.
 TIME_OVER = "the search ended"
-#: Files of a study's folder that belong to whoever tunes it.
-_STAY = ("owner", "reserve")
 #: Attributes of a study that hold what optuna-dashboard shows as its note.
 _NOTE = "dashboard:note_str:"
 
@@ -110,15 +109,15 @@ class StudyStore(Kept):
             with translated(location, StoreUnreadableError, "taking the study"):
                 resources.callback((ownership := location.own(spec.name)).release)
                 if not new:
-                    self._ledger.compare(*_standing(spec.name, self._disk))
+                    self._ledger.compare(*standing(spec.name, self._disk))
                 is_void = not new and self._is_void(spec, identity)
             with translated(location, StoreLostError, "writing the study"):
                 if new:
-                    _put_aside(spec.name, self._disk)
+                    put_aside(spec.name, self._disk)
                 elif is_void:
                     optuna.delete_study(study_name=spec.name, storage=self._disk)
                 self.untold.tell(self._disk, spec.name)
-                n_finished, _ = _standing(spec.name, self._disk)
+                n_finished, _ = standing(spec.name, self._disk)
                 self.goes_on = n_finished > 0
                 patience = Patience(location.patience, ownership.ensure, is_cut)
                 self._storage = MirroredStorage(self._disk, patience)
@@ -361,14 +360,6 @@ class StudyStore(Kept):
             self.study.tell(cut.number, state=TrialState.FAIL)
 
 
-def _standing(study: str, storage: optuna.storages.BaseStorage) -> tuple[int, int | None]:
-    """Returns how many trials of a study have finished, and its number; None if there is none."""
-    if study not in optuna.get_all_study_names(storage=storage):
-        return 0, None
-    number = storage.get_study_id_from_name(study)
-    return count(storage.get_all_trials(number)).finished, number
-
-
 def _params_to_repeat(trial: FrozenTrial) -> dict[str, Any] | None:
     """Returns all parameters of a trial that was cut; None if it was cut while they were drawn.
 
@@ -378,30 +369,3 @@ def _params_to_repeat(trial: FrozenTrial) -> dict[str, Any] | None:
         return trial.params
     enqueued: dict[str, Any] | None = trial.system_attrs.get("fixed_params")
     return enqueued
-
-
-def _put_aside(name: str, storage: optuna.storages.RDBStorage) -> None:
-    """Renames a study and its files to `<name>.<n>`, the first n that is free.
-
-    The files go first: a crash on the way can double the study, and loses nothing.
-    """
-    names = optuna.get_all_study_names(storage=storage)
-    files = [file for file in paths.study_folder(name).iterdir() if file.name not in _STAY]
-    n = 1
-    while f"{name}.{n}" in names or paths.study_folder(f"{name}.{n}").exists():
-        n += 1
-    aside = f"{name}.{n}"
-    kept = paths.study_folder(aside)
-    for file in files:
-        kept.mkdir(parents=True, exist_ok=True)
-        file.rename(kept / file.name)
-    if name not in names:  # a store that was lost
-        return
-    study = optuna.load_study(study_name=name, storage=storage)
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
-        study.tell(trial.number, state=TrialState.FAIL)
-    optuna.copy_study(
-        from_study_name=name, from_storage=storage, to_storage=storage, to_study_name=aside
-    )
-    optuna.delete_study(study_name=name, storage=storage)
