@@ -1,7 +1,8 @@
 """Test errors of what `tuner tune` leaves, and of what takes no search or another model.
 
 On each table and seed, which decides the test rows and the study's seed, a study file that says
-nothing but the data, the minutes and the seed is tuned on the command line. Beside it: the presets
+nothing but the data, the minutes and the seed is tuned on the command line; of what it leaves both
+the one network (`load_model`) and all of them (`load_ensemble`) are scored. Beside it: the presets
 of the rules, each trained once; the better of them on five cuts, averaged; and scikit-learn's
 boosted trees, at their defaults and tuned for the same time. An error is the share of wrong
 classes, or the RMSE over the standard deviation of the test targets.
@@ -147,10 +148,13 @@ def tune(case: Case) -> tuple[float, dict[str, Any]]:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     seconds = time.monotonic() - start
     test, name = case.dataset.test, case.study.stem
-    outputs = outputs_of(tuner.load_model(name), test.x)
+    single, ensemble = tuner.load_model(name), tuner.load_ensemble(name)
+    outputs = outputs_of(single, test.x)
     found = storage.read_study(name)
     details = {
         "wall": seconds,
+        "members": len(ensemble.members),
+        "ensemble": network_error(case.dataset, outputs_of(ensemble, test.x), test),
         "trials": dict(Counter(trial.state.name.lower() for trial in found.trials)),
         "epochs": sum(len(trial.intermediate_values) for trial in found.trials),
         "search": found.user_attrs.get(storage.SECONDS),
@@ -298,7 +302,16 @@ def trees_tuned(case: Case) -> tuple[float, dict[str, Any]]:
 
 
 #: The arms, in the order of the table, and whether the seconds of a search matter to them.
-ARMS = {"tune": True, "preset": False, "bag": False, "trees": False, "trees-tuned": True}
+ARMS = {
+    "tune": True,
+    "ensemble": True,
+    "preset": False,
+    "bag": False,
+    "trees": False,
+    "trees-tuned": True,
+}
+#: Those that `tuner tune` leaves: one network, and all of them together.
+OURS = ("tune", "ensemble")
 
 
 class Figures:
@@ -339,6 +352,7 @@ def measure(case: Case, arm: str, figures: Figures) -> Figure:
     runs: dict[str, Callable[[], tuple[float, dict[str, Any]]]] = {
         "tune": lambda: tune(case),
         "preset": lambda: presets(case),
+        "ensemble": lambda: (measure(case, "tune", figures).details["ensemble"], {}),
         "bag": lambda: bag(case, best),
         "trees": lambda: trees_default(case),
         "trees-tuned": lambda: trees_tuned(case),
@@ -371,21 +385,27 @@ def report(figures: Figures, names: Sequence[str], seeds: Sequence[int], budget:
         )
         for value in ("error", "floored")
     )
-    pairs = {arm: errors[["tune", arm]].dropna() for arm in ARMS if arm != "tune"}
-    means = {arm: both.groupby("table").mean() for arm, both in pairs.items()}
-    ratios = pd.DataFrame({arm: mean["tune"] / mean[arm] for arm, mean in means.items()})
+    others = [arm for arm in ARMS if arm not in OURS]
+    over = {(mine, arm): errors[[mine, arm]].dropna() for mine in OURS for arm in others}
+    means = {pair: both.groupby("table").mean() for pair, both in over.items()}
+    ratios = {pair: mean[pair[0]] / mean[pair[1]] for pair, mean in means.items()}
     result = Table(
-        "table", *ARMS, "tune / preset", title=f"mean test errors, {budget:g} s of search"
-    )
+        "table", *ARMS, *[f"{mine} / preset" for mine in OURS],
+        title=f"mean test errors, {budget:g} s of search",
+    )  # fmt: skip
     for name, row in shown.groupby("table", sort=False).mean().iterrows():
-        cells = [*row, ratios["preset"].get(name, np.nan)]
+        cells = [*row, *[ratios[mine, "preset"].get(name, np.nan) for mine in OURS]]
         result.add_row(str(name), *["-" if np.isnan(cell) else f"{cell:.4f}" for cell in cells])
     console.print(result)
-    geometric = np.exp(np.log(ratios).mean()).dropna()
-    said = ", ".join(f"{ratio:.3f} over {arm}" for arm, ratio in geometric.items())
-    worse = pairs["preset"]["tune"] > pairs["preset"]["preset"]
-    console.print(f"tune, geometric means of ratios: {said or 'none'}")
-    console.print(f"tune worse than the better preset: {worse.sum()} of {len(worse)}")
+    for mine in OURS:
+        geometric = {
+            arm: np.exp(np.log(ratio).mean()) for (own, arm), ratio in ratios.items() if own == mine
+        }
+        known = {arm: mean for arm, mean in geometric.items() if np.isfinite(mean)}
+        said = ", ".join(f"{mean:.3f} over {arm}" for arm, mean in known.items())
+        console.print(f"{mine}, geometric means of ratios: {said or 'none'}")
+        worse = over[mine, "preset"][mine] > over[mine, "preset"]["preset"]
+        console.print(f"{mine} worse than the better preset: {worse.sum()} of {len(worse)}")
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ NAMES = [
     "confirmation",
     "heuristics",
     "leaderboard",
+    "load_ensemble",
     "load_model",
     "report",
     "tune",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .results.best import best as best
     from .results.best import best_config as best_config
     from .results.best import confirmation as confirmation
+    from .results.best import load_ensemble as load_ensemble
     from .results.best import load_model as load_model
     from .results.leaderboard import leaderboard as leaderboard
     from .search import TuneResult as TuneResult
@@ -40,6 +41,7 @@ _HOMES = {
     "confirmation": "results.best",
     "heuristics": "heuristics",
     "leaderboard": "results.leaderboard",
+    "load_ensemble": "results.best",
     "load_model": "results.best",
     "report": "reporting",
     "tune": "search",
@@ -61,6 +63,7 @@ __all__ = [
     "confirmation",
     "heuristics",
     "leaderboard",
+    "load_ensemble",
     "load_model",
     "report",
     "tune",

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 import torch
 from optuna.trial import TrialState, create_trial
+from sklearn.metrics import log_loss
 
 import tuner
 from tuner import heuristics, storage
@@ -623,6 +624,27 @@ def test_the_network_handed_over_has_seen_all_rows_but_the_test_rows(write_study
         outputs = model(torch.from_numpy(dataset.test.x))
         loss = torch.nn.functional.cross_entropy(outputs, torch.from_numpy(dataset.test.y))
     assert float(loss) == pytest.approx(best.confirmed.network_test, rel=1e-4)
+    assert tuner.confirmation("small").test_openings == 1  # type: ignore[union-attr]
+
+
+def test_networks_that_predict_together_differ_in_their_seeds_alone(write_study: Write) -> None:
+    """Else the mean of their predictions is that of one, or its score is not what is told."""
+    write_study(CONFIRMED.replace("seeds = 3", "seeds = 2\nmembers = 3"))
+    best = tuner.tune("small").best
+    assert best is not None and best.confirmed is not None and best.confirmed.members == 3
+    single, ensemble = tuner.load_model("small"), tuner.load_ensemble("small")
+    first, *others = [each.state_dict() for each in ensemble.members]
+    assert len(others) == 2
+    for name, value in single.state_dict().items():
+        assert torch.equal(value, first[name])
+    for other in others:
+        assert torch.equal(other["input_mean"], first["input_mean"])
+        assert not torch.equal(other["output.weight"], first["output.weight"])
+    test = load("wine", Path()).test
+    with torch.no_grad():
+        outputs = ensemble(torch.from_numpy(test.x))
+    loss = log_loss(test.y, outputs.double().softmax(1).numpy())
+    assert loss == pytest.approx(best.confirmed.ensemble_test, rel=1e-4)
     assert tuner.confirmation("small").test_openings == 1  # type: ignore[union-attr]
 
 

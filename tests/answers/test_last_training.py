@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,7 +15,9 @@ from tuner.answers.entrants import sharing
 from tuner.answers.last_training import LastTraining
 from tuner.data import Dataset, load
 from tuner.errors import WorkerLostError
+from tuner.network.checkpoints import ensemble_of, to_checkpoint
 from tuner.network.config import Config, MLPConfig
+from tuner.network.perceptron import Perceptron
 from tuner.results.arms import Arm
 from tuner.running.progress import Observer
 from tuner.running.repeats import Repeats
@@ -23,6 +26,7 @@ from .test_confirmer import trial
 
 #: Epochs of a training to the end, and of those before it.
 WHOLE, SHORT = 40, 3
+NETWORK = Perceptron(MLPConfig(depth=0), n_inputs=2, n_outputs=2)
 
 
 class Trained:
@@ -37,17 +41,21 @@ class Trained:
         self.epochs: list[int] = []
 
     def epoch_seconds(
-        self, config: MLPConfig, seeds: object, *, epochs: int, rows: int, is_alone: bool
+        self, config: MLPConfig, seeds: object, *, n: int, epochs: int, rows: int, is_alone: bool
     ) -> float:
-        assert epochs >= 2 and is_alone
-        self.is_timed, self.rows = True, rows
+        assert epochs >= 2 and is_alone == (n == 1)
+        self.is_timed, self.rows, self.n_timed = True, rows, n
         if self._timed is None:
             raise WorkerLostError("timing an epoch failed")
-        return self._timed * rows / self.n_rows
+        return self._timed * rows / self.n_rows / n
 
-    def whole(self, config: MLPConfig, seed: int, *, end: float | None, late: float) -> bytes:
+    def whole(
+        self, config: MLPConfig, seeds: Sequence[int], *, at_once: int, end: float | None,
+        late: float,
+    ) -> dict[int, bytes]:  # fmt: skip
         self.epochs.append(config.epochs)
-        return b"network"
+        self.seeds, self.at_once = tuple(seeds), at_once
+        return {seed: to_checkpoint(NETWORK) for seed in seeds}
 
 
 def arm(name: str, width: int = 32, **changes: Any) -> Arm:
@@ -62,7 +70,7 @@ def more() -> float:
     return 1 + len(dataset.validation) / len(dataset.train)
 
 
-def training(repeats: Trained, epoch: float) -> LastTraining:
+def training(repeats: Trained, epoch: float, seeds: Sequence[int] = (7,)) -> LastTraining:
     """Of a study whose trials let an epoch of it be expected to take so many seconds."""
     dataset = load("wine", Path())
     ended = trial(0, 0.5, 10)
@@ -74,7 +82,7 @@ def training(repeats: Trained, epoch: float) -> LastTraining:
         return arm.config.model_copy(update={"epochs": epochs, "weight_decay": 1e-3 / epochs})
 
     return LastTraining(
-        cast(Repeats, repeats), lambda: [ended], handed_over, dataset, dataset.facts
+        cast(Repeats, repeats), lambda: [ended], handed_over, dataset, dataset.facts, seeds
     )
 
 
@@ -101,10 +109,10 @@ def test_as_many_epochs_as_there_is_time_for(
     """Else what a user takes away is trained for fewer epochs than there were minutes for."""
     repeats = Trained(None if timed is None else timed / more())
     found = training(repeats, estimate).train(
-        arm("trial 0", trial=0), 7, None, time.monotonic() + 100, Observer()
+        arm("trial 0", trial=0), None, time.monotonic() + 100, Observer()
     )
     assert found is not None
-    assert (found[0].epochs, found[1]) == (repeats.epochs[0], b"network")
+    assert (found[0].epochs, found[1]) == (repeats.epochs[0], (7,))
     assert repeats.is_timed == is_timed
     # A moment of the 100 s is gone.
     assert epochs - 1.1 <= found[0].epochs <= epochs
@@ -153,13 +161,13 @@ def test_what_was_timed_is_known() -> None:
     assert kept_for(last, arms, 1e-6, 1e9) == kept_for(last, [large], 1e-6, 1e9)
     expected = kept_for(last, [small], None, 1e9)
     assert expected == pytest.approx(WHOLE * 2.0)
-    assert not last.time_longest(arms, 7, None, 1.0, 1.0)  # it would take too much of a second
-    assert last.time_longest([small], 7, None, 1.0, 100.0) and repeats.is_timed
+    assert not last.time_longest(arms, None, 1.0, 1.0)  # it would take too much of a second
+    assert last.time_longest([small], None, 1.0, 100.0) and repeats.is_timed
     # By now it is known, whatever the search lets expect.
     assert last.trainings([small], None, 3.0) == [(SHORT * 1.2, pytest.approx(WHOLE * 1.2))]
     assert last.trainings([large], None, 3.0)[0][1] == pytest.approx(WHOLE * 3.0 * 2.0)
-    assert not last.time_longest([small], 7, None, 1.0, 100.0)
-    assert not last.time_longest([forbidden], 7, None, 1.0, 100.0)
+    assert not last.time_longest([small], None, 1.0, 100.0)
+    assert not last.time_longest([forbidden], None, 1.0, 100.0)
 
 
 def test_it_is_timed_on_a_share_of_the_rows() -> None:
@@ -172,11 +180,11 @@ def test_it_is_timed_on_a_share_of_the_rows() -> None:
     last = LastTraining(
         cast(Repeats, repeats), lambda: [ended],
         lambda arm, epochs: arm.config.model_copy(update={"epochs": epochs or WHOLE}),
-        cast(Dataset, rows), facts,
+        cast(Dataset, rows), facts, (7,),
     )  # fmt: skip
     winner = arm("trial 0", trial=0)
     assert last.trainings([winner], None) == [(pytest.approx(SHORT * 15), WHOLE * 15)]
-    assert last.time_longest([winner], 7, None, 1.0, 100.0)
+    assert last.time_longest([winner], None, 1.0, 100.0)
     assert repeats.rows == pytest.approx(100_000 * 0.5 / 15, abs=1)  # for about half a second
     assert last.trainings([winner], None)[0][1] == pytest.approx(WHOLE * 1.2 * 8.0)
 
@@ -185,9 +193,9 @@ def test_without_a_limit_it_is_whole_and_without_time_there_is_none() -> None:
     repeats = Trained(1.0)
     last = training(repeats, 5.0)
     winner = arm("trial 0", trial=0)
-    assert last.train(winner, 7, None, time.monotonic() - 1, Observer()) is None
+    assert last.train(winner, None, time.monotonic() - 1, Observer()) is None
     assert repeats.epochs == []
-    found = last.train(winner, 7, None, math.inf, Observer())
+    found = last.train(winner, None, math.inf, Observer())
     assert found is not None and found[0].epochs == WHOLE
     assert not repeats.is_timed
 
@@ -208,3 +216,27 @@ def test_what_is_kept_for_it_is_for_whoever_may_win() -> None:
     assert kept_for(last, [large], None, 1e9) == pytest.approx(WHOLE * 2.0)
     assert kept_for(last, [large], None, 30.0) == pytest.approx(0.65 * 30)
     assert kept_for(last, [large], None, 1.0) == pytest.approx(SHORT * 2.0)
+
+
+@pytest.mark.parametrize(
+    ("places", "seconds", "n", "epochs"),
+    [(1, 2.0, 1, WHOLE), (1, 0.7, 3, WHOLE), (2, 2.0, 2, WHOLE), (2, 0.7, 6, WHOLE),
+     (2, 0.1, 8, WHOLE), (16, 2.0, 8, WHOLE), (2, 5.0, 2, 18)],
+    ids=["one", "one after the other", "side by side", "both", "no more than wanted",
+         "many cores", "fewer epochs"],
+)  # fmt: skip
+def test_as_many_networks_as_there_is_time_for(
+    places: int, seconds: float, n: int, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else cores and seconds are idle that would have made the predictions better."""
+    monkeypatch.setattr(entrants, "busy_with", lambda: places)
+    repeats = Trained(seconds / more())
+    repeats.places = places
+    last = training(repeats, seconds, seeds=range(8))
+    found = last.train(arm("trial 0", trial=0), None, time.monotonic() + 100, Observer())
+    assert found is not None
+    config, seeds, checkpoint = found
+    assert seeds == repeats.seeds == tuple(range(n))
+    assert repeats.at_once == min(places, 8)
+    assert config.epochs == pytest.approx(epochs, abs=1.1)
+    assert len(ensemble_of(checkpoint).members) == n

@@ -155,36 +155,38 @@ def test_a_disk_that_is_gone(tmp_path: Path, worker: Worker) -> None:
 class Paced:
     """Stands for a worker: trains at a pace, on a clock that goes on while it is waited for."""
 
-    capacity = 1
-
-    def __init__(self, seconds: float) -> None:
-        self.now, self._seconds = 0.0, seconds
+    def __init__(self, seconds: float, capacity: int = 1) -> None:
+        self.now, self._seconds, self.capacity = 0.0, seconds, capacity
+        self.jobs: list[Job] = []
+        self._told: dict[int, tuple[Job, float, int]] = {}
 
     def monotonic(self) -> float:
         return self.now
 
     def submit(self, job: Job) -> None:
-        self._job, self._began, self._told = job, self.now, 0
+        self.jobs.append(job)
+        self._told[job.id] = job, self.now, 0
 
     def cancel(self, job: int) -> None:
-        pass
+        self._told.pop(job, None)
 
     def events(self, timeout: float) -> list[Event]:
         self.now += timeout
-        done = min(self._job.config.epochs, int((self.now - self._began) / self._seconds))
-        told: list[Event] = [
-            Progress(self._job.id, epoch, {}, epoch) for epoch in range(self._told + 1, done + 1)
-        ]
-        self._told = done
-        if done == self._job.config.epochs:
-            told.append(Finished(self._job.id, {}, b"trained", 1))
+        told: list[Event] = []
+        for job, began, before in [*self._told.values()]:
+            done = min(job.config.epochs, int((self.now - began) / self._seconds))
+            told += [Progress(job.id, epoch, {}, epoch) for epoch in range(before + 1, done + 1)]
+            self._told[job.id] = job, began, done
+            if done == job.config.epochs:
+                del self._told[job.id]
+                told.append(Finished(job.id, {}, b"trained", 1))
         return told
 
 
 def paced_repeats(
-    seconds: float, folder: Path, monkeypatch: pytest.MonkeyPatch
+    seconds: float, folder: Path, monkeypatch: pytest.MonkeyPatch, capacity: int = 1
 ) -> tuple[Paced, Repeats]:
-    paced = Paced(seconds)
+    paced = Paced(seconds, capacity)
     monkeypatch.setattr(repeats_, "time", paced)
     interruption = cast(Interruption, SimpleNamespace(signal=None))
     return paced, Repeats(
@@ -203,9 +205,29 @@ def test_what_will_soon_have_ended_is_waited_for(
 ) -> None:  # fmt: skip
     """Else a machine that becomes slower throws the winner's network away: letter had .047."""
     paced, found = paced_repeats(seconds, tmp_path, monkeypatch)
-    trained = found.whole(MLPConfig(epochs=10), 1, end=10.0, late=late)
-    assert trained == (b"trained" if ends else None)
+    trained = found.whole(MLPConfig(epochs=10), [1], end=10.0, late=late)
+    assert trained == ({1: b"trained"} if ends else {})
     assert paced.now == pytest.approx(after, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "at_once", "ended", "after"),
+    [(0.4, 2, [1, 2, 3, 4, 5], 12.0), (0.4, 8, [1, 2, 3, 4, 5], 8.0), (0.6, 2, [1, 2, 3, 4], 15.0),
+     (0.9, 1, [1], 15.0)],
+    ids=["in turns", "as many as there are places for", "the last one is too late", "alone"],
+)  # fmt: skip
+def test_networks_that_ended_in_time_are_kept(
+    seconds: float, at_once: int, ended: list[int], after: float, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Else one that is late takes those with it that were there."""
+    paced, found = paced_repeats(seconds, tmp_path, monkeypatch, capacity=3)
+    trained = found.whole(MLPConfig(epochs=10), [1, 2, 3, 4, 5], at_once=at_once, end=15.0)
+    assert [*trained] == ended
+    assert paced.now == pytest.approx(after, abs=0.5)
+    # All see the same rows, and none takes the cores of another.
+    assert len({job.cut for job in paced.jobs}) == 1
+    assert all(job.is_alone == (at_once == 1) for job in paced.jobs)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from ..running.repeats import Repeats, seeds
 from ..storage import StudyStore
 from ..study import StudySpec
 from ..training.modules import ModuleTraining
-from ..training.scoring import Tested, test_mlp
+from ..training.scoring import Tested, test_ensemble, test_mlp
 from ..workers import rounded
 from .halving import Halving
 from .last_training import LastTraining
@@ -74,7 +74,10 @@ class Confirmer:
         self._select = spec.confirm.select
         self._last: LastTraining | None = None
         if spec.confirm.refit and dataset is not None:
-            self._last = LastTraining(repeats, store.trials, handed_over, dataset, facts)
+            own = seeds(spec.study.seed, "ensemble", spec.confirm.members - 1)
+            self._last = LastTraining(
+                repeats, store.trials, handed_over, dataset, facts, (*self._seeds[:1], *own)
+            )
         self._halving = Halving(
             spec.confirm,
             metric,
@@ -194,9 +197,8 @@ class Confirmer:
         config = confirmation.winning.config
         if confirmation.refit is not None:
             kept, self._network = self._network, None
-            whole = kept or self._repeats.whole(confirmation.refit.config, seed)
-            assert whole is not None, "it was trained before"
-            return whole
+            assert self._last is not None
+            return kept or self._last.again(confirmation.refit)
         self._repeats.run([(config, seed)], networks="need", observer=self._observer)
         return self._repeats.network(config, seed)
 
@@ -313,20 +315,24 @@ class Confirmer:
         """
         if self._last is None or not self._refits(confirmation):
             return confirmation
-        seed = self._seeds[0]
-        trained = self._last.train(confirmation.winning, seed, pace, end, self._observer)
+        trained = self._last.train(confirmation.winning, pace, end, self._observer)
         if trained is None:
             return confirmation
-        config, self._network = trained
-        test = None
+        config, (seed, *others), self._network = trained
+        test, ensemble_test = None, None
         if confirmation.test_metric:
             assert self._dataset is not None
             if opens_test:
                 openings = self._store.open_test()
                 confirmation = confirmation.model_copy(update={"test_openings": openings})
-            tested = test_mlp(self._network, self._dataset)
-            test = rounded(tested.scores).get(confirmation.test_metric)
-        refit = Refit(config=config, seed=seed, test=test)
+            name = confirmation.test_metric
+            test = rounded(test_mlp(self._network, self._dataset).scores).get(name)
+            if others:
+                scored = test_ensemble(self._network, self._dataset)
+                ensemble_test = rounded(scored.scores).get(name)
+        refit = Refit(
+            config=config, seed=seed, test=test, others=tuple(others), ensemble_test=ensemble_test
+        )
         return confirmation.model_copy(update={"refit": refit})
 
     def _test(self, config: Config, seed: int) -> Tested:

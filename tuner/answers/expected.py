@@ -84,4 +84,4 @@ class Expected:
         """Times the longest last training there may be, as `LastTraining.time_longest` does."""
         if self._ending is None:
             return False
-        return self._ending.time_longest(arms, self._seeds[0], self._pace, slower, left)
+        return self._ending.time_longest(arms, self._pace, slower, left)

@@ -1,4 +1,4 @@
-"""The training of the network that is handed over: on all rows but the test rows, to the end."""
+"""The training of the networks that are handed over: on all rows but the test rows, to the end."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from optuna.trial import FrozenTrial
 
 from ..data import Dataset
 from ..errors import WorkerLostError
+from ..network.checkpoints import together
 from ..network.config import Config, DataFacts, MLPConfig
 from ..results.arms import Arm
+from ..results.winner import Refit
 from ..running.progress import Observer
 from ..running.repeats import Repeats
+from ..training.fleet import busy_with, shares_steps
 from .entrants import costs, sharing
 from .rounds import FASTEST, PLANNED
 
@@ -28,7 +31,7 @@ _LATE = 0.25
 
 
 class LastTraining:
-    """Trains the winner once more, for as many epochs as there is time for.
+    """Trains the winner once more, for as many epochs and networks as there is time for.
 
     Args:
         repeats: of the study, whose workers train it.
@@ -36,6 +39,7 @@ class LastTraining:
         handed_over: makes the config of an arm's training to the end; None epochs are all of them.
         dataset: of the study.
         facts: sizes of the data.
+        seeds: of as many networks as are wanted: of their initial weights and shuffles.
     """
 
     def __init__(
@@ -45,7 +49,9 @@ class LastTraining:
         handed_over: Callable[[Arm, int | None], Config],
         dataset: Dataset,
         facts: DataFacts | None,
+        seeds: Sequence[int],
     ) -> None:
+        self._seeds = seeds
         self._repeats, self._trials, self._handed_over = repeats, trials, handed_over
         self._facts = facts
         self._known: dict[str, float] = {}  # seconds of an epoch that were timed, by network
@@ -70,13 +76,12 @@ class LastTraining:
         ]
 
     def time_longest(
-        self, arms: Sequence[Arm], seed: int, pace: float | None, slower: float, left: float
+        self, arms: Sequence[Arm], pace: float | None, slower: float, left: float
     ) -> bool:
         """Times an epoch of the longest training there may be, which is known from then on.
 
         Args:
             arms: that may win.
-            seed: to time it with.
             pace: seconds that a unit of work took in the search, if that is known.
             slower: how much longer trainings take here.
             left: seconds that there are, of which it may take a share.
@@ -94,19 +99,19 @@ class LastTraining:
         config = self._handed_over(winners[wholes.index(max(wholes))], None)
         if _network(config) in self._known:
             return False
-        self._timed(config, seed, max(wholes) / config.epochs, left)
+        at_once = self._if_time_is_short(config, pace)
+        self._timed(config, at_once, max(wholes) / config.epochs, left)
         return _network(config) in self._known
 
     def train(
-        self, arm: Arm, seed: int, pace: float | None, end: float, observer: Observer
-    ) -> tuple[Config, bytes] | None:
-        """Trains an arm; returns its config and the checkpoint.
+        self, arm: Arm, pace: float | None, end: float, observer: Observer
+    ) -> tuple[Config, tuple[int, ...], bytes] | None:
+        """Trains an arm; returns its config, and the seeds of its networks and their checkpoint.
 
-        None if it failed, or would have ended too late.
+        None if all failed, or would have ended too late.
 
         Args:
             arm: the winner.
-            seed: of the initial weights and the shuffles.
             pace: seconds that a unit of work took in the search, if that is known.
             end: of the time, on the clock of `time.monotonic`.
             observer: is told that it begins.
@@ -118,33 +123,75 @@ class LastTraining:
         if left <= 0:
             return None
         observer.begin("training the winner on all rows but the test rows")
-        (epoch,) = self._epochs([arm], pace)
+        at_once = self._at_once(pace)
+        (epoch,) = self._busy([arm], pace)
         if config.epochs * epoch > PLANNED * left:
-            epoch = self._timed(config, seed, epoch, left)
+            # Epochs are worth more than networks, as far as cores can share the steps of one.
+            at_once = self._if_time_is_short(config, pace)
+            epoch = self._timed(config, at_once, epoch, left)
             epochs = int(PLANNED * (end - time.monotonic()) / epoch)
             epochs = min(config.epochs, max(arm.config.epochs, epochs))
             config = self._handed_over(arm, epochs)
-        late = 0.0 if math.isinf(end) else _LATE * left
-        network = self._repeats.whole(config, seed, end=None if math.isinf(end) else end, late=late)
-        return None if network is None else (config, network)
+        n, late = len(self._seeds), 0.0
+        if math.isfinite(end):
+            turns = PLANNED * (end - time.monotonic()) / max(config.epochs * epoch, 1e-9)
+            n, late = min(n, at_once * max(1, int(turns))), _LATE * left
+        found = self._repeats.whole(
+            config,
+            self._seeds[:n],
+            at_once=at_once,
+            end=end if math.isfinite(end) else None,
+            late=late,
+        )
+        return (config, tuple(found), together([*found.values()])) if found else None
 
-    def _epochs(self, arms: Sequence[Arm], pace: float | None, slower: float = 1.0) -> list[float]:
-        """Estimates how long an epoch of each arm takes, on all rows and alone."""
-        places, trials = self._repeats.places, self._trials()
-        each = costs(arms, trials, places, pace, self._facts)
-        alone = slower * self._more * sharing(trials, places, pace, self._facts)
+    def again(self, refit: Refit) -> bytes:
+        """Trains the networks of a confirmation again, whose checkpoint is gone.
+
+        Raises:
+            InterruptedStudyError: a signal came meanwhile.
+        """
+        at_once = min(self._repeats.places, busy_with())
+        found = self._repeats.whole(refit.config, refit.seeds, at_once=at_once)
+        assert len(found) == len(refit.seeds), "they were trained before"
+        return together([*found.values()])
+
+    def _at_once(self, pace: float | None) -> int:
+        """Returns how many networks train at once: as many as make the machine busy."""
+        shared = sharing(self._trials(), self._repeats.places, pace, self._facts)
+        return min(len(self._seeds), max(1, round(shared)))
+
+    def _if_time_is_short(self, config: Config, pace: float | None) -> int:
+        """Returns how many train at once where there is no time for all epochs otherwise."""
+        assert isinstance(config, MLPConfig)
+        is_shared = self._facts is not None and shares_steps(config, self._facts)
+        return 1 if is_shared else self._at_once(pace)
+
+    def _epochs(self, arms: Sequence[Arm], pace: float | None, slower: float) -> list[float]:
+        """Returns how long an epoch of each arm takes, as it was timed or is expected."""
+        expected = zip(arms, self._busy(arms, pace), strict=True)
         return [
-            self._known.get(
-                _network(self._handed_over(arm, None)), alone * cost / arm.config.epochs
-            )
-            for arm, cost in zip(arms, each, strict=True)
+            self._known.get(_network(self._handed_over(arm, None)), slower * epoch)
+            for arm, epoch in expected
         ]
 
-    def _timed(self, config: Config, seed: int, estimate: float, left: float) -> float:
+    def _busy(self, arms: Sequence[Arm], pace: float | None) -> list[float]:
+        """Estimates how long an epoch of each arm takes, on all rows, where the machine is busy."""
+        places, trials = self._repeats.places, self._trials()
+        each = costs(arms, trials, places, pace, self._facts)
+        alike = self._more * sharing(trials, places, pace, self._facts)
+        return [alike * cost / arm.config.epochs for arm, cost in zip(arms, each, strict=True)]
+
+    def _timed(self, config: Config, n: int, estimate: float, left: float) -> float:
         """Returns how long an epoch takes: it is tried, unless that takes too much of what is left.
 
-        On a share of the rows, so that it takes about a second. Alone an epoch takes 0.65 to 1 of
-        what the search has timed of busy workers, and less where cores share its steps.
+        On a share of the rows, so that it takes about a second.
+
+        Args:
+            config: of the network.
+            n: how many like it train at once.
+            estimate: seconds that it is expected to take.
+            left: seconds that there are.
         """
         assert isinstance(config, MLPConfig)
         if _network(config) in self._known:
@@ -158,8 +205,8 @@ class LastTraining:
         if epochs * short > _TIMED_SHARE * left:
             return estimate
         try:
-            seconds = self._repeats.epoch_seconds(
-                config, [seed], epochs=epochs, rows=rows, is_alone=True
+            seconds = n * self._repeats.epoch_seconds(
+                config, self._seeds[:n], n=n, epochs=epochs, rows=rows, is_alone=n == 1
             )
         except WorkerLostError:
             return estimate

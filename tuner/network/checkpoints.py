@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
@@ -10,7 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from .config import ModuleConfig
+from .ensemble import Ensemble
 from .perceptron import Perceptron
+
+#: What of a checkpoint a network is made of, and where those of an ensemble but the first are.
+_NETWORK, _OTHERS = ("state_dict", "hyper_parameters"), "others"
 
 
 def to_checkpoint(model: Perceptron) -> bytes:
@@ -20,10 +25,25 @@ def to_checkpoint(model: Perceptron) -> bytes:
 
 def from_checkpoint(checkpoint: bytes) -> Perceptron:
     """Returns the network that `to_checkpoint` packed, without what trains it."""
-    content = torch.load(io.BytesIO(checkpoint), map_location="cpu", weights_only=True)
-    model = Perceptron(**content["hyper_parameters"])
-    model.load_state_dict(content["state_dict"])
-    return model
+    return _unpacked(_read(checkpoint))
+
+
+def together(checkpoints: Sequence[bytes]) -> bytes:
+    """Returns networks, each as `to_checkpoint` packed it, as the bytes of one file.
+
+    It is a checkpoint of the first one that has the others beside it.
+    """
+    if len(checkpoints) == 1:
+        return checkpoints[0]
+    first, *others = [_read(each) for each in checkpoints]
+    first[_OTHERS] = [{name: each[name] for name in _NETWORK} for each in others]
+    return _written(first)
+
+
+def ensemble_of(checkpoint: bytes) -> Ensemble:
+    """Returns the networks that are in a file: those that `together` packed, or a single one."""
+    content = _read(checkpoint)
+    return Ensemble([_unpacked(each) for each in (content, *content.get(_OTHERS, ()))])
 
 
 def module_to_checkpoint(module: nn.Module, config: ModuleConfig) -> bytes:
@@ -42,17 +62,32 @@ def _packed(module: nn.Module, parameters: dict[str, Any], **more: str) -> bytes
         name: value.cpu() if isinstance(value, Tensor) else value
         for name, value in module.state_dict().items()
     }
-    buffer = io.BytesIO()
-    torch.save(
+    return _written(
         {
             "state_dict": state,
             "hyper_parameters": parameters,
             "pytorch-lightning_version": metadata.version("lightning"),
             **more,
-        },
-        buffer,
+        }
     )
+
+
+def _written(content: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
     return buffer.getvalue()
+
+
+def _read(checkpoint: bytes) -> dict[str, Any]:
+    content = torch.load(io.BytesIO(checkpoint), map_location="cpu", weights_only=True)
+    assert isinstance(content, dict)
+    return content
+
+
+def _unpacked(content: dict[str, Any]) -> Perceptron:
+    model = Perceptron(**content["hyper_parameters"])
+    model.load_state_dict(content["state_dict"])
+    return model
 
 
 def n_parameters(module: nn.Module) -> int:

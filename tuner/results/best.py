@@ -18,6 +18,8 @@ from .winner import Confirmation, Confirmed
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule
 
+    from ..network.ensemble import Ensemble
+
 
 class Best(BaseModel):
     """The winner of a study, as `best.json` holds it.
@@ -147,6 +149,35 @@ def load_model(study: str | Path) -> LightningModule:
     except Exception as error:  # whatever torch meets in a file that is none of ours
         raise InputError(f"{path}: not a checkpoint of a study ({error})") from error
     return model.eval()
+
+
+def load_ensemble(study: str | Path) -> Ensemble:
+    """Returns the winner's networks as one, ready to predict: the mean of what they predict.
+
+    They differ in their initial weights and shuffles alone, and were trained on all rows but the
+    test rows; the first of them is that of `load_model`. There are as many as `[confirm] members`
+    says and as there was time for; an ensemble of one predicts as that one.
+
+    It takes raw inputs `(rows, ...)`, and returns `(rows, n_outputs)`: logarithms of the classes'
+    probabilities, or targets in their own unit.
+
+    Raises:
+        InputError: no trial of it is complete yet, its checkpoint is missing or damaged, or it is a
+            module of the user's.
+    """
+    from ..network.checkpoints import ensemble_of
+
+    name = study_name(study)
+    path = paths.study_folder(name) / "best.ckpt"
+    if not path.exists():
+        raise InputError(f"{path}: study {name!r} has no trained network (tuner tune {study})")
+    _check_whole(name, path)
+    if isinstance(best(name).config, ModuleConfig):
+        raise InputError(f"{path}: of a module of your own there is one network (load_model)")
+    try:
+        return ensemble_of(path.read_bytes()).eval()
+    except Exception as error:  # whatever torch meets in a file that is none of ours
+        raise InputError(f"{path}: not a checkpoint of a study ({error})") from error
 
 
 def _check_whole(name: str, path: Path) -> None:

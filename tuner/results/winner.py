@@ -24,6 +24,9 @@ class Refit(BaseModel):
         config: the winner's, maybe with more epochs.
         seed: of the initial weights and the shuffles.
         test: score on the test rows; None if that part was not opened.
+        others: seeds of more networks like it, which predict with it as an ensemble.
+        ensemble_test: score of the ensemble on the test rows; None if that part was not opened, or
+            if there are no others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +34,13 @@ class Refit(BaseModel):
     config: Config
     seed: int
     test: float | None
+    others: tuple[int, ...] = ()
+    ensemble_test: float | None = None
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of all its networks."""
+        return (self.seed, *self.others)
 
 
 class Confirmation(BaseModel):
@@ -172,6 +182,9 @@ class Confirmed(BaseModel):
             or else the one with the median score.
         is_refit: that network was trained on all rows but the test rows.
         network_test: its score on the test rows; None if that part was not opened.
+        members: networks in `best.ckpt`, which predict together as `tuner.load_ensemble`.
+        ensemble_test: score of all of them together on the test rows; None if that part was not
+            opened, or if there is but one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -185,6 +198,8 @@ class Confirmed(BaseModel):
     epochs: int | None = None
     is_refit: bool = False
     network_test: float | None = None
+    members: int = 1
+    ensemble_test: float | None = None
     has_rows_error: bool = False
 
     @classmethod
@@ -209,4 +224,6 @@ class Confirmed(BaseModel):
             epochs=winning.config.epochs,
             is_refit=refit is not None,
             network_test=test,
+            members=1 if refit is None else len(refit.seeds),
+            ensemble_test=None if refit is None else refit.ensemble_test,
         )

@@ -103,6 +103,25 @@ def over_seeds(best: Best) -> str:
     return f"{rows}; the error of the test score is that of other seeds, not of other test rows"
 
 
+def handed_over(best: Best) -> str:
+    """Says what the networks in `best.ckpt` are of a winner that was trained once more, or ""."""
+    confirmed = best.confirmed
+    if confirmed is None or not confirmed.is_refit:
+        return ""
+
+    def scored(value: float | None) -> str:
+        return "" if value is None else f" ({confirmed.test_metric} {number(value)})"
+
+    told = f"{best.config.epochs} epochs on all rows but the test rows"
+    if confirmed.members == 1:
+        return f"best.ckpt was trained for {told}{scored(confirmed.network_test)}."
+    return (
+        f"best.ckpt has {confirmed.members} networks like it, trained for {told}: "
+        f"tuner.load_ensemble averages what they predict{scored(confirmed.ensemble_test)}, "
+        f"tuner.load_model is the first of them{scored(confirmed.network_test)}."
+    )
+
+
 def in_the_search(best: Best) -> str:
     """Says what a confirmed winner had in the search, if it was a trial there."""
     confirmed = best.confirmed

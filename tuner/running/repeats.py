@@ -175,38 +175,60 @@ class Repeats:
         return self._kept.network(config, seed)
 
     def whole(
-        self, config: Config, seed: int, *, end: float | None = None, late: float = 0.0
-    ) -> bytes | None:
-        """Trains a network on all rows but the test rows, and keeps nothing of it.
+        self,
+        config: Config,
+        seeds: Sequence[int],
+        *,
+        at_once: int = 1,
+        end: float | None = None,
+        late: float = 0.0,
+    ) -> dict[int, bytes]:
+        """Trains networks on all rows but the test rows, and keeps nothing of them.
+
+        Where one trains at once, cores may share its steps.
 
         Args:
-            config: the network and its training.
-            seed: of the initial weights and the shuffles.
+            config: the networks and their training.
+            seeds: of the initial weights and the shuffles of each of them.
+            at_once: how many of them train at once, at most.
             end: when to stop, on the clock of `time.monotonic`.
-            late: seconds after which it may end if that is in sight, by the epochs it has done.
+            late: seconds after which the last ones may end if that is in sight, by the epochs that
+                they have done.
 
         Returns:
-            Its checkpoint; None if it did not end in time, or failed.
+            Checkpoints by seed, in the order of the seeds: of those that ended in time.
 
         Raises:
             InterruptedStudyError: a signal came meanwhile.
         """
-        number = self._number()
-        self._worker.submit(Job(number, config, seed, seed, Cut(seed, whole=True), is_alone=True))
-        training = _Training(config, seed, time.monotonic())
+        waiting, under_way = deque(seeds), dict[int, _Training]()
+        at_once = min(at_once, len(seeds))
+        ended: dict[int, bytes] = {}
         try:
-            while _may_go_on([training], end, late):
+            while waiting or under_way:
                 self._look_for_signals()
+                if not _may_go_on(under_way.values(), end, 0.0 if waiting else late):
+                    break
+                most = max(1, min(at_once, self._worker.capacity))
+                while waiting and len(under_way) < most:
+                    seed, number = waiting.popleft(), self._number()
+                    cut = Cut(seeds[0], whole=True)
+                    job = Job(number, config, seed, seed, cut, is_alone=at_once == 1)
+                    under_way[number] = _Training(config, seed, time.monotonic())
+                    self._worker.submit(job)
                 for event in self._worker.events(_TICK):
-                    if isinstance(event, Progress) and event.job == number:
-                        training.did(event.epoch)
-                    if isinstance(event, Finished) and event.job == number:
-                        return event.checkpoint
-                    if isinstance(event, Failed) and event.job == number:
-                        return None
-            return None
+                    if event.job not in under_way:
+                        continue
+                    if isinstance(event, Progress):
+                        under_way[event.job].did(event.epoch)
+                        continue
+                    training = under_way.pop(event.job)
+                    if isinstance(event, Finished):
+                        ended[training.seed] = event.checkpoint
         finally:
-            self._worker.cancel(number)
+            for number in under_way:
+                self._worker.cancel(number)
+        return {seed: ended[seed] for seed in seeds if seed in ended}
 
     def forget_networks(self) -> None:
         """Takes the checkpoints away."""

@@ -79,6 +79,8 @@ class ConfirmSection(Section):
             two cuts take more.
         refit: train the winner once more, if it is an MLP, on all rows but the test rows, and hand
             that network over.
+        members: networks that are trained so, at most, as far as there is time: an ensemble. 1 is
+            that network alone.
         select: "best" is the best mean; "proven" the same, unless a preset that lasted to the end
             may be as good on other rows; "one_se" the smallest network within one standard error of
             it. See `winner.choose`.
@@ -89,6 +91,7 @@ class ConfirmSection(Section):
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
     select: Select = "proven"
     refit: bool = True
+    members: Annotated[int, Field(ge=1, le=64)] = 8
 
     @field_validator("seeds")
     @classmethod

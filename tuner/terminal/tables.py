@@ -19,6 +19,7 @@ from ..results.wording import (
     comparisons,
     describe,
     estimate,
+    handed_over,
     in_the_search,
     number,
     origin,
@@ -73,13 +74,7 @@ def show_winner(console: Console, best: Best, confirmation: Confirmation | None)
         told = f"{over_seeds(best)}. {in_the_search(best)}".rstrip()
         console.print(escape(told))
         if confirmed.is_refit:
-            scored = ""
-            if confirmed.network_test is not None:
-                scored = f": {escape(confirmed.test_metric)} {number(confirmed.network_test)}"
-            console.print(
-                f"best.ckpt was trained for {best.config.epochs} epochs on all rows but the test "
-                f"rows{scored}."
-            )
+            console.print(escape(handed_over(best)), highlight=False)
     if confirmation is not None:
         console.print()
         console.print(confirmation_table(confirmation))

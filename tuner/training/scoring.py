@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..data import EVALUATION_ROWS, Dataset
-from ..network.checkpoints import from_checkpoint
+from ..network.checkpoints import ensemble_of, from_checkpoint
+from ..network.ensemble import Ensemble
 from ..network.perceptron import Perceptron, scores
 
 #: Variance of standardized targets that is none but of rounding.
@@ -31,7 +32,6 @@ class Tested:
     errors: Mapping[str, float]
 
 
-@torch.no_grad()
 def test_mlp(checkpoint: bytes, dataset: Dataset) -> Tested:
     """Scores a trained MLP on the test rows.
 
@@ -39,9 +39,27 @@ def test_mlp(checkpoint: bytes, dataset: Dataset) -> Tested:
         checkpoint: of the network, which holds the standardization of its own training rows.
         dataset: with the test rows.
     """
-    model = from_checkpoint(checkpoint).eval()
+    model = from_checkpoint(checkpoint)
+    return _tested(model, model, dataset)
+
+
+def test_ensemble(checkpoint: bytes, dataset: Dataset) -> Tested:
+    """Scores the networks of a file on the test rows, their predictions averaged.
+
+    Args:
+        checkpoint: of networks whose training rows were the same.
+        dataset: with the test rows.
+    """
+    ensemble = ensemble_of(checkpoint)
+    return _tested(ensemble, ensemble.first, dataset)
+
+
+@torch.no_grad()
+def _tested(predictor: Perceptron | Ensemble, model: Perceptron, dataset: Dataset) -> Tested:
+    """Scores what predicts, whose task and unit a model knows."""
+    predictor.eval()
     x, y = (torch.from_numpy(values) for values in (dataset.test.x, dataset.test.y))
-    outputs = torch.cat([model.outputs(rows) for rows in torch.split(x, EVALUATION_ROWS)])
+    outputs = torch.cat([predictor.outputs(rows) for rows in torch.split(x, EVALUATION_ROWS)])
     found = scores(model, outputs, y)
     return Tested(
         {f"test_{name}": float(value) for name, value in found.items()},

@@ -7,6 +7,7 @@ from .room import (
     cores_of_a_step,
     gpus,
     has_accelerator,
+    shares_steps,
 )
 from .rows import Minibatches, Rows
 
@@ -21,4 +22,5 @@ __all__ = [
     "cores_of_a_step",
     "gpus",
     "has_accelerator",
+    "shares_steps",
 ]

@@ -69,6 +69,11 @@ def cores_of_a_step(config: MLPConfig, facts: DataFacts) -> int:
     return min(cores(), _SHARE_A_STEP) if multiplications >= _SHARED_STEP else 1
 
 
+def shares_steps(config: MLPConfig, facts: DataFacts) -> bool:
+    """Says whether a network that trains alone is faster, since cores share its steps."""
+    return not has_accelerator() and cores_of_a_step(config, facts) > 1
+
+
 def member_bytes(
     config: MLPConfig,
     facts: DataFacts,
