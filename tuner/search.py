@@ -180,7 +180,7 @@ def tune(
             importances=importances(open_study.store.study),
             folder=paths.study_folder(spec.name),
             stopped=stopped,
-            ran=search.ran,
+            ran=search.allowance.ran,
             seconds=open_study.store.seconds,
         )
 
@@ -332,12 +332,12 @@ def _confirmed(
     open_study: OpenStudy, search: Coordinator, confirmer: Confirmer, repeats: Repeats
 ) -> Confirmation | None:
     """Confirms the best configs, and makes the winner the study's best."""
-    store, minutes = open_study.store, search.budget.minutes
+    store, minutes = open_study.store, search.allowance.budget.minutes
     spent = store.seconds + store.confirmation_seconds
     left = None if minutes is None else 60 * minutes - spent
     began = time.monotonic()
     try:
-        confirmation = confirmer.run(left, search.minutes.pace)
+        confirmation = confirmer.run(left, search.allowance.minutes.pace)
     finally:
         store.spend_on_confirmation(time.monotonic() - began)
     if confirmation is not None:

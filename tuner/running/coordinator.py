@@ -6,7 +6,6 @@ It alone touches the study; the worker alone trains.
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -31,7 +30,6 @@ from ..storage import (
     INTERRUPTED,
     LOSSES,
     RETRY_OF,
-    STARTUP_TRIALS,
     TIME_OVER,
     StudyStore,
     is_gone,
@@ -40,6 +38,7 @@ from ..study import BudgetSpec, StudySpec
 from ..system.interruption import Interruption
 from ..system.machine import machine
 from ..workers import Event, Failed, Finished, Progress, Worker
+from .allowance import Allowance
 from .evaluation import Evaluation
 from .in_hand import InHand
 from .minutes import Minutes
@@ -64,8 +63,6 @@ _ATTRIBUTES = (
 )
 #: Seconds between two looks at the clock and at signals.
 _TICK = 0.1
-#: Share of a budget's trials that are under way at once, at most: the sampler learns from the rest.
-_AT_ONCE = 0.2
 
 
 class Coordinator:
@@ -76,7 +73,7 @@ class Coordinator:
     Attributes:
         standing: the trials counted, and the best of them.
         files: of the study's results.
-        ran: trials that ended here.
+        allowance: what of the budget is left.
     """
 
     def __init__(
@@ -99,12 +96,9 @@ class Coordinator:
         fleet: int | None = None,
     ) -> None:
         self.spec = spec
-        self.budget = budget
         self.evaluation = evaluation
-        self.minutes = minutes
         self.reserve = reserve
         self.range_test = range_test
-        self.fleet = fleet
         self.metric = metric
         self.facts = facts
         self.store = store
@@ -116,9 +110,16 @@ class Coordinator:
         self.inbox: deque[Event] = deque()
         self.proposals = Proposals(spec.study.seed, space, evaluation, facts, store, minutes)
         self.in_hand = InHand(worker)
-        self.ran = 0
+        self.allowance = Allowance(
+            budget,
+            minutes,
+            fleet,
+            not isinstance(space, MLPSpace),
+            self.standing,
+            self.in_hand,
+            store,
+        )
         self._cut_by, self._is_loss = "an error ended the search", False
-        self._owed: set[int] = set()  # trials that run whatever the time
 
     def run(self) -> str:
         """Takes up what an earlier process left, and searches; returns what ended the search.
@@ -133,7 +134,7 @@ class Coordinator:
         try:
             while not (stopped := self._end()):
                 if self.worker.capacity:
-                    self.minutes.start()  # the start of workers is no search
+                    self.allowance.minutes.start()  # the start of workers is no search
                 # Here the worker goes on with what it has, while new trials are asked for.
                 self.inbox += self.worker.events(0)
                 self._fill()
@@ -162,10 +163,10 @@ class Coordinator:
         self.store.recover()
         self.proposals.take_up()
         self._begin_points()
-        self.store.set_budget(self.budget.trials)
+        self.store.set_budget(self.allowance.budget.trials)
         self.store.keep_machine(machine())
         self.files.write_study(self.spec.text)
-        self.minutes.reserved = self.reserve(self.minutes.pace)
+        self.allowance.minutes.reserved = self.reserve(self.allowance.minutes.pace)
         kept, best = Confirmation.kept(self.store.confirmation), self.standing.best
         if kept is not None and best is not None and kept.search_best == best.trial:
             best = self.standing.confirmed(kept)
@@ -180,9 +181,8 @@ class Coordinator:
         """Has the starting points tried whose turn it is, if the budget has room."""
         self.standing.recount()
         counts = self.standing.counts
-        has_time = self.minutes.is_worth_beginning(self._left)
         self.proposals.begin_points(
-            self._n_left - counts.waiting if has_time else 0,
+            self.allowance.trials - counts.waiting if self.allowance.has_time else 0,
             counts.complete,
             is_testing=self.range_test is not None,
         )
@@ -205,35 +205,7 @@ class Coordinator:
             raise StudyFailedError(
                 f"{len(failures)} trials failed in a row, the first with: {failures[0]}"
             )
-        trials, target = self.budget.trials, self.budget.target
-        if target is not None and self.standing.reaches(target):
-            return f"the target {target:g} is reached"
-        if trials is not None and self.standing.counts.finished >= trials:
-            return f"{self.standing.counts.finished} of {trials} trials are finished"
-        if self._is_over:
-            return f"the {self.budget.minutes:g} minutes are over"
-        return ""
-
-    @property
-    def _is_over(self) -> bool:
-        """Whether the time is; not while there are trials that a signal or a fault cut.
-
-        Earlier calls may have used all of the time; then this one takes as much again at most.
-        """
-        left = self._left
-        if self.minutes.is_worth_beginning(left) or (left > 0 and self.in_hand.trials):
-            return False
-        minutes = self.budget.minutes
-        if minutes is None or self.minutes.here >= 60 * minutes:
-            return True
-        return not (self._owed & self.in_hand.trials.keys() or self.store.owes)
-
-    @property
-    def _left(self) -> float:
-        """Seconds left of the search: of all minutes, until there is a trial to keep some for."""
-        if self.budget.minutes is None:
-            return math.inf
-        return self.minutes.left(self.store.confirmation_seconds)
+        return self.allowance.end()
 
     def _let_go(self) -> None:
         """Ends what is under way, to be run again, and keeps time and table."""
@@ -247,8 +219,8 @@ class Coordinator:
             for job in self.range_test.jobs:
                 self.worker.cancel(job.id)
             self.range_test = None  # a search that goes on does without
-        self.minutes.stop()
-        self.store.spend(self.minutes.spent)
+        self.allowance.minutes.stop()
+        self.store.spend(self.allowance.minutes.spent)
         self.standing.recount()
         if not self.store.is_beside:
             if self.in_hand.had_any:
@@ -280,50 +252,28 @@ class Coordinator:
             if self.in_hand.has_waiting:
                 self.in_hand.begin_next()
                 continue
-            if not (self.minutes.is_worth_beginning(self._left) or self.store.owes):
+            if not (self.allowance.has_time or self.store.owes):
                 return
             # The first trial has begun by then, which is a starting point.
             if self.range_test is not None and self.in_hand.had_any and self.range_test.is_waiting:
-                if self._n_left <= 0:
+                if self.allowance.trials <= 0:
                     return
                 self.worker.submit(self.range_test.begin())
             else:
-                if len(self.in_hand.trials) >= self._at_once or self._n_left <= 0:
+                at_once = self.allowance.at_once(self.worker.capacity)
+                if len(self.in_hand.trials) >= at_once or self.allowance.trials <= 0:
                     return
                 way = self.proposals.ask()
                 if way is not None:
                     self.in_hand.add(way)
                     if self.store.is_owed(way.trial):
-                        self._owed.add(way.trial.number)
-
-    @property
-    def _n_left(self) -> float:
-        """Trials of the budget that have not begun."""
-        if self.budget.trials is None:
-            return float("inf")
-        return self.budget.trials - self.standing.counts.finished - len(self.in_hand.trials)
+                        self.allowance.owe(way.trial.number)
 
     @property
     def _has_place(self) -> bool:
         """Whether the worker has a free place."""
         testing = 0 if self.range_test is None else self.range_test.n_under_way
         return self.in_hand.n_begun + testing < self.worker.capacity
-
-    @property
-    def _at_once(self) -> int:
-        """Trials that are under way at once: a share of the budget's, unless the user says so."""
-        if self.fleet is not None:
-            return self.fleet
-        wanted = max(STARTUP_TRIALS, int(_AT_ONCE * self._trials_expected))
-        # Of modules each place is a worker, which is not to stand idle.
-        of_mlps = isinstance(self.proposals.space, MLPSpace)
-        return wanted if of_mlps else max(wanted, self.worker.capacity)
-
-    @property
-    def _trials_expected(self) -> float:
-        """Trials that the budget has room for, as far as that is known; or else 0."""
-        trials = min(float(self.budget.trials or math.inf), self.minutes.trials(self.ran))
-        return 0.0 if math.isinf(trials) else trials
 
     def _handle_all(self) -> None:
         """Handles what came; an event whose handling failed is still the first."""
@@ -334,7 +284,7 @@ class Coordinator:
     def _handle(self, event: Event) -> None:
         if self.range_test is not None and self.range_test.takes(event):
             if isinstance(event, Finished | Failed):
-                self.minutes.did(self.range_test.work)
+                self.allowance.minutes.did(self.range_test.work)
             self._end_range_test()
             return
         way = self.in_hand.trial_of(event.job)
@@ -361,7 +311,7 @@ class Coordinator:
 
     def _count_work(self, config: Config) -> None:
         if isinstance(config, MLPConfig) and self.facts is not None:
-            self.minutes.did(heuristics.work(config, self.facts))
+            self.allowance.minutes.did(heuristics.work(config, self.facts))
 
     def _progress(self, way: UnderWay, event: Progress) -> None:
         before = way.first_shuffle
@@ -399,13 +349,13 @@ class Coordinator:
         self.store.complete(way.trial, value)
         for job in way.jobs:  # which have all ended
             self.in_hand.ended(job.id)
-        self.minutes.completed(time.monotonic() - way.began)
+        self.allowance.minutes.completed(time.monotonic() - way.began)
         self._ended(way, "complete")
         if self.standing.best is not None and self.standing.best.trial == number:
             self.files.promote(self.standing.best)
         else:  # as good as the best, which came before
             self.files.unstage(number)
-        self.minutes.reserved = self.reserve(self.minutes.pace)
+        self.allowance.minutes.reserved = self.reserve(self.allowance.minutes.pace)
         self._begin_points()
 
     def _ended(
@@ -420,8 +370,8 @@ class Coordinator:
         elif state == "failed":
             self.store.fail(way.trial, reason, traceback)
         self.in_hand.cancel(way)
-        self.ran += 1
-        self.store.spend(self.minutes.spent)
+        self.allowance.ran += 1
+        self.store.spend(self.allowance.minutes.spent)
         self.standing.recount()
         self.store.note_finished(self.standing.counts.finished)
         is_best = self.standing.best is not None and self.standing.best.trial == way.trial.number
@@ -432,7 +382,7 @@ class Coordinator:
 
         Then it may go on; what was confirmed does not stop it again.
         """
-        target = self.budget.target
+        target = self.allowance.budget.target
         if target is None or confirmation is None:
             return False
         return self.standing.misses(target, confirmation)
@@ -440,22 +390,15 @@ class Coordinator:
     # What others see
 
     def _snapshot(self) -> Snapshot:
-        trials, left = self.budget.trials, None
-        if self.budget.minutes is not None:
-            left = max(0.0, self._left)
-        eta = left
-        if trials is not None and self.ran:
-            each = self.minutes.here / self.ran
-            needed = each * max(0, trials - self.standing.counts.finished)
-            eta = needed if left is None else min(needed, left)
+        left, eta = self.allowance.eta()
         return Snapshot(
             study=self.spec.name,
             metric=self.metric,
             counts=self.standing.counts,
-            budget_trials=trials,
+            budget_trials=self.allowance.budget.trials,
             running=tuple(way.view for way in self.in_hand.trials.values()),
             best=self.standing.best,
-            seconds=self.minutes.spent,
+            seconds=self.allowance.minutes.spent,
             seconds_left=left,
             eta=eta,
         )
