@@ -54,6 +54,7 @@ class Found:
         wall: seconds until the command ended.
         test: mean score of the winner's networks on the test rows, if it was confirmed.
         network: score of the network that was handed over on the test rows.
+        ensemble: score of all networks together, where there are several.
         confirmed: configs that were confirmed over at least 3 seeds.
         trials: complete and pruned.
         epochs: that were trained in trials, over all folds.
@@ -71,6 +72,7 @@ class Found:
     wall: float
     test: float | None = None
     network: float | None = None
+    ensemble: float | None = None
     confirmed: int = 0
     trials: tuple[int, int] = (0, 0)
     epochs: int = 0
@@ -237,6 +239,7 @@ def ours(study: str, folder: Path, moment: float, beside: float, seed: int) -> F
         wall,
         test=None if confirmed is None or confirmed.test is None else confirmed.test.mean,
         network=None if confirmed is None else confirmed.network_test,
+        ensemble=None if confirmed is None else confirmed.ensemble_test,
         confirmed=sum(len(arm.scores) >= 3 for arm in arms),
         trials=(counts.complete, counts.pruned),
         epochs=sum(len(trial.intermediate_values) for trial in stored.trials),
