@@ -247,6 +247,8 @@ def test_a_winner_whose_class_is_gone(write_study: Write, project: Path) -> None
     shutil.copy(ROOT / "tests" / "networks.py", project / "soon_gone.py")
     write_study(text().replace("tests.networks", "soon_gone"))
     tuner.tune("small", trials=1)
+    with pytest.raises(InputError, match="best.ckpt: holds a module of your own"):
+        tuner.load_ensemble("small")
     (project / "soon_gone.py").unlink()
     del sys.modules["soon_gone"]
     with pytest.raises(InputError, match="best.ckpt: its class names no module: there is no 'soon"):

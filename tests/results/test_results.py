@@ -62,8 +62,10 @@ def test_the_loaded_winner_scores_what_was_promised(tuned: tuner.TuneResult) -> 
     wine = load("wine", Path(), seed=0)
     with torch.no_grad():
         logits = model(torch.from_numpy(wine.validation.x))
+        alone = tuner.load_ensemble("small")(torch.from_numpy(wine.validation.x))
     loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(wine.validation.y))
     assert float(loss) == pytest.approx(tuner.best("small").value, rel=1e-5)
+    torch.testing.assert_close(alone.softmax(1), logits.softmax(1))  # as long as there is but one
 
 
 def test_nothing_yet(write_study: Write) -> None:
@@ -81,11 +83,13 @@ def test_damaged_files(tuned: tuner.TuneResult) -> None:
     whole = (folder / "best.ckpt").read_bytes()
     for damaged in (b"damaged", b"", whole[:-1], whole[: len(whole) // 2]):
         (folder / "best.ckpt").write_bytes(damaged)
-        with pytest.raises(InputError, match=r"best\.ckpt: damaged .only --new makes another"):
-            tuner.load_model("small")
+        for loaded in (tuner.load_model, tuner.load_ensemble):
+            with pytest.raises(InputError, match=r"best\.ckpt: damaged .only --new makes another"):
+                loaded("small")
     (folder / "best.json").write_text("{}")
-    with pytest.raises(InputError, match="not a checkpoint"):
-        tuner.load_model("small")
+    for loaded in (tuner.load_model, tuner.load_ensemble):
+        with pytest.raises(InputError, match="not a checkpoint"):
+            loaded("small")
     with pytest.raises(InputError, match=r"best\.json: cannot be read"):
         tuner.best_config("small")
 

@@ -11,8 +11,8 @@ from tuner.network.config import DataFacts, MLPConfig
 from tuner.results.arms import Arm, Direction, Estimate, difference, share_error
 from tuner.results.best import Best
 from tuner.results.choice import choose, usual_error
-from tuner.results.winner import Confirmation, Confirmed
-from tuner.results.wording import comparisons, in_the_search, over_seeds
+from tuner.results.winner import Confirmation, Confirmed, Refit
+from tuner.results.wording import comparisons, handed_over, in_the_search, over_seeds
 
 
 def arm(
@@ -382,3 +382,19 @@ def test_the_search_and_the_confirmation_are_compared_in_words() -> None:
     assert told == "In the search it had 0.95, and looked better by 0.03 than over these seeds."
     told = in_the_search(best_of(facts, confirmation("minimize")))
     assert told == "In the search it had 0.95, and looked worse by 0.03 than over these seeds."
+
+
+def test_what_is_handed_over_is_said() -> None:
+    """Else nobody knows that there is more than one network, and which score is of what."""
+    facts = DataFacts(n_inputs=3, n_outputs=2, n_rows=99)
+    found = confirmation().model_copy(update={"test_metric": "test_accuracy"})
+    assert handed_over(best_of(facts, found)) == ""
+    one = Refit(config=MLPConfig(), seed=1, test=0.91)
+    told = handed_over(best_of(facts, found.model_copy(update={"refit": one})))
+    epochs = f"{MLPConfig().epochs} epochs on all rows but the test rows"
+    assert told == f"best.ckpt was trained for {epochs} (test_accuracy 0.91)."
+    more = one.model_copy(update={"others": (2, 3), "ensemble_test": 0.93})
+    told = handed_over(best_of(facts, found.model_copy(update={"refit": more})))
+    assert "3 networks" in told and epochs in told
+    assert "tuner.load_ensemble averages what they predict (test_accuracy 0.93)" in told
+    assert "tuner.load_model is the first of them (test_accuracy 0.91)" in told

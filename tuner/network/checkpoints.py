@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..errors import InputError
 from .config import ModuleConfig
 from .ensemble import Ensemble
 from .perceptron import Perceptron
@@ -41,8 +42,14 @@ def together(checkpoints: Sequence[bytes]) -> bytes:
 
 
 def ensemble_of(checkpoint: bytes) -> Ensemble:
-    """Returns the networks that are in a file: those that `together` packed, or a single one."""
+    """Returns the networks that are in a file: those that `together` packed, or a single one.
+
+    Raises:
+        InputError: it holds a module of the user's.
+    """
     content = _read(checkpoint)
+    if "config" in content:
+        raise InputError("holds a module of your own, which is one network (load_model)")
     return Ensemble([_unpacked(each) for each in (content, *content.get(_OTHERS, ()))])
 
 

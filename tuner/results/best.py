@@ -134,12 +134,8 @@ def load_model(study: str | Path) -> LightningModule:
     """
     import torch
 
-    name = study_name(study)
     folder = Path(study).parent if str(study).endswith(".toml") else Path("studies")
-    path = paths.study_folder(name) / "best.ckpt"
-    if not path.exists():
-        raise InputError(f"{path}: study {name!r} has no trained network (tuner tune {study})")
-    _check_whole(name, path)
+    path = _whole_checkpoint(study)
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         model = _built(checkpoint, folder)
@@ -167,32 +163,32 @@ def load_ensemble(study: str | Path) -> Ensemble:
     """
     from ..network.checkpoints import ensemble_of
 
-    name = study_name(study)
-    path = paths.study_folder(name) / "best.ckpt"
-    if not path.exists():
-        raise InputError(f"{path}: study {name!r} has no trained network (tuner tune {study})")
-    _check_whole(name, path)
-    if isinstance(best(name).config, ModuleConfig):
-        raise InputError(f"{path}: of a module of your own there is one network (load_model)")
+    path = _whole_checkpoint(study)
     try:
         return ensemble_of(path.read_bytes()).eval()
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     except Exception as error:  # whatever torch meets in a file that is none of ours
         raise InputError(f"{path}: not a checkpoint of a study ({error})") from error
 
 
-def _check_whole(name: str, path: Path) -> None:
-    """Compares a checkpoint with what `best.json` says of it.
+def _whole_checkpoint(study: str | Path) -> Path:
+    """Returns the path of a study's checkpoint, compared with what `best.json` says of it.
 
     Raises:
-        InputError: it is another one, or damaged.
+        InputError: there is none, it is another one, or damaged.
     """
+    name = study_name(study)
+    path = paths.study_folder(name) / "best.ckpt"
+    if not path.exists():
+        raise InputError(f"{path}: study {name!r} has no trained network (tuner tune {study})")
     for _ in range(2):  # a search may be replacing both
         try:
             found = best(name)
         except InputError:  # best.json is missing or damaged, and says nothing of the network
-            return
+            return path
         if is_whole(path, found):
-            return
+            return path
     again = "the same command makes it again" if found.confirmed else "only --new makes another"
     raise InputError(f"{path}: damaged ({again}: tuner tune {name})")
 
