@@ -116,7 +116,7 @@ def handed_over(best: Best) -> str:
     if confirmed.members == 1:
         return f"best.ckpt was trained for {told}{scored(confirmed.network_test)}."
     return (
-        f"best.ckpt has {confirmed.members} networks like it, trained for {told}: "
+        f"best.ckpt has {confirmed.members} networks of this config, trained for {told}: "
         f"tuner.load_ensemble averages what they predict{scored(confirmed.ensemble_test)}, "
         f"tuner.load_model is the first of them{scored(confirmed.network_test)}."
     )
