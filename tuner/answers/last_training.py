@@ -150,10 +150,12 @@ class LastTraining:
 
         Raises:
             InterruptedStudyError: a signal came meanwhile.
+            WorkerLostError: one of them failed.
         """
         at_once = min(self._repeats.places, busy_with())
         found = self._repeats.whole(refit.config, refit.seeds, at_once=at_once)
-        assert len(found) == len(refit.seeds), "they were trained before"
+        if len(found) < len(refit.seeds):
+            raise WorkerLostError("networks that were trained before could not be trained again")
         return together([*found.values()])
 
     def _at_once(self, pace: float | None) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -41,9 +42,7 @@ class Ensemble(nn.Module):
     @property
     def first(self) -> Perceptron:
         """A member, which knows the task and the unit of the targets."""
-        first = self.members[0]
-        assert isinstance(first, Perceptron)
-        return first
+        return self._each[0]
 
     def forward(self, x: Tensor) -> Tensor:
         """Predicts for raw rows.
@@ -59,11 +58,11 @@ class Ensemble(nn.Module):
 
     def outputs(self, x: Tensor) -> Tensor:
         """Returns what the loss takes: logits, or standardized predictions, of raw rows."""
-        each = torch.stack([member.outputs(x) for member in self._members])
+        each = torch.stack([member.outputs(x) for member in self._each])
         if self.first.task == "regression":
             return each.mean(0)
         return functional.log_softmax(each, -1).logsumexp(0) - math.log(len(each))
 
     @property
-    def _members(self) -> list[Perceptron]:
-        return [member for member in self.members if isinstance(member, Perceptron)]
+    def _each(self) -> list[Perceptron]:
+        return cast(list[Perceptron], [*self.members])

@@ -6,7 +6,8 @@ import hashlib
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +17,7 @@ from ..data import Cut
 from ..errors import InterruptedStudyError, WorkerLostError
 from ..network.config import Config, MLPConfig
 from ..system.interruption import Interruption
-from ..workers import Event, Failed, Finished, Job, Progress, Worker
+from ..workers import Failed, Finished, Job, Progress, Worker
 from .kept_repeats import KeptRepeats, Repeat
 from .progress import Observer, Repeated
 
@@ -201,33 +202,21 @@ class Repeats:
         Raises:
             InterruptedStudyError: a signal came meanwhile.
         """
-        waiting, under_way = deque(seeds), dict[int, _Training]()
-        at_once = min(at_once, len(seeds))
-        ended: dict[int, bytes] = {}
-        try:
-            while waiting or under_way:
-                self._look_for_signals()
-                if not _may_go_on(under_way.values(), end, 0.0 if waiting else late):
-                    break
-                most = max(1, min(at_once, self._worker.capacity))
-                while waiting and len(under_way) < most:
-                    seed, number = waiting.popleft(), self._number()
-                    cut = Cut(seeds[0], whole=True)
-                    job = Job(number, config, seed, seed, cut, is_alone=at_once == 1)
-                    under_way[number] = _Training(config, seed, time.monotonic())
-                    self._worker.submit(job)
-                for event in self._worker.events(_TICK):
-                    if event.job not in under_way:
-                        continue
-                    if isinstance(event, Progress):
-                        under_way[event.job].did(event.epoch)
-                        continue
-                    training = under_way.pop(event.job)
-                    if isinstance(event, Finished):
-                        ended[training.seed] = event.checkpoint
-        finally:
-            for number in under_way:
-                self._worker.cancel(number)
+        at_once, cut = min(at_once, len(seeds)), Cut(seeds[0], whole=True)
+        trained = self._trained(
+            [(config, seed) for seed in seeds],
+            lambda _: cut,
+            at_once=at_once,
+            end=end,
+            late=late,
+            is_alone=at_once == 1,
+        )
+        with closing(trained):
+            ended = {
+                training.seed: event.checkpoint
+                for training, event in trained
+                if isinstance(event, Finished)
+            }
         return {seed: ended[seed] for seed in seeds if seed in ended}
 
     def forget_networks(self) -> None:
@@ -262,50 +251,66 @@ class Repeats:
         """
         needed = networks == "need"
         pairs = {self._kept.key(*pair): pair for pair in wanted}
-        waiting = deque(
+        missing = [
             pair for pair in pairs.values() if not self._kept.has(*pair, with_network=needed)
-        )
-        under_way: dict[int, _Training] = {}
-        n = len(waiting)
+        ]
+        done = 0
+        with closing(self._trained(missing, Cut, end=end, late=late)) as trained:
+            for training, event in trained:
+                self._keep(training, event, networks != "drop")
+                done += 1
+                observer.repeated(Repeated(training.config, done, len(missing)))
+        return done == len(missing)
+
+    def _trained(
+        self,
+        wanted: Iterable[tuple[Config, int]],
+        cut: Callable[[int], Cut],
+        *,
+        at_once: float = math.inf,
+        end: float | None,
+        late: float,
+        is_alone: bool = False,
+    ) -> Generator[tuple[_Training, Finished | Failed], None, None]:
+        """Trains configs with seeds, in this order; yields each that ends. Closed, it cancels.
+
+        Args:
+            wanted: pairs of a config and a seed.
+            cut: makes the cut of a seed.
+            at_once: how many train at once, as far as there are places.
+            end: when to stop, on the clock of `time.monotonic`.
+            late: seconds after which the last of them may end if that is in sight.
+            is_alone: cores may share the steps of each.
+        """
+        waiting, under_way = deque(wanted), dict[int, _Training]()
         try:
             while waiting or under_way:
                 self._look_for_signals()
                 if not _may_go_on(under_way.values(), end, 0.0 if waiting else late):
-                    return False
-                while waiting and len(under_way) < self._worker.capacity:
-                    config, seed = waiting.popleft()
-                    number = self._number()
+                    return
+                while waiting and len(under_way) < min(at_once, self._worker.capacity):
+                    (config, seed), number = waiting.popleft(), self._number()
                     under_way[number] = _Training(config, seed, time.monotonic())
-                    self._worker.submit(Job(number, config, seed, shuffle_seed=seed, cut=Cut(seed)))
+                    self._worker.submit(Job(number, config, seed, seed, cut(seed), is_alone))
                 for event in self._worker.events(_TICK):
-                    repeat = self._repeat(event, under_way, networks != "drop")
-                    if repeat is not None:
-                        done = n - len(waiting) - len(under_way)
-                        observer.repeated(Repeated(repeat.config, done, n))
-            return True
+                    if event.job not in under_way:
+                        continue
+                    if isinstance(event, Progress):
+                        under_way[event.job].did(event.epoch)
+                    else:
+                        yield under_way.pop(event.job), event
         finally:
             for number in under_way:
                 self._worker.cancel(number)
 
-    def _repeat(
-        self, event: Event, under_way: dict[int, _Training], keeps_network: bool
-    ) -> Repeat | None:
-        """Keeps what an event says of a repetition, if it ended."""
-        if event.job not in under_way:
-            return None
-        if isinstance(event, Progress):
-            under_way[event.job].did(event.epoch)
-            return None
-        training = under_way.pop(event.job)
+    def _keep(self, training: _Training, event: Finished | Failed, keeps_network: bool) -> None:
+        """Keeps a repetition that ended."""
         config, seed = training.config, training.seed
-        network = None
         if isinstance(event, Finished):
             repeat = Repeat(config, seed, event.metrics, event.n_parameters)
-            network = event.checkpoint if keeps_network else None
+            self._kept.add(repeat, event.checkpoint if keeps_network else None)
         else:
-            repeat = Repeat(config, seed, {}, 0, event.reason)
-        self._kept.add(repeat, network)
-        return repeat
+            self._kept.add(Repeat(config, seed, {}, 0, event.reason), None)
 
     def _number(self) -> int:
         self._n_jobs += 1
