@@ -32,25 +32,24 @@ LONG = SHORT.model_copy(update={"epochs": 10_000})
 SECONDS = 60.0  # of silence that are borne
 
 
-def fleet_here(dataset: Dataset, seconds: float = SECONDS) -> Worker:
-    return ThreadWorker(FleetCrew(dataset, 3, accelerator="cpu"), epoch_seconds=seconds)
+def fleet_here(dataset: Dataset, *, size: int = 1) -> Worker:
+    return ThreadWorker(FleetCrew(dataset, 3, accelerator="cpu"), epoch_seconds=SECONDS)
 
 
-def solo_here(dataset: Dataset, seconds: float = SECONDS) -> Worker:
+def solo_here(dataset: Dataset, *, size: int = 1) -> Worker:
     from tuner.workers.solo import SoloCrew  # loads Lightning
 
-    return ThreadWorker(SoloCrew(dataset), epoch_seconds=seconds)
+    return ThreadWorker(SoloCrew(dataset), epoch_seconds=SECONDS)
 
 
-def fleets_elsewhere(dataset: Dataset, seconds: float = SECONDS) -> Pool:
-    return Pool(ProcessLauncher([partial(crews.fleet, 1, dataset)] * 2), epoch_seconds=seconds)
+def fleets_elsewhere(dataset: Dataset, *, size: int = 2) -> Pool:
+    launcher = ProcessLauncher([partial(crews.fleet, 1, dataset)] * size)
+    return Pool(launcher, epoch_seconds=SECONDS)
 
 
-def solos_elsewhere(dataset: Dataset, seconds: float = SECONDS) -> Pool:
-    return Pool(
-        ProcessLauncher([partial(crews.solo, 1, dataset)] * 2, load=LOAD_LIGHTNING),
-        epoch_seconds=seconds,
-    )
+def solos_elsewhere(dataset: Dataset, *, size: int = 2) -> Pool:
+    launcher = ProcessLauncher([partial(crews.solo, 1, dataset)] * size, load=LOAD_LIGHTNING)
+    return Pool(launcher, epoch_seconds=SECONDS)
 
 
 def on_ray(makes: list[Callable[[int], Crew]], size: int, seconds: float = SECONDS) -> Pool:
@@ -61,8 +60,8 @@ def on_ray(makes: list[Callable[[int], Crew]], size: int, seconds: float = SECON
     return Pool(RayLauncher("ray", makes, size=size), epoch_seconds=seconds)
 
 
-def fleets_on_ray(dataset: Dataset, seconds: float = SECONDS) -> Pool:
-    return on_ray([partial(crews.fleet, dataset=dataset)], 2, seconds)
+def fleets_on_ray(dataset: Dataset, *, size: int = 2) -> Pool:
+    return on_ray([partial(crews.fleet, dataset=dataset)], size)
 
 
 def ready(worker: Worker) -> Worker:

@@ -1,5 +1,6 @@
 """One contract for every kind of worker."""
 
+import contextlib
 import gc
 import os
 import signal
@@ -76,10 +77,26 @@ def wine() -> Dataset:
     return load("wine", Path())
 
 
+Make = Callable[[Kind], Worker]
+
+
+@pytest.fixture(scope="module")
+def shared(wine: Dataset) -> Iterator[Make]:
+    """One worker of each kind for all tests that leave it whole."""
+    with contextlib.ExitStack() as stack:
+        made: dict[Kind, Worker] = {}
+
+        def of(kind: Kind) -> Worker:
+            if kind not in made:
+                made[kind] = stack.enter_context(kind(wine))
+            return ready(made[kind])
+
+        yield of
+
+
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__, scope="module")
-def worker(request: pytest.FixtureRequest, wine: Dataset) -> Iterator[Worker]:
-    with ready(request.param(wine)) as worker:
-        yield worker
+def worker(request: pytest.FixtureRequest, shared: Make) -> Worker:
+    return shared(request.param)
 
 
 def test_a_job_runs_through_its_epochs(worker: Worker, tmp_path: Path) -> None:
@@ -99,7 +116,7 @@ def test_a_new_one_gives_the_same_numbers_and_closes_at_once(kind: Kind, wine: D
     """In a fleet that has trained before, the rows may come in another order, which is told."""
     scores = []
     for number in (1, 2):
-        with ready(kind(wine)) as worker:
+        with ready(kind(wine, size=1)) as worker:
             worker.submit(Job(number, SHORT, seed=5, shuffle_seed=0))
             found = until(worker, ended)
             scores.append([event.metrics for event in found if not isinstance(event, Failed)])
@@ -173,7 +190,7 @@ def test_an_error_of_saving_is_the_jobs(wine: Dataset, monkeypatch: pytest.Monke
     """It neither ends the fleet nor touches the jobs beside."""
     saved: list[MLP] = []
 
-    def save(model: MLP) -> bytes:
+    def save(model: MLP, meaning: str) -> bytes:
         saved.append(model)
         if len(saved) == 1:
             raise OSError("no space left")
@@ -245,20 +262,14 @@ def stuck_on_ray() -> Pool:
     return on_ray([crews.stuck], 1, 0.3)
 
 
-@pytest.fixture(scope="module")
-def pool(kind: Callable[..., Pool], wine: Dataset) -> Iterator[Pool]:
-    with kind(wine) as pool:
-        yield pool
-
-
 @pytest.mark.parametrize(
     "kind", [solos_elsewhere, fleets_on_ray], ids=lambda kind: kind.__name__, scope="module"
 )
 class TestPools:
     @pytest.fixture
-    def workers(self, pool: Pool) -> Pool:
-        """The same for all tests, which leave it whole."""
-        ready(pool)
+    def workers(self, kind: Kind, shared: Make) -> Pool:
+        pool = shared(kind)
+        assert isinstance(pool, Pool)
         return pool
 
     def test_jobs_are_spread(self, workers: Pool) -> None:
@@ -313,19 +324,19 @@ class TestPools:
         assert isinstance(until(workers, ended)[-1], Finished)
 
     def test_one_that_is_stopped_is_replaced(
-        self, kind: Callable[..., Pool], wine: Dataset
+        self, workers: Pool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with kind(wine, seconds=1.0) as workers:
-            n = ready(workers).capacity
-            for job in jobs_of(n, 100):
-                workers.submit(job)
-            found = until(workers, bool)
-            victim = workers._remotes[0]
-            os.kill(victim.pid, signal.SIGSTOP)
-            found += until(workers, lambda found: n_ended(found) == n)
-            assert all(isinstance(event, Progress | Finished) for event in found)
-            assert victim not in workers._remotes
-            until_gone([victim.pid])
+        n = workers.capacity
+        for job in jobs_of(n, 100):
+            workers.submit(job)
+        found = until(workers, bool)
+        victim = workers._remotes[0]
+        monkeypatch.setattr(victim.silence, "limit", 1.0)
+        os.kill(victim.pid, signal.SIGSTOP)
+        found += until(workers, lambda found: n_ended(found) == n)
+        assert all(isinstance(event, Progress | Finished) for event in found)
+        assert victim not in workers._remotes
+        until_gone([victim.pid])
 
 
 @pytest.mark.parametrize("kind", [stuck_elsewhere, stuck_on_ray])
@@ -364,14 +375,13 @@ class TestProcesses:
                 assert b"OMP_NUM_THREADS=1" in variables
                 assert os.getsid(each.pid) == each.pid != os.getsid(0)
 
-    @pytest.mark.parametrize("kind", ["fleets_elsewhere", "fleets_on_ray"])
-    def test_they_end_with_what_started_them(self, kind: str) -> None:
+    def test_they_end_with_what_started_them(self) -> None:
         """Killed, it cannot even close the connections."""
         code = (
             "from pathlib import Path\n"
             "from tests.workers.kinds import *\n"
             "from tuner.data import load\n"
-            f"with {kind}(load('wine', Path())) as workers:\n"
+            "with fleets_elsewhere(load('wine', Path())) as workers:\n"
             "    ready(workers)\n"
             "    print(*[remote.pid for remote in workers._remotes], flush=True)\n"
             "    workers.submit(Job(1, LONG, 1, 0))\n"
