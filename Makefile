@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
 STUDY ?=
+LABEL ?=
 TRIALS ?=
 MINUTES ?=
 TARGET ?=
@@ -30,6 +31,7 @@ help:
 	@echo "                             STORAGE=postgresql://user@host/database for a team"
 	@echo "                             TRAINER=solo trains one trial at a time"
 	@echo "                             ARGS=--new begins anew and puts the earlier trials aside"
+	@echo "make tune STUDY=rows.csv LABEL=y  a table, of which the column y is predicted"
 	@echo "make tune STUDY=digits_cnn   the same for a LightningModule (docs/modules.md)"
 	@echo "make best STUDY=mnist_mlp    print the winner, and how sure its score is"
 	@echo "make report STUDY=mnist_mlp  all of it in one HTML file: runs/mnist_mlp/report.html"
@@ -64,7 +66,7 @@ install: $(BIN)/.user
 tune audit ablate best report: $(BIN)/.user
 	@test -n "$(STUDY)" || { echo "which study? make $@ STUDY=mnist_mlp"; exit 2; }
 	@exec $(BIN)/tuner $@ "$(STUDY)" $(if $(filter tune,$@), \
-		$(if $(TRIALS),--trials "$(TRIALS)") $(if $(MINUTES),--minutes "$(MINUTES)") \
+		$(if $(LABEL),--label "$(LABEL)") $(if $(TRIALS),--trials "$(TRIALS)") $(if $(MINUTES),--minutes "$(MINUTES)") \
 		$(if $(TARGET),--target "$(TARGET)") $(if $(TRAINER),--trainer "$(TRAINER)") \
 		$(if $(FLEET),--fleet "$(FLEET)")) $(if $(filter audit,$@), \
 		$(if $(RULES),--rules "$(RULES)") $(if $(PAIRS),--pairs "$(PAIRS)")) \

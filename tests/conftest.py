@@ -21,6 +21,8 @@ from . import commands
 gc.disable()
 # Test processes share the cores; torch's own threads would only get in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A thread of pyarrow's would not be there in the forks of these processes.
+os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
 # Clusters of tests start no Python processes but those that are asked for.
 os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
 # They are not nicer than the other tests, behind which they would wait.

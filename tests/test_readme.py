@@ -10,6 +10,7 @@ import pytest
 
 import tuner
 from tuner.study import ModuleStudySpec, load_study
+from tuner.study.base import OF_TABLES
 from tuner.study.classes import UserClasses
 
 from .conftest import Write
@@ -50,7 +51,13 @@ def test_the_study_file(write_study: Write) -> None:
     # It names every key that there is.
     for section in ("data", "objective", "budget", "study", "start", "confirm", "search"):
         written = set(getattr(spec, section).model_fields_set)
-        assert set(type(getattr(spec, section)).model_fields) - written <= {"patience"}
+        missing = set(type(getattr(spec, section)).model_fields) - written
+        assert missing <= {"patience", *OF_TABLES}
+    text = (ROOT / "docs" / "tables.md").read_text()
+    (text,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    both = {"group", "time"}  # which exclude each other
+    assert "# time = " in text
+    assert {*OF_TABLES} - both <= set(load_study(write_study(text)).data.model_fields_set)
 
 
 def test_the_study_file_of_a_module(write_study: Write) -> None:

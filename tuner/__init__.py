@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from .answers.auditing import Audit as Audit
     from .answers.auditing import audit as audit
     from .errors import TunerError as TunerError
+    from .estimators import Predictor as Predictor
+    from .estimators import predictor as predictor
+    from .estimators.tuned import TunedMLPClassifier as TunedMLPClassifier
+    from .estimators.tuned import TunedMLPRegressor as TunedMLPRegressor
     from .network.config import DataFacts as DataFacts
     from .network.config import MLPConfig as MLPConfig
     from .network.config import ModuleConfig as ModuleConfig
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from .results.best import load_ensemble as load_ensemble
     from .results.best import load_model as load_model
     from .results.leaderboard import leaderboard as leaderboard
+    from .running.given import Study as Study
     from .search import TuneResult as TuneResult
     from .search import tune as tune
 
@@ -32,7 +37,11 @@ _HOMES = {
     "DataFacts": "network.config",
     "MLPConfig": "network.config",
     "ModuleConfig": "network.config",
+    "Predictor": "estimators",
+    "Study": "running.given",
     "TuneResult": "search",
+    "TunedMLPClassifier": "estimators.tuned",
+    "TunedMLPRegressor": "estimators.tuned",
     "TunerError": "errors",
     "ablate": "answers.ablation",
     "audit": "answers.auditing",
@@ -43,6 +52,7 @@ _HOMES = {
     "leaderboard": "results.leaderboard",
     "load_ensemble": "results.best",
     "load_model": "results.best",
+    "predictor": "estimators",
     "report": "reporting",
     "tune": "search",
 }
@@ -54,7 +64,11 @@ __all__ = [
     "DataFacts",
     "MLPConfig",
     "ModuleConfig",
+    "Predictor",
+    "Study",
     "TuneResult",
+    "TunedMLPClassifier",
+    "TunedMLPRegressor",
     "TunerError",
     "ablate",
     "audit",
@@ -65,6 +79,7 @@ __all__ = [
     "leaderboard",
     "load_ensemble",
     "load_model",
+    "predictor",
     "report",
     "tune",
 ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd  # noqa: F401  here, so that an interrupted search writes its table at once
 
@@ -20,6 +22,7 @@ from .results.winner import Confirmation
 from .running.arguments import Trainer, budget_of
 from .running.coordinator import Coordinator
 from .running.evaluation import affordable
+from .running.given import spec_of
 from .running.minutes import Minutes
 from .running.open_study import OpenStudy, opened
 from .running.progress import Observer
@@ -27,7 +30,7 @@ from .running.rate_range import RangeTest, RateRange
 from .running.repeats import Repeats, seeds
 from .space import MLPSpace
 from .storage import CONFIG, Counts, count
-from .study import BudgetSpec, load_study
+from .study import BudgetSpec
 from .study.domains import Fixed
 from .system import paths
 from .system.devices import Devices
@@ -74,8 +77,10 @@ class TuneResult:
 
 
 def tune(
-    study: str | Path,
+    study: object,
     *,
+    label: str | Sequence[str] | None = None,
+    name: str | None = None,
     trials: int | None = None,
     minutes: float | None = None,
     target: float | None = None,
@@ -88,11 +93,15 @@ def tune(
     storage: str | None = None,
     confirm: bool = True,
     observer: Observer | None = None,
+    **sections: Mapping[str, Any],
 ) -> TuneResult:
     """Tunes a study until its budget is used; goes on where an earlier call ended.
 
     Args:
-        study: name of a file in `studies/`, or the path of one.
+        study: name of a file in `studies/`, or the path of one; the path of a table; a `Study`; a
+            frame; or a pair `(x, y)` of inputs and targets.
+        label: column of a table or frame that is predicted; several in a regression.
+        name: of the study of a frame or a pair; if left out, a hash of the rows is part of it.
         trials: finished trials in all, with those of earlier calls.
         minutes: spent in all, with those of earlier calls; the start of workers does not count. How
             long trials are follows from them where the study file leaves it out.
@@ -119,6 +128,7 @@ def tune(
         confirm: train the best configs again over fresh seeds, as `[confirm]` of the study file
             says, and pick the winner by those scores. A share of the minutes is kept for it.
         observer: is told what happens.
+        sections: tables of a study file for a frame or a pair, such as `search={"depth": 1}`.
 
     A LightningModule of the user's, and its data, are imported, which runs their files.
 
@@ -141,7 +151,7 @@ def tune(
     again on the same machine.
     """
     observer = observer or Observer()
-    spec = load_study(study)
+    spec = spec_of(study, label=label, name=name, **sections)
     budget = budget_of(spec, trials, minutes, target)
     with opened(
         spec,
@@ -155,6 +165,7 @@ def tune(
         new=new,
         observer=observer,
     ) as open_study:
+        spec.save()
         repeats = open_study.repeats(observer)
         open_study, pace = _evaluated(open_study, budget, repeats, observer)
         confirmer = _confirmer(open_study, repeats, observer)

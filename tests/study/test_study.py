@@ -21,6 +21,7 @@ def test_the_shipped_studies() -> None:
         "digits_cnn",
         "digits_mlp",
         "mnist_mlp",
+        "penguins_mlp",
         "wine_mlp",
     ]
     for path in SHIPPED:

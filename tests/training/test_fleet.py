@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics.classification import MulticlassAccuracy
 
 from tuner.data import Dataset, load, shuffled
+from tuner.network.checkpoints import from_checkpoint, to_checkpoint
 from tuner.network.config import Activation, MLPConfig, Optimizer, Schedule
 from tuner.network.perceptron import ACTIVATIONS, Perceptron
 from tuner.network.schedules import plan
@@ -28,6 +29,7 @@ from tuner.training.fleet.graphs import GraphMember, Recorded, Track
 from tuner.training.fleet.masks import Masks
 from tuner.training.fleet.rates import Rates
 
+from ..data.test_tables import mixed
 from ..network.test_schedules import ALL
 
 SEED, SHUFFLE = 11, 3
@@ -96,6 +98,8 @@ class Alone:
                 )
             )
         )
+        if norm.input_limit is not None:
+            self.model.limit(norm.input_limit)
         self.train, self.validation = (
             (torch.from_numpy(part.x.astype(np.float64)), torch.from_numpy(part.y))
             for part in (dataset.train, dataset.validation)
@@ -225,6 +229,22 @@ def test_regression(diabetes: Dataset) -> None:
     assert outcome.metrics["val_rmse"] == pytest.approx(rmse)
     r2 = 1 - (rmse**2) / float(targets.var(correction=0))
     assert outcome.metrics["val_r2"] == pytest.approx(r2)
+
+
+def test_a_table_with_gaps() -> None:
+    """Its rows are standardized, clipped and filled once for all members, as each `MLP` does it."""
+    dataset, each = mixed(), config(depth=2, batch_size=32)
+    assert np.isnan(dataset.known.x).any()
+    with fleet_of(dataset, [each]) as fleet:
+        (*_, outcome) = run(fleet, 4)
+        model = fleet.leave(0)
+    alone = Alone(each, dataset)
+    for number in range(4):
+        expected = alone.epoch(number)
+    assert outcome.metrics["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-8)
+    same(model, alone.model)
+    again = from_checkpoint(to_checkpoint(model)).double()
+    assert torch.allclose(again.eval()(alone.train[0]), model.eval()(alone.train[0]), atol=1e-5)
 
 
 class TestOthersChangeNothing:

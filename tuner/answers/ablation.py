@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,11 +19,12 @@ from ..errors import InputError, StoreUnreadableError
 from ..network.config import DataFacts, MLPConfig
 from ..results.arms import Direction, Estimate
 from ..results.winner import Confirmation
+from ..running.given import spec_of
 from ..running.open_study import opened
 from ..running.progress import Observer, Repeated
 from ..running.repeats import Repeats, seeds
 from ..storage import CONFIRMATION, locate, read_study, translated
-from ..study import ModuleStudySpec, load_study
+from ..study import ModuleStudySpec
 from ..system import paths
 from ..system.devices import Devices
 
@@ -116,7 +116,7 @@ def changed(config: MLPConfig, name: str, end: MLPConfig) -> MLPConfig:
 
 
 def ablate(
-    study: str | Path,
+    study: object,
     *,
     workers: int | None = None,
     devices: Devices | None = None,
@@ -141,7 +141,7 @@ def ablate(
         TunerError: as `tune` raises it.
     """
     observer = observer or Observer()
-    spec = load_study(study)
+    spec = spec_of(study)
     if isinstance(spec, ModuleStudySpec):
         raise InputError(f"{spec.path}: the rules speak of MLPs, and [model] names another network")
     began = time.monotonic()
@@ -150,7 +150,9 @@ def ablate(
     with translated(location, StoreUnreadableError, "reading the study"):
         confirmation = Confirmation.kept(stored.user_attrs.get(CONFIRMATION))
     if confirmation is None:
-        raise InputError(f"{spec.path}: the study has no confirmed winner yet (tuner tune {study})")
+        raise InputError(
+            f"{spec.path}: the study has no confirmed winner yet (tuner tune {spec.name})"
+        )
     with opened(
         spec, workers=workers, devices=devices, cluster=cluster, storage=storage, observer=observer
     ) as open_study:

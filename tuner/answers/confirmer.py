@@ -249,6 +249,8 @@ class Confirmer:
     def _tested(self, confirmation: Confirmation) -> Confirmation:
         """Scores winner and presets on the test rows."""
         config = confirmation.winning.config
+        if self._dataset is not None and not len(self._dataset.test):
+            return confirmation
         if isinstance(config, ModuleConfig):
             from ..training.solo import has_test  # loads Lightning, which MLPs do without
 

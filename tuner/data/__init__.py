@@ -5,21 +5,35 @@
 
 from .base import Dataset, Part, Standardization, Table
 from .batches import EVALUATION_ROWS, TensorBatches, shuffled
+from .columns import Encoding
 from .cuts import Cut, prepare
+from .frames import read_frame
+from .meaning import Meaning
+from .memory import frame_of, is_frame, table_in_memory
 from .sources import load, read
-from .splitting import split
+from .splitting import split, uncut
+from .tabular import Wanted, table_of
 
 __all__ = [
     "EVALUATION_ROWS",
     "Cut",
     "Dataset",
+    "Encoding",
+    "Meaning",
     "Part",
     "Standardization",
     "Table",
     "TensorBatches",
+    "Wanted",
+    "frame_of",
+    "is_frame",
     "load",
     "prepare",
     "read",
+    "read_frame",
     "shuffled",
     "split",
+    "table_in_memory",
+    "table_of",
+    "uncut",
 ]

@@ -37,6 +37,19 @@ def read_arrays(path: Path) -> Table:
         raise DataError(f"{path}: not an .npz file of arrays ({error})") from error
 
 
+def read_inputs(path: Path) -> Array:
+    """Reads `x` of an `.npz` file.
+
+    Raises:
+        DataError: the file is no `.npz`, or the array is missing or not plain.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return _array(path, arrays, "x")
+    except (*UNREADABLE, AttributeError, TypeError) as error:
+        raise DataError(f"{path}: not an .npz file of arrays ({error})") from error
+
+
 def _array(path: Path, arrays: np.lib.npyio.NpzFile, name: str) -> Array:
     if name not in arrays.files:
         there = ", ".join(arrays.files) or "none"

@@ -9,11 +9,17 @@ from functools import cached_property
 import numpy as np
 
 from ..network.config import DataFacts, Task
-from .cuts import Cut, Index
+from .columns import Encoding
+from .cuts import Cut
+from .kin import Index, Kin
+from .meaning import Meaning
 from .rulers import Array, Ruler
 
 #: Rows that are looked at in one go.
 _BLOCK_ROWS = 4096
+#: Scales that inputs of a table tend to (Holzmueller et al. 2024, arXiv:2407.04491, section 3.1),
+#: and training rows, evenly chosen, that their quartiles are of, at most.
+_LIMIT, _QUARTILE_ROWS = 3.0, 100_000
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,10 @@ class Table:
         y_test: targets of the test part, if the source has one.
         task: what the targets are for, if the source knows.
         columns: names of the inputs, if the source has them.
+        target: what the targets are called in messages.
+        encoding: how columns of several kinds became `x`, if they did; NaN is a gap there.
+        remarks: what was decided about the rows without being told, in sentences.
+        kin: what the rows have to do with each other, if they have.
     """
 
     name: str
@@ -37,6 +47,10 @@ class Table:
     y_test: Array | None = None
     task: Task | None = None
     columns: tuple[str, ...] = ()
+    target: str = "y"
+    encoding: Encoding | None = None
+    remarks: tuple[str, ...] = ()
+    kin: Kin | None = None
 
 
 @dataclass(frozen=True)
@@ -65,19 +79,23 @@ class Part:
 
 @dataclass(frozen=True)
 class Standardization:
-    """Mean and scale of the training rows, of inputs as they are measured.
+    """Middle and scale of the training rows, of inputs as they are measured.
 
     Attributes:
         input_mean: `(n_inputs,)` float32.
-        input_scale: `(n_inputs,)` float32, 1 where an input is constant.
+        input_scale: `(n_inputs,)` float32; where an input is constant 1, or infinite, so that it
+            never moves.
         target_mean: `(n_outputs,)` float32; 0 in a classification.
         target_scale: `(n_outputs,)` float32; 1 in a classification.
+        input_limit: scales from the middle that inputs smoothly tend to, and no further, gaps being
+            at the middle; None leaves them as they are.
     """
 
     input_mean: Array
     input_scale: Array
     target_mean: Array
     target_scale: Array
+    input_limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +113,9 @@ class Dataset:
         pixels: inputs share one unit, and so one mean and one scale.
         fingerprint: hash of all rows before the split.
         ruler: measures inputs that float32 cannot tell apart; None where there are none.
+        encoding: how columns of a table became inputs; None where they are numbers as they are.
         remarks: what was decided about the rows without being told, in sentences.
+        kin: what the known rows have to do with each other, if they have.
     """
 
     name: str
@@ -108,7 +128,9 @@ class Dataset:
     pixels: bool
     fingerprint: str = field(repr=False)
     ruler: Ruler | None = field(default=None, repr=False)
+    encoding: Encoding | None = field(default=None, repr=False)
     remarks: tuple[str, ...] = field(default=(), repr=False)
+    kin: Kin | None = field(default=None, repr=False)
 
     @cached_property
     def train(self) -> Part:
@@ -131,16 +153,26 @@ class Dataset:
             task=self.task,
         )
 
+    @property
+    def meaning(self) -> Meaning:
+        """What the inputs and outputs of its networks mean."""
+        return Meaning(task=self.task, classes=self.classes, encoding=self.encoding)
+
     def measured(self, x: Array) -> Array:
         """Returns inputs `(rows, n_inputs)` as networks standardize them: bytes or float32."""
         return x if self.ruler is None else self.ruler.measure(x)
 
     @cached_property
     def standardization(self) -> Standardization:
-        """Mean and scale of the training rows, per input or, for pixels, over all inputs."""
+        """Mean and deviation of the training rows, per input or, for pixels, over all inputs.
+
+        Of the columns of a table, median and quartiles, which outliers do not move.
+        """
         n_inputs, n_outputs = self.facts.n_inputs, self.facts.n_outputs
-        axis = None if self.pixels else 0
-        mean, scale = _mean_and_scale(self._blocks, axis)
+        if self.encoding is not None:
+            mean, scale = _middle_and_scale(self.known.x, self.train_rows)
+        else:
+            mean, scale = _mean_and_scale(self._blocks, None if self.pixels else 0)
         targets = np.zeros((1, n_outputs))
         if self.task == "regression":
             targets = self.known.y[self.train_rows].astype(np.float64)
@@ -150,6 +182,7 @@ class Dataset:
             input_scale=np.full(n_inputs, scale, np.float32),
             target_mean=target_mean.astype(np.float32),
             target_scale=target_scale.astype(np.float32),
+            input_limit=None if self.encoding is None else _LIMIT,
         )
 
     def _blocks(self) -> Iterator[Array]:
@@ -162,11 +195,12 @@ class Dataset:
         """Returns the same rows with training and validation cut anew.
 
         The test part stays. In a classification each class keeps its share. No row is copied.
+        Rows of a group stay together, and where rows have a time, those that train come first.
 
         Args:
             cut: says which rows go where; one that is drawn has parts of the same sizes as now.
         """
-        train, validation = cut.rows_of(self.known.y, len(self.validation_rows))
+        train, validation = cut.rows_of(self.known.y, len(self.validation_rows), self.kin)
         return replace(self, train_rows=train, validation_rows=validation)
 
 
@@ -188,3 +222,30 @@ def _mean_and_scale(blocks: Callable[[], Iterator[Array]], axis: int | None) -> 
     squares = sum(np.square(block - mean).sum(axis) for block in blocks())
     deviation = np.sqrt(np.asarray(squares) / n)
     return mean, np.where(deviation > 1e-6 * largest, deviation, 1.0)
+
+
+def _middle_and_scale(x: Array, rows: Index) -> tuple[Array, Array]:
+    """Returns the median of columns, and the distance of their quartiles (arXiv:2407.04491, B.1).
+
+    Half the distance of the ends where the quartiles are the same, infinite where the ends are, as
+    for a category that none of the rows has.
+
+    Args:
+        x: `(all rows, columns)` float32; NaN is a gap.
+        rows: which of them count.
+    """
+    n = x.shape[1]
+    middle, scale = np.zeros(n), np.full(n, np.inf)
+    some = rows[:: max(1, len(rows) // _QUARTILE_ROWS)]
+    for column in range(n):
+        values, there = x[rows, column], x[some, column]
+        values, there = values[~np.isnan(values)], there[~np.isnan(there)]
+        if not len(there):
+            continue
+        low, middle[column], high = np.quantile(there.astype(np.float64), [0.25, 0.5, 0.75])
+        ends = float(values.max()) - float(values.min())
+        if high > low:
+            scale[column] = high - low
+        elif ends > 0:
+            scale[column] = ends / 2
+    return middle, scale

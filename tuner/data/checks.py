@@ -40,13 +40,13 @@ def task_of(table: Table) -> tuple[Task, tuple[str, ...]]:
     n, told = len(values), 'say which: task = "classification" or "regression" in [data]'
     if n > 2 and y.dtype.kind == "f":
         raise DataError(
-            f"{table.name}: y holds {n} whole numbers written as decimals ({_some(values)}), which "
-            f"may be classes or amounts; {told}"
+            f"{table.name}: {table.target} holds {n} whole numbers written as decimals "
+            f"({_some(values)}), which may be classes or amounts; {told}"
         )
     if n > 2 and n > len(y) / 10:
         raise DataError(
-            f"{table.name}: y holds {n} whole numbers ({_some(values)}) in {len(y)} rows, which "
-            f"may be classes or amounts; {told}"
+            f"{table.name}: {table.target} holds {n} whole numbers ({_some(values)}) in {len(y)} "
+            f"rows, which may be classes or amounts; {told}"
         )
     return "classification", (
         f"{table.name}: a classification of {n} classes ({_some(values)}); "
@@ -62,8 +62,8 @@ def _some(values: Array) -> str:
 
 def constant(table: Table, x: Array) -> tuple[str, ...]:
     """Returns what to say of inputs that are the same in all training rows."""
-    if x.dtype == np.uint8 or table.x.ndim > 2:
-        return ()  # pixels at the border
+    if x.dtype == np.uint8 or table.x.ndim > 2 or table.encoding is not None:
+        return ()  # pixels at the border, and values that are rare
     same = np.flatnonzero(x.min(0) == x.max(0))
     if not len(same):
         return ()
@@ -102,7 +102,12 @@ def check_shapes(table: Table) -> None:
 
 
 def inputs(table: Table, name: str, x: Array) -> Array:
-    """Returns inputs as `(rows, n_inputs)`: bytes, or without loss as float32, float64 or int64."""
+    """Returns inputs as `(rows, n_inputs)`: bytes, or without loss as float32, float64 or int64.
+
+    Those of columns that were encoded are float32, and have been looked at.
+    """
+    if table.encoding is not None:
+        return x
     if x.dtype.kind not in "buif":
         raise DataError(f"{table.name}: {name} must hold numbers, got {x.dtype}")
     x = x.reshape(len(x), -1)
@@ -163,8 +168,13 @@ def _column(table: Table, name: str, column: int) -> str:
     return f", column {column}"
 
 
-def targets(table: Table, task: Task) -> tuple[Array, tuple[str, ...]]:
+def targets(table: Table, task: Task, least: int = 3) -> tuple[Array, tuple[str, ...]]:
     """Returns class numbers `(rows,)` and the names of the classes, or targets `(rows, n_outputs)`.
+
+    Args:
+        table: rows of a source.
+        task: what the targets are for.
+        least: rows that each class must have, one fewer where there are test rows beside.
 
     Raises:
         DataError: there is nothing to learn, or a value is missing.
@@ -186,12 +196,15 @@ def targets(table: Table, task: Task) -> tuple[Array, tuple[str, ...]]:
         y = y.astype(str)
     values, counts = np.unique(y, return_counts=True)
     if len(values) < 2:
-        raise DataError(f"{table.name}: y has one class only, {values[0]}; expected at least 2")
-    if counts.min() < 3 and not (table.x_test is not None and counts.min() == 2):
+        raise DataError(
+            f"{table.name}: {table.target} has one class only, {values[0]}; expected at least 2"
+        )
+    if counts.min() < least - (table.x_test is not None):
         rare = values[counts.argmin()]
         raise DataError(
-            f"{table.name}: class {rare} of y has {counts.min()} row(s), expected at least 3: one "
-            'to train, one to validate and one to test on (for a regression: task = "regression")'
+            f"{table.name}: class {rare} of {table.target} has {counts.min()} row(s), expected at "
+            "least 3: one to train, one to validate and one to test on (for a regression: "
+            'task = "regression")'
         )
     classes = tuple(str(value) for value in values)
     return np.searchsorted(values, y).astype(np.int64), classes
@@ -206,7 +219,8 @@ def encode(table: Table, name: str, y: Array, classes: tuple[str, ...]) -> Array
         if unknown:
             label = flat[unknown[0]]
             raise DataError(
-                f"{table.name}: {name} has class {label} in row {unknown[0]}, y has not"
+                f"{table.name}: {name} has class {label} in row {unknown[0]}, {table.target} has "
+                "not"
             )
         return np.array([number[str(label)] for label in flat], np.int64)
     if y.dtype.kind not in "buif":
@@ -225,7 +239,7 @@ def _check_spread(table: Table, y: Array) -> None:
         DataError: they are all the same, or differ by less than float32 tells apart.
     """
     for column, values in enumerate(y.T):
-        which = f"column {column} of y" if y.shape[1] > 1 else "y"
+        which = f"column {column} of y" if y.shape[1] > 1 else table.target
         deviation, largest = values.std(), np.abs(values).max()
         if np.ptp(values) == 0:
             if np.all(np.ptp(y, 0) == 0):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-Index = np.ndarray[Any, np.dtype[np.intp]]
+from .kin import Index, Kin
+from .rulers import Array
 
 
 def prepare() -> None:
@@ -33,14 +33,17 @@ class Cut:
     rows: int | None = None
     whole: bool = False
 
-    def rows_of(self, y: np.ndarray[Any, Any], n_validation: int) -> tuple[Index, Index]:
+    def rows_of(self, y: Array, n_validation: int, kin: Kin | None = None) -> tuple[Index, Index]:
         """Returns the numbers of the training rows and of the validation rows, each increasing.
 
         Args:
             y: `(rows,)` class numbers, each of which keeps its share, or `(rows, targets)`.
             n_validation: validation rows of a drawn cut; a fold has about as many.
+            kin: what rows have to do with each other, if they have.
         """
-        if self.fold is None:
+        if kin is not None:
+            train, validation = kin.cut(y, n_validation, self.seed, self.fold)
+        elif self.fold is None:
             from sklearn.model_selection import train_test_split
 
             train, validation = train_test_split(
@@ -59,12 +62,14 @@ class Cut:
             n = max(2, round(len(validation) * self.rows / len(train)))
             train = generator.permutation(train)[: self.rows]
             validation = generator.permutation(validation)[:n]
-        if self.whole:
-            train = np.concatenate([train, validation])
+            if self.whole:
+                train = np.concatenate([train, validation])
+        elif self.whole:
+            train = np.arange(len(y))
         return np.sort(train), np.sort(validation)
 
 
-def _parts(y: np.ndarray[Any, Any], n_parts: int, generator: np.random.Generator) -> Index:
+def _parts(y: Array, n_parts: int, generator: np.random.Generator) -> Index:
     """Deals rows out to parts so that each has its share of every class, or of the targets.
 
     Rows next to each other by class, or by the first target, go to different parts.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import lightning.pytorch as lightning
 import torch
 
+from ..network.perceptron import smoothly_clipped
 from .base import Dataset, Part
 from .batches import EVALUATION_ROWS, Batch, TensorBatches
-from .cuts import Index
+from .kin import Index
 
 
 class RowsDataModule(lightning.LightningDataModule):
@@ -71,4 +72,7 @@ class StandardizedRowsDataModule(RowsDataModule):
         standardization = self.dataset.standardization
         mean = torch.from_numpy(standardization.input_mean).to(x.device)
         scale = torch.from_numpy(standardization.input_scale).to(x.device)
-        return (x.float() - mean) / scale, y
+        rows = (x.float() - mean) / scale
+        if standardization.input_limit is not None:
+            rows = smoothly_clipped(rows, rows.new_tensor(standardization.input_limit))
+        return rows, y

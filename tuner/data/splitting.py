@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from ..errors import DataError
 from ..network.config import Task
 from .base import Dataset, Part, Table
 from .checks import check_shapes, compact, constant, encode, inputs, targets, task_of
-from .cuts import Index
+from .kin import Index, Kin
 from .rulers import Array, Ruler
 
 
@@ -27,31 +28,27 @@ def split(
     Args:
         table: rows of a source.
         validation: share of the rows that are not test rows, in (0, 1).
-        test: share of all rows, where the table has no test part, in (0, 1).
+        test: share of all rows, where the table has no test part, in [0, 1).
         task: overrules the kind of the targets.
         seed: decides which rows are validation rows, and which are test rows.
 
     Raises:
         DataError: the rows cannot be learned from; the message names row and column.
     """
-    check_shapes(table)
-    told = task or table.task
-    task, remarks = (told, ()) if told is not None else task_of(table)
-    pixels = table.x.ndim > 2 or table.x.dtype == np.uint8
-    x = inputs(table, "x", table.x)
-    x_test = None if table.x_test is None else inputs(table, "x_test", table.x_test)
-    x, x_test = compact(x, x_test, pixels)
-    y, classes = targets(table, task)
-    whole = Part(x, y)
-    fingerprint = _fingerprint(whole, classes)
-    if x_test is not None and table.y_test is not None:
-        kept = Part(x_test, encode(table, "y_test", table.y_test, classes))
+    checked = _checked(table, task)
+    y, whole, fingerprint = checked.y, Part(checked.x, checked.y), checked.fingerprint
+    kin = table.kin
+    if checked.x_test is not None and table.y_test is not None:
+        kept = Part(checked.x_test, encode(table, "y_test", table.y_test, checked.classes))
         fingerprint = _fingerprint(kept, (fingerprint,))
         rest = whole
+    elif test == 0:
+        kept, rest = whole.rows(np.arange(0)), whole
     else:
-        cut, others = _cut(table, y, test, seed)
+        cut, others = _cut(table, y, test, seed, kin)
         kept, rest = whole.rows(cut), whole.rows(others)
-    scores, train = _cut(table, rest.y, validation, seed)
+        kin = None if kin is None else kin.rows(others)
+    scores, train = _cut(table, rest.y, validation, seed, kin)
     if len(scores) < 2:
         raise DataError(f"{table.name}: {len(scores)} validation row, expected at least 2")
     # Those that train first, so that neither they nor the others need be copied.
@@ -59,32 +56,107 @@ def split(
         np.concatenate([rest.x[train], rest.x[scores]]),
         np.concatenate([rest.y[train], rest.y[scores]]),
     )
+    kin = None if kin is None else kin.rows(np.concatenate([train, scores]))
     rows = np.arange(len(known))
     train_rows, validation_rows = rows[: len(train)], rows[len(train) :]
-    remarks += constant(table, known.x[: len(train)])
-    ruler = None
-    if x.dtype in (np.float64, np.int64):
-        ruler = Ruler.of(known.x, is_shared=pixels)
+    remarks = (*checked.remarks, *constant(table, known.x[: len(train)]))
     return Dataset(
         table.name,
-        task,
+        checked.task,
         known,
         train_rows,
         validation_rows,
         kept,
-        classes,
-        pixels,
+        checked.classes,
+        checked.pixels,
         fingerprint,
-        ruler,
+        checked.ruler(known),
+        table.encoding,
         remarks,
+        kin,
     )
 
 
-def _cut(table: Table, y: Array, share: float, seed: int) -> tuple[Index, Index]:
+def uncut(table: Table, *, task: Task | None = None) -> Dataset:
+    """Checks a table all of whose rows train, and validate, too, which says nothing.
+
+    Args:
+        table: rows of a source.
+        task: overrules the kind of the targets.
+
+    Raises:
+        DataError: the rows cannot be learned from; the message names row and column.
+    """
+    checked = _checked(table, task, least=1)
+    known, rows = Part(checked.x, checked.y), np.arange(len(checked.y))
+    return Dataset(
+        table.name,
+        checked.task,
+        known,
+        rows,
+        rows,
+        known.rows(np.arange(0)),
+        checked.classes,
+        checked.pixels,
+        checked.fingerprint,
+        checked.ruler(known),
+        table.encoding,
+        (*checked.remarks, *constant(table, known.x)),
+    )
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """Rows of a table that can be learned from, before any is cut off."""
+
+    task: Task
+    x: Array
+    y: Array
+    x_test: Array | None
+    classes: tuple[str, ...]
+    pixels: bool
+    fingerprint: str
+    remarks: tuple[str, ...]
+
+    def ruler(self, known: Part) -> Ruler | None:
+        """Returns what inputs are measured by that float32 cannot tell apart, if there are some."""
+        if self.x.dtype not in (np.float64, np.int64):
+            return None
+        return Ruler.of(known.x, is_shared=self.pixels)
+
+
+def _checked(table: Table, task: Task | None, least: int = 3) -> _Checked:
+    """Checks a table, whose classes must have so many rows each."""
+    check_shapes(table)
+    told = task or table.task
+    task, remarks = (told, ()) if told is not None else task_of(table)
+    pixels = table.x.ndim > 2 or table.x.dtype == np.uint8
+    x = inputs(table, "x", table.x)
+    x_test = None if table.x_test is None else inputs(table, "x_test", table.x_test)
+    if table.encoding is None:
+        x, x_test = compact(x, x_test, pixels)
+    y, classes = targets(table, task, least)
+    columns = () if table.encoding is None else (table.encoding.model_dump_json(),)
+    return _Checked(
+        task,
+        x,
+        y,
+        x_test,
+        classes,
+        pixels,
+        _fingerprint(Part(x, y), (*classes, *columns)),
+        (*table.remarks, *remarks),
+    )
+
+
+def _cut(table: Table, y: Array, share: float, seed: int, kin: Kin | None) -> tuple[Index, Index]:
     """Cuts `share` of some rows off; returns the numbers of those and of the rest, increasing."""
     from sklearn.model_selection import train_test_split
 
     try:
+        if kin is not None:
+            rest, cut = kin.cut_last(y, max(1, round(share * len(y))), seed)
+            return np.sort(cut), np.sort(rest)
         rest, cut = train_test_split(
             np.arange(len(y)),
             test_size=share,

@@ -15,13 +15,24 @@ from .config import ModuleConfig
 from .ensemble import Ensemble
 from .perceptron import Perceptron
 
-#: What of a checkpoint a network is made of, and where those of an ensemble but the first are.
-_NETWORK, _OTHERS = ("state_dict", "hyper_parameters"), "others"
+#: What of a checkpoint a network is made of, where those of an ensemble but the first are, and what
+#: inputs and outputs mean.
+_NETWORK, _OTHERS, _MEANING = ("state_dict", "hyper_parameters"), "others", "meaning"
 
 
-def to_checkpoint(model: Perceptron) -> bytes:
-    """Returns a model as the bytes of a file that `MLP.load_from_checkpoint` reads."""
-    return _packed(model, model.arguments)
+def to_checkpoint(model: Perceptron, meaning: str = "") -> bytes:
+    """Returns a model as the bytes of a file that `MLP.load_from_checkpoint` reads.
+
+    Args:
+        model: a network.
+        meaning: of its inputs and outputs, as text that `meaning_of` gives back.
+    """
+    return _packed(model, model.arguments, **({_MEANING: meaning} if meaning else {}))
+
+
+def meaning_of(checkpoint: bytes) -> str:
+    """Returns what the inputs and outputs of a network mean; "" where that was not told."""
+    return str(_read(checkpoint).get(_MEANING, ""))
 
 
 def from_checkpoint(checkpoint: bytes) -> Perceptron:

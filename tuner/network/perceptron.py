@@ -30,6 +30,10 @@ ACTIVATIONS: dict[Activation, type[nn.Module]] = {
 }
 
 
+#: Inputs beyond it are clipped before they are smoothly, in numbers of half precision, too.
+_FAR = 100.0
+
+
 class Perceptron(nn.Module):
     """A multi-layer perceptron that takes raw inputs; `MLP` trains it with Lightning.
 
@@ -57,6 +61,7 @@ class Perceptron(nn.Module):
     target_scale: Tensor
     input_offset: Tensor | None
     input_unit: Tensor | None
+    input_limit: Tensor | None
 
     def __init__(
         self,
@@ -79,6 +84,7 @@ class Perceptron(nn.Module):
         self.register_buffer("target_scale", torch.ones(n_outputs))
         self.register_buffer("input_offset", None)
         self.register_buffer("input_unit", None)
+        self.register_buffer("input_limit", None)
         self.hidden = nn.Sequential(
             *[
                 _hidden_layer(config, n_inputs if i == 0 else config.width)
@@ -114,7 +120,7 @@ class Perceptron(nn.Module):
 
         Args:
             input_mean: `(n_inputs,)`.
-            input_scale: `(n_inputs,)`, not 0.
+            input_scale: `(n_inputs,)`, not 0; an input of infinite scale never moves.
             target_mean: `(n_outputs,)`; 0 in a classification.
             target_scale: `(n_outputs,)`, not 0; 1 in a classification.
         """
@@ -134,10 +140,19 @@ class Perceptron(nn.Module):
         self.input_offset = torch.from_numpy(offset.copy()).to(device)
         self.input_unit = torch.from_numpy(unit.copy()).to(device)
 
+    def limit(self, limit: float) -> None:
+        """Has standardized inputs smoothly clipped, and gaps (NaN) put at the middle.
+
+        Args:
+            limit: that they tend to, above 0; see `smoothly_clipped`.
+        """
+        self.input_limit = torch.as_tensor(limit).to(self.input_mean)
+
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
-        for name in ("input_offset", "input_unit"):  # which are there only where they are needed
+        # Which are there only where they are needed.
+        for name in ("input_offset", "input_unit", "input_limit"):
             stored = state_dict.get(prefix + name)
             own = self.input_mean.device
             setattr(self, name, None if stored is None else torch.empty_like(stored, device=own))
@@ -164,6 +179,8 @@ class Perceptron(nn.Module):
         # (x - mean) / scale, in one pass over the rows.
         shift, factor = -self.input_mean / self.input_scale, self.input_scale.reciprocal()
         rows = torch.addcmul(shift, x.to(self.input_mean.dtype), factor)
+        if self.input_limit is not None:
+            rows = smoothly_clipped(rows, self.input_limit)
         outputs: Tensor = self.output(self.hidden(rows))
         return outputs
 
@@ -188,6 +205,20 @@ class Perceptron(nn.Module):
                 groups, lr=config.learning_rate, momentum=config.momentum, fused=True
             )
         return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+
+
+def smoothly_clipped(rows: Tensor, limit: Tensor) -> Tensor:
+    """Returns `x / sqrt(1 + (x / limit)^2)`, and 0 for what is missing (NaN).
+
+    It hardly changes what is near 0, and tends to the limit, so that no outlier is far from the
+    others (Holzmueller et al. 2024, arXiv:2407.04491, section 3.1).
+
+    Args:
+        rows: `(rows, n_inputs)`, standardized.
+        limit: of shape (), above 0.
+    """
+    rows = rows.nan_to_num(0.0).clamp(-_FAR, _FAR)  # whose squares are numbers
+    return rows * (1 + (rows / limit).square()).rsqrt()
 
 
 def _hidden_layer(config: MLPConfig, n_inputs: int) -> nn.Sequential:

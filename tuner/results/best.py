@@ -172,6 +172,15 @@ def load_ensemble(study: str | Path) -> Ensemble:
         raise InputError(f"{path}: not a checkpoint of a study ({error})") from error
 
 
+def checkpoint_of(study: str | Path) -> bytes:
+    """Returns the file of the winner's networks, whole.
+
+    Raises:
+        InputError: no trial of it is complete yet, or its checkpoint is missing or damaged.
+    """
+    return _whole_checkpoint(study).read_bytes()
+
+
 def _whole_checkpoint(study: str | Path) -> Path:
     """Returns the path of a study's checkpoint, compared with what `best.json` says of it.
 

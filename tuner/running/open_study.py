@@ -10,16 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from .. import data, heuristics
-from ..data import Dataset
+from ..data import Dataset, Wanted
 from ..errors import DataError
 from ..network.config import DataFacts
 from ..space import MLPSpace, ModuleSpace
 from ..storage import StudyStore, locate
 from ..study import AnyStudySpec, ModuleStudySpec, StudySpec
+from ..study.base import OF_TABLES
 from ..study.classes import UserClasses
 from ..system import paths
 from ..system.devices import Devices
 from ..system.folder_lock import refuse_owned
+from ..system.formats import SUFFIXES, is_table
 from ..system.interruption import Interruption
 from ..training import NUMBERS
 from ..training.modules import ModuleTraining
@@ -239,8 +241,31 @@ def load_data(spec: StudySpec) -> Dataset | None:
         DataError: they cannot be had or learned from; the message names the study file.
     """
     source = spec.data.source
+    wanted = Wanted(
+        label=spec.data.label,
+        drop=spec.data.drop,
+        categorical=spec.data.categorical,
+        numeric=spec.data.numeric,
+        group=spec.data.group,
+        time=spec.data.time,
+        test_source=spec.data.test_source,
+        read=spec.data.read,
+    )
+    if spec.rows is not None:
+        return data.split(
+            data.table_in_memory(spec.rows, spec.name, wanted),
+            validation=spec.data.validation,
+            test=spec.data.test,
+            task=spec.data.task,
+            seed=spec.study.seed,
+        )
+    told = [key for key in OF_TABLES if getattr(spec.data, key)]
+    if told and (source is None or not is_table(source)):
+        raise spec.error(f"data.{told[0]}", f"belongs to a table ({', '.join(SUFFIXES)})")
     if source is None:
         return None
+    if is_table(source) and not spec.data.label:
+        raise spec.error("data.label", "is missing: the name of the column that is predicted")
     try:
         return data.load(
             source,
@@ -249,6 +274,9 @@ def load_data(spec: StudySpec) -> Dataset | None:
             test=spec.data.test,
             task=spec.data.task,
             seed=spec.study.seed,
+            wanted=wanted,
         )
     except DataError as error:
+        if not spec.path.exists():  # the study of a table that has no file yet
+            raise
         raise type(error)(f"{spec.path}: data.source: {error}") from error

@@ -35,6 +35,10 @@ def identity_of(spec: StudySpec, metric: str, fingerprint: str) -> Identity:
     }
     whole = spec.model_dump(mode="json", exclude=excluded)
     whole["objective"]["metric"] = metric
+    # Of a table, what is not said is left out, as in studies that were made before there were any.
+    whole["data"] = {
+        key: value for key, value in whole["data"].items() if value not in ("", [], {})
+    }
     whole["data"]["fingerprint"] = fingerprint
     return _flat(whole)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ..errors import StudyFileError
 from ..network.config import Precision, Task
+from ..system import paths
 from .domains import Section
 
 Pruner = Literal["gain", "hyperband", "median", "none"]
@@ -17,24 +18,73 @@ Select = Literal["proven", "best", "one_se"]
 Direction = Literal["maximize", "minimize"]
 
 
+def _names(raw: object) -> object:
+    """Turns the name of a column, or a list of names, into a tuple."""
+    names = [raw] if isinstance(raw, str) else raw
+    if not isinstance(names, list | tuple) or not all(isinstance(each, str) for each in names):
+        raise ValueError(f"must be the name of a column, or a list of names, got {raw!r}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"must not name a column twice, got {raw!r}")
+    return tuple(names)
+
+
+#: Keys of `[data]` that belong to a table.
+OF_TABLES = ("label", "drop", "categorical", "numeric", "group", "time", "test_source", "read")
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
 class DataSpec(Section):
     """Where the rows come from and how they are split.
 
     Attributes:
-        source: a name, `openml:<name>`, or an `.npz` file (relative to the study file); None
-            where a class of the user's brings the data.
+        source: a name, `openml:<name>`, an `.npz` file, or a file with a table (relative to the
+            study file); None where a class of the user's brings the data.
+        label: the column of a table that is predicted; several in a regression.
+        drop: columns of a table that nothing is learned from.
+        categorical: columns of a table that are categories, whatever their values.
+        numeric: columns of a table that are numbers.
+        group: column of a table whose rows of one value lie on one side of every cut.
+        time: column of a table by which rows are cut, the last ones off.
+        test_source: a file with the test rows of a table; "" cuts them off.
+        read: options of pandas' reader of tables, such as `{ decimal = "," }`.
         task: None lets the kind of the targets decide.
         validation: share of the rows that are not test rows.
-        test: share of all rows, where the source has no test part of its own.
+        test: share of all rows, where the source has no test part of its own; 0 keeps none.
         folds: cuts of training and validation rows that each trial is scored over, side by side;
             None is more of them the fewer rows there are.
     """
 
     source: Annotated[str, Field(min_length=1)] | None = None
+    label: Names = ()
+    drop: Names = ()
+    categorical: Names = ()
+    numeric: Names = ()
+    group: str = ""
+    time: str = ""
+    test_source: str = ""
+    read: dict[str, Any] = Field(default_factory=dict)
     task: Task | None = None
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    test: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    test: Annotated[float, Field(ge=0, lt=1)] = 0.2
     folds: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _has_each_column_once(self) -> Self:
+        if self.group and self.time:
+            raise ValueError("takes group or time, not both")
+        kinds = {
+            **{kind: getattr(self, kind) for kind in ("label", "drop", "categorical", "numeric")},
+            "group": (self.group,) if self.group else (),
+            "time": (self.time,) if self.time else (),
+        }
+        told: dict[str, str] = {}
+        for kind, names in kinds.items():
+            for name in names:
+                if name in told:
+                    raise ValueError(f"{kind} names {name!r}, which {told[name]} does, too")
+                told[name] = kind
+        return self
 
 
 class ObjectiveSpec(Section):
@@ -121,11 +171,13 @@ class StudySpec(Section, ABC):
         name: the file's name without `.toml`.
         path: the file.
         text: the file as it stands.
+        rows: in memory, instead of a source (see `Study`).
     """
 
     name: Annotated[str, Field(exclude=True)]
     path: Annotated[Path, Field(exclude=True)]
     text: Annotated[str, Field(exclude=True, repr=False)]
+    rows: Annotated[Any, Field(exclude=True, repr=False)] = None
     data: DataSpec
     objective: ObjectiveSpec
     budget: BudgetSpec = BudgetSpec()
@@ -147,6 +199,16 @@ class StudySpec(Section, ABC):
     @abstractmethod
     def direction(self, metric: str) -> Direction:
         """Says which way this metric is better."""
+
+    def save(self) -> None:
+        """Writes the file, if it is not there, unless its rows are in memory.
+
+        Raises:
+            StoreLostError: it cannot be written.
+        """
+        if self.rows is None and not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            paths.write(self.path, self.text.encode())
 
     def error(self, key: str, message: str) -> StudyFileError:
         """Returns an error that names this file and the key."""

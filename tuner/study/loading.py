@@ -60,25 +60,29 @@ def load_study(study: str | Path) -> AnyStudySpec:
             the message names the file and the key.
     """
     path = find_study(study)
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", path.stem):
-        raise StudyFileError(
-            f"{path}: the name of a study is made of letters, digits, '_', '-' and '.'"
-        )
-    if len(path.stem) > _LONGEST_NAME:
-        raise StudyFileError(
-            f"{path}: the name of a study has at most {_LONGEST_NAME} letters, got {len(path.stem)}"
-        )
-    if path.stem.startswith(_TAKEN):
-        raise StudyFileError(
-            f"{path}: {path.stem!r} is the name of a file in the folder of all results"
-        )
     try:
         text = path.read_text(encoding="utf-8")
-        raw = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise StudyFileError(f"{path}: not UTF-8 text ({error})") from error
     except OSError as error:
         raise StudyFileError(f"{path}: cannot be read ({error.strerror})") from error
+    return parse_study(path, text)
+
+
+def parse_study(path: Path, text: str) -> AnyStudySpec:
+    """Checks what a study file says.
+
+    Args:
+        path: of the file, which need not be there.
+        text: that it holds.
+
+    Raises:
+        StudyFileError: it is not TOML, or a key in it is unknown or wrong; the message names the
+            file and the key.
+    """
+    check_name(path, path.stem)
+    try:
+        raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyFileError(f"{path}: not valid TOML: {error}") from error
     for key in raw:
@@ -94,6 +98,28 @@ def load_study(study: str | Path) -> AnyStudySpec:
         raise StudyFileError(f"{path}: {first_error(error, kind, raw)}") from error
     spec.check()
     return spec
+
+
+def check_name(path: Path, name: str) -> None:
+    """Looks whether a study may have a name.
+
+    Args:
+        path: of its file, for messages.
+        name: of the study.
+
+    Raises:
+        StudyFileError: it may not.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+        raise StudyFileError(
+            f"{path}: the name of a study is made of letters, digits, '_', '-' and '.'"
+        )
+    if len(name) > _LONGEST_NAME:
+        raise StudyFileError(
+            f"{path}: the name of a study has at most {_LONGEST_NAME} letters, got {len(name)}"
+        )
+    if name.startswith(_TAKEN):
+        raise StudyFileError(f"{path}: {name!r} is the name of a file in the folder of all results")
 
 
 def _refuse_what_needs_a_model(path: Path, raw: dict[str, Any]) -> None:

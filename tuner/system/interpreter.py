@@ -18,7 +18,7 @@ from . import paths
 #: What keeps libraries to a share of the cores, read when they load.
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 #: What has threads as soon as it is loaded, which a fork would not have; no training needs them.
-_NO_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
+_NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from ..errors import StoreLostError
@@ -15,9 +16,22 @@ UNFINISHED = ".part"
 STORAGE = "TUNER_STORAGE"
 
 
+_home: ContextVar[Path | None] = ContextVar("home", default=None)
+
+
+@contextmanager
+def results_in(folder: Path) -> Iterator[None]:
+    """Has all results of the calls in this block, and of this thread, in a folder."""
+    token = _home.set(folder)
+    try:
+        yield
+    finally:
+        _home.reset(token)
+
+
 def home() -> Path:
     """Returns the folder of all results: `runs/` here, or what `TUNER_HOME` names."""
-    return Path(os.environ.get("TUNER_HOME") or "runs")
+    return _home.get() or Path(os.environ.get("TUNER_HOME") or "runs")
 
 
 def cache() -> Path:

@@ -13,12 +13,15 @@ from rich.table import Table
 from ..errors import InputError
 from ..running.ahead import start_workers
 from ..running.arguments import budget_of, check_audit, check_trainers
+from ..system.formats import is_table
+from . import on_tables
 from .command import (
     AsJson,
     Cluster,
     GPUs,
     Storage,
     Study,
+    Tuned,
     Workers,
     checked,
     displayed,
@@ -55,7 +58,8 @@ def about(
 
 @app.command()
 def tune(
-    study: Study,
+    study: Tuned,
+    label: on_tables.Label = None,
     trials: Annotated[
         Optional[int], typer.Option(help="Finished trials in all, earlier runs included.")
     ] = None,
@@ -87,7 +91,7 @@ def tune(
 
     --trials and --minutes replace the budget of the study file; --target alone is added to it.
     """
-    spec, chosen = checked(study, devices)
+    spec, chosen = checked(study, devices, label)
     check_trainers(spec, trainer, fleet, workers)  # type: ignore[arg-type]  # which it checks
     budget = budget_of(spec, trials, minutes, target)
     few = [number for number in (budget.trials, fleet) if number is not None]
@@ -98,7 +102,7 @@ def tune(
         from .tables import show_result
     with displayed() as display:
         result = run(
-            study,
+            spec,
             trials=trials,
             minutes=minutes,
             target=target,
@@ -112,7 +116,13 @@ def tune(
             confirm=confirm,
             observer=display,
         )
-    show_result(out, result, study)
+    named = spec.name if is_table(study) else study
+    is_of_table = is_table(spec.data.source or "")
+    show_result(out, result, named, is_of_table=is_of_table)
+
+
+app.command()(on_tables.init)
+app.command()(on_tables.predict)
 
 
 @app.command()

@@ -8,18 +8,20 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ..errors import InterruptedStudyError, StoreLostError, TunerError
-from ..study import AnyStudySpec, load_study
+from ..errors import InputError, InterruptedStudyError, StoreLostError, TunerError
+from ..running.given import spec_of
+from ..study import AnyStudySpec
 from ..system import imports
 from ..system.devices import Devices, parse_devices
 from ..system.folder_lock import refuse_owned
+from ..system.formats import SUFFIXES, is_table
 from ..system.text import printable
 
 if TYPE_CHECKING:
@@ -32,6 +34,10 @@ err = Console(stderr=True)
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 Study = Annotated[str, typer.Argument(help="A name in studies/, or the path of a study file.")]
+Tuned = Annotated[
+    str,
+    typer.Argument(help="A name in studies/, the path of a study file, or a table (with --label)."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Storage = Annotated[
     Optional[str],
@@ -53,14 +59,23 @@ Cluster = Annotated[
 ]
 
 
-def checked(study: str, devices: str | None) -> tuple[AnyStudySpec, Devices | None]:
+def checked(
+    study: str, devices: str | None, label: Sequence[str] | None = None
+) -> tuple[AnyStudySpec, Devices | None]:
     """Reads the study file and who is to train it, before what trains is loaded for seconds.
+
+    Args:
+        study: its name, its file, or the table that it is of.
+        devices: to use.
+        label: columns of the table that are predicted.
 
     Raises:
         InputError: what the user wrote is wrong.
         StudyOwnedError: another process is tuning the study.
     """
-    spec = load_study(study)
+    if label and not is_table(study):
+        raise InputError(f"{study}: --label belongs to a table ({', '.join(SUFFIXES)})")
+    spec = spec_of(study, label=label)
     refuse_owned(spec.name)
     return spec, None if devices is None else parse_devices(devices)
 

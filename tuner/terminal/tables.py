@@ -222,13 +222,16 @@ def _and_confirmation(result: TuneResult) -> str:
     return "" if found is None else f", {clock(found.seconds)} of confirmation"
 
 
-def show_result(console: Console, result: TuneResult, study: str) -> None:
+def show_result(
+    console: Console, result: TuneResult, study: str, *, is_of_table: bool = False
+) -> None:
     """Prints how a search ended, and what to do next.
 
     Args:
         console: where to print.
         result: of the search.
         study: as the user named it.
+        is_of_table: its rows are those of a table, as new ones may be.
     """
     counts = result.counts
     console.print(
@@ -261,6 +264,8 @@ def show_result(console: Console, result: TuneResult, study: str) -> None:
         return
     console.print(f"\nFiles:  {result.folder}/  (best.json, best.ckpt, trials.csv)")
     next_ones = f"{_command('best', study)}    {_command('dashboard')}"
+    if is_of_table:
+        next_ones += f"    tuner predict {result.study} new.csv"
     console.print(f"Next:   {next_ones}", highlight=False)
     console.print(f'        tuner.best_config("{result.study}")  in Python', highlight=False)
 

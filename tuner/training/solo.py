@@ -60,6 +60,8 @@ def train_mlp(
     )
     if ruler is not None:
         model.measure(ruler.offset, ruler.unit)
+    if standardization.input_limit is not None:
+        model.limit(standardization.input_limit)
     rows = RowsDataModule(dataset, config.batch_size, shuffle_seed)
     train(
         model,

@@ -55,6 +55,7 @@ class FleetCrew:
         self.capacity = capacity
         prepare()
         self._facts, self._shares_steps = dataset.facts, shares_steps
+        self._meaning = dataset.meaning.model_dump_json()
         self._jobs: dict[int, Job] = {}
         self._told: dict[int, int] = {}  # epochs that were told of each job
         self._waiting: deque[Job] = deque()  # for a place
@@ -143,7 +144,7 @@ class FleetCrew:
             events.append(Progress(number, outcome.epoch, metrics, outcome.shuffle))
         if outcome.epoch == self._jobs[number].config.epochs:
             model = self._fleet.leave(number)
-            checkpoint = to_checkpoint(model)
+            checkpoint = to_checkpoint(model, self._meaning)
             self._forget(number)
             events.append(Finished(number, metrics, checkpoint, n_parameters(model)))
         return events

@@ -123,7 +123,8 @@ class SoloCrew:
             cancelled=self._stopped.is_set,
             **seeds,
         )
-        return Finished(job.id, last, to_checkpoint(model), n_parameters(model))
+        checkpoint = to_checkpoint(model, dataset.meaning.model_dump_json())
+        return Finished(job.id, last, checkpoint, n_parameters(model))
 
     def _cut(self, cut: Cut | None) -> Dataset | None:
         """Returns the data, its parts cut anew if it is said how."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from ... import heuristics
 from ...network.config import MLPConfig, config_from_json
 from ...results.winner import Confirmation
 from ...running.arguments import check_audit
+from ...running.given import spec_of
 from ...running.open_study import OpenStudy, opened
 from ...running.progress import Observer
 from ...storage import CONFIG, EPOCH_SECONDS
-from ...study import load_study
 from ...system import paths
 from ...system.devices import Devices
 from .auditor import Auditor
@@ -21,7 +20,7 @@ from .margins import one_row, trivial_score
 
 
 def audit(
-    study: str | Path,
+    study: object,
     *,
     rules: Sequence[str] = (),
     pairs: int = 12,
@@ -61,7 +60,7 @@ def audit(
         TunerError: as `tune` raises it.
     """
     observer = observer or Observer()
-    spec = load_study(study)
+    spec = spec_of(study)
     check_audit(spec, rules, pairs, seed, tolerance, margin)
     with opened(
         spec, workers=workers, devices=devices, cluster=cluster, storage=storage, observer=observer

@@ -50,6 +50,8 @@ class Member:
         self._rows, self._mixed = rows, mixed
         self._model = model.to(device=rows.device, dtype=rows.dtype)
         self._model.standardize(*rows.standardization)
+        if rows.limit is not None:
+            self._model.limit(rows.limit)
         self._flat = FlatParameters(self._model)
         self._masks = Masks(seed, rows.device)
         self._loss = self._flat.values.new_zeros(())

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...data import EVALUATION_ROWS, Dataset, TensorBatches, shuffled
+from ...network.perceptron import smoothly_clipped
 
 #: Rows that are shuffled and standardized in one go.
 _PIECE_ROWS = 4096
@@ -64,6 +65,8 @@ class Rows:
         )
         #: What `Perceptron.measure` takes, where the inputs need it.
         self.ruler = dataset.ruler
+        #: What `Perceptron.limit` takes, where they need that.
+        self.limit = norm.input_limit
         mean, scale, self._target_mean, self._target_scale = self.standardization
         self._shift, self._factor = -mean / scale, scale.reciprocal()
         if known is None:
@@ -100,10 +103,16 @@ class Rows:
         known_x, known_y = self.known
         x.copy_(known_x.index_select(0, index).flatten(1))
         torch.addcmul(self._shift, x, self._factor, out=x)
+        if self.limit is not None:
+            x.copy_(self._clipped(x))
         y.copy_(self._targets(known_y.index_select(0, index)))
 
     def _standardized(self, raw: Tensor) -> Tensor:
-        return torch.addcmul(self._shift, raw.flatten(1).to(self.dtype), self._factor)
+        rows = torch.addcmul(self._shift, raw.flatten(1).to(self.dtype), self._factor)
+        return rows if self.limit is None else self._clipped(rows)
+
+    def _clipped(self, rows: Tensor) -> Tensor:
+        return smoothly_clipped(rows, rows.new_tensor(self.limit))
 
     def _targets(self, y: Tensor) -> Tensor:
         if self.facts.task == "classification":

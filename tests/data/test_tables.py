@@ -1,0 +1,335 @@
+"""Tables as people have them: what is read, what columns are taken for, and what is refused."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.preprocessing import RobustScaler
+
+from tuner.data import Cut, Dataset, Encoding, Wanted, read_frame, split, table_of
+from tuner.data.columns import Categories, Dates, Numbers
+from tuner.data.kinds import MOST_VALUES, kinds_of
+from tuner.data.tabular import read_table
+from tuner.errors import DataError
+from tuner.network.config import MLPConfig
+from tuner.network.perceptron import Perceptron, smoothly_clipped
+
+WANTED = Wanted(label=("y",))
+Text = Callable[..., Path]
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Text:
+    def write(content: str | bytes, name: str = "rows.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+class TestFiles:
+    @pytest.mark.parametrize("name", ["rows.csv", "rows.tsv", "rows.csv.gz", "rows.CSV"])
+    @pytest.mark.parametrize("between", [",", ";", "\t", "|"])
+    def test_what_separates_values_is_seen(self, name: str, between: str, text: Text) -> None:
+        content = between.join("ab") + "\n1" + between + "x y\n2" + between + "z\n"
+        packed = gzip.compress(content.encode()) if name.endswith("gz") else content
+        frame = read_frame(text(packed, name))
+        assert list(frame.columns) == ["a", "b"]
+        assert list(frame["b"]) == ["x y", "z"]
+
+    @pytest.mark.parametrize("kind", ["parquet", "feather"])
+    def test_tables_of_arrow(self, kind: str, tmp_path: Path) -> None:
+        frame = pd.DataFrame({"a": [1.5, np.nan], "b": ["x", None]})
+        path = tmp_path / f"rows.{kind}"
+        getattr(frame, f"to_{kind}")(path)
+        pd.testing.assert_frame_equal(read_frame(path), frame)
+        path.write_bytes(b"no")
+        with pytest.raises(DataError, match="rows.* cannot be read"):
+            read_frame(path)
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("", "rows.csv: is empty"),
+            ("a,b\n", "rows.csv: has no rows"),
+            ("a,a\n1,2\n", "two columns are called 'a', number 1 and number 2"),
+            ("a,b\n1,2,3\n", "line 2 has 3 values, the first line names 2"),
+            ("a,b\n1,2\n1,2,3\n", "line 3 has 3 values, the first line names 2"),
+            ("a,b,c\n1,2,3\n1,2\n", "line 3 has 2 values, the first line names 3"),
+            ("a,b\n1\n", "line 2 has 1 values, the first line names 2"),
+            (b"a,b\n\xe9,2\n", 'is not utf-8 text .*encoding = "latin-1"'),
+            (b"\x00\x01\x02", "is no table of text"),
+        ],
+    )
+    def test_what_is_no_table_is_refused(
+        self, content: str | bytes, message: str, text: Text
+    ) -> None:
+        """Else pandas mends it in silence, and rows mean something else."""
+        with pytest.raises(DataError, match=message):
+            read_frame(text(content))
+
+    def test_options_of_the_reader(self, text: Text) -> None:
+        path = text("a;b\n1,5;é\n2,5;x\n".encode("latin-1"))
+        frame = read_frame(path, {"decimal": ",", "encoding": "latin-1"})
+        assert list(frame["a"]) == [1.5, 2.5]
+        with pytest.raises(DataError, match="pandas takes no such option"):
+            read_frame(path, {"decimals": ",", "encoding": "latin-1"})
+        with pytest.raises(DataError, match="is not klingon text"):
+            read_frame(path, {"encoding": "klingon"})
+
+    def test_no_such_file(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=r"rows.csv: no such file"):
+            read_frame(tmp_path / "rows.csv")
+
+
+def kinds(**columns: Any) -> dict[str, Any]:
+    found = kinds_of(pd.DataFrame(columns), "t", (), ())
+    return {column.name: column for column in found.columns}
+
+
+def many(*values: object) -> list[object]:
+    return list(values) * (60 // len(values))
+
+
+class TestKinds:
+    def test_each_kind(self) -> None:
+        found = kinds(
+            number=many(1, 2.5, None),
+            texts=many("1", "2.5", "3"),
+            switch=many(True, False),
+            word=many("a", "b", None),
+            day=many("2024-01-31", "2023-12-01"),
+            german=many("31.01.2024", "01.12.2023"),
+            hour=many("2024-01-31 10:00", "2023-12-01 11:30"),
+            stamp=many(pd.Timestamp(0), pd.Timestamp(10**18)),
+        )
+        expected: dict[str, type] = {
+            **dict.fromkeys(("number", "texts"), Numbers),
+            **dict.fromkeys(("switch", "word"), Categories),
+            **dict.fromkeys(("day", "german", "hour", "stamp"), Dates),
+        }
+        assert {name: type(column) for name, column in found.items()} == expected
+        assert {name for name, column in found.items() if column.has_gaps} == {"number", "word"}
+        assert [found[name].has_times for name in ("day", "german", "hour")] == [False, False, True]
+        assert found["german"].format == "%d.%m.%Y"
+
+    def test_what_teaches_nothing_is_left_out(self) -> None:
+        frame = pd.DataFrame(
+            {
+                "name": [f"n{i}" for i in range(60)],
+                "same": 1,
+                "none": [None] * 60,
+                "x": range(60),
+            }
+        )
+        found = kinds_of(frame, "t", (), ())
+        assert [column.name for column in found.columns] == ["x"]
+        told = "; ".join(found.remarks)
+        for words in ("'name' is left out: text with", "'same' is left out: the same", "'none' is"):
+            assert words in told
+        with pytest.raises(DataError, match="no column is left"):
+            kinds_of(frame[["name"]], "t", (), ())
+
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            ([*map(str, range(40)), "n.a. "], "has 'n.a. ' in row 40, where nearly all others"),
+            (["1,5", "2,25"] * 30, "has '1,5' in row 0; .*decimal = \",\""),
+            (["1,500", "12,250"] * 30, "has '1,500' in row 0; .*thousands"),
+        ],
+    )
+    def test_numbers_that_are_none_are_refused(self, values: list[str], message: str) -> None:
+        """Else a column of numbers becomes as many categories."""
+        with pytest.raises(DataError, match="t: column 'x' " + message):
+            kinds(x=values)
+
+    def test_what_is_told_overrules(self) -> None:
+        frame = pd.DataFrame({"zip": [10115, 1067] * 30, "code": ["7", "8"] * 30})
+        found = kinds_of(frame, "t", ("zip",), ("code",))
+        assert [type(column) for column in found.columns] == [Categories, Numbers]
+        assert found.columns[0].values == ("10115", "1067")
+        with pytest.raises(DataError, match="column 'code' has 'x' in row 3, expected numbers"):
+            kinds_of(pd.DataFrame({"code": ["7", "8", None, "x"]}), "t", (), ("code",))
+
+    def test_the_most_frequent_values_have_an_input(self) -> None:
+        rare = [f"v{i:04d}" for i in range(500)]
+        (column,) = kinds(x=[*rare, *(["a"] * 300), *(["b"] * 300), *rare[:70]]).values()
+        assert len(column.values) == MOST_VALUES
+        assert {"a", "b", "v0000"} <= set(column.values)
+
+
+def encoded(frame: pd.DataFrame, **wanted: Any) -> tuple[Encoding, np.ndarray[Any, Any]]:
+    table = table_of(frame, "t", Wanted(label=("y",), **wanted))
+    assert table.encoding is not None
+    return table.encoding, table.x
+
+
+class TestEncoding:
+    def test_each_kind(self) -> None:
+        frame = pd.DataFrame(
+            {
+                "number": [1.0, None, 3.0],
+                "word": ["b", None, "a"],
+                "day": ["2024-01-01", "2024-07-01", "2023-01-01"],
+                "y": [0, 1, 0],
+            }
+        )
+        encoding, x = encoded(frame)
+        assert encoding.inputs[:5] == (
+            *("number", "number is missing", "word = a", "word = b", "word is missing"),
+        )
+        expected = [[1, 0, 0, 1, 0], [np.nan, 1, 0, 0, 1], [3, 0, 1, 0, 0]]
+        assert np.array_equal(x[:, :5], expected, equal_nan=True)
+        days = x[:, 5]
+        assert (days[1] - days[0], days[2] - days[0]) == (182, -365)
+        assert x[:, 6:].max() <= 1 and len(encoding.inputs) == x.shape[1] == 10
+
+    def test_it_survives_json(self) -> None:
+        frame = pd.DataFrame({"x": [1, 2, 3], "w": ["a", "b", "a"], "y": [0, 1, 0]})
+        encoding, x = encoded(frame, read={"decimal": ","})
+        again = Encoding.model_validate_json(encoding.model_dump_json())
+        assert again == encoding
+        assert np.array_equal(again.encode(frame[["w", "x"]], "t").x, x)
+
+    def test_what_is_new_is_told(self) -> None:
+        frame = pd.DataFrame({"x": [1, 2, 3], "w": ["a", "b", "a"], "y": [0, 1, 0]})
+        encoding, _ = encoded(frame)
+        new = pd.DataFrame({"w": ["c", None, "b", "d"], "x": [None, 2, 3, 4]})
+        found = encoding.encode(new, "new")
+        assert found.unknown == {"w": 2}
+        assert np.array_equal(found.x[:, 1:], [[0, 0], [0, 0], [0, 1], [0, 0]])
+        with pytest.raises(DataError, match="new: column 'x' is missing; there are w"):
+            encoding.encode(new[["w"]], "new")
+        with pytest.raises(DataError, match="new: column 'x' has 'q' in row 1, expected numbers"):
+            encoding.encode(new.assign(x=[1, "q", 2, 3]), "new")
+
+    def test_numbers_that_float32_cannot_tell_apart(self) -> None:
+        """Such as identifiers and times in seconds: else a whole column is one number."""
+        values = 1.7e18 + np.arange(60.0) * 1e6
+        _, x = encoded(pd.DataFrame({"x": values, "y": [0, 1] * 30}))
+        assert len(np.unique(x)) == 60
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"y": [0, None, 1] * 20}, "t: column 'y' has no value in row 1 .20 such"),
+            ({"y": ["1", "2", "x"] * 20, "x": np.inf}, "column 'x' has inf in row 0"),
+            ({"z": 1}, None),
+        ],
+    )
+    def test_bad_rows(self, change: dict[str, Any], message: str | None) -> None:
+        frame = pd.DataFrame({"x": range(60), "y": [0, 1] * 30}).assign(**change)
+        if message is None:
+            assert encoded(frame)[0].inputs == ("x",)
+            return
+        with pytest.raises(DataError, match=message):
+            encoded(frame)
+
+    def test_names_that_are_not_there(self) -> None:
+        frame = pd.DataFrame({"age": range(60), "churned": [0, 1] * 30})
+        with pytest.raises(DataError, match="'churnd' is missing; did you mean 'churned'"):
+            table_of(frame, "t", Wanted(label=("churnd",)))
+        with pytest.raises(DataError, match="'agee' is missing; did you mean 'age'"):
+            table_of(frame, "t", Wanted(label=("churned",), drop=("agee",)))
+
+    def test_a_column_that_is_the_label_again(self) -> None:
+        frame = pd.DataFrame({"x": range(60), "again": [0.0, 1] * 30, "y": [0, 1] * 30})
+        table = table_of(frame, "t", WANTED)
+        assert table.columns == ("x",)
+        assert "column 'again' is left out: it is 'y' again" in table.remarks[0]
+
+    def test_test_rows_of_another_file(self, text: Text, tmp_path: Path) -> None:
+        text("x,w,y\n" + "1,a,0\n2,b,1\n3,a,0\n" * 20)
+        text("y,w,x\n1,c,5\n0,a,\n", "test.csv")
+        table = read_table("rows.csv", tmp_path, Wanted(("y",), test_source="test.csv"))
+        assert np.array_equal(table.x_test, [[5, 0, 0], [np.nan, 1, 0]], equal_nan=True)
+        text("w,x\na,1\n", "test.csv")
+        with pytest.raises(DataError, match="test.csv: column 'y' is missing"):
+            read_table("rows.csv", tmp_path, Wanted(("y",), test_source="test.csv"))
+
+
+def mixed(n: int = 300, seed: int = 0) -> Dataset:
+    """Numbers with outliers and gaps, categories, some of them rare, and dates."""
+    generator = np.random.default_rng(seed)
+    x = generator.standard_t(2, n) * 10
+    frame = pd.DataFrame(
+        {
+            "x": np.where(generator.random(n) < 0.1, np.nan, x),
+            "w": generator.choice([*"abcdefgh"], n, p=[0.4, 0.3, 0.2, *[0.02] * 5]),
+            "day": pd.Timestamp("2024-01-01") + pd.to_timedelta(generator.integers(0, 900, n), "D"),
+            "y": generator.choice(["no", "yes"], n),
+        }
+    )
+    return split(table_of(frame, "t", WANTED))
+
+
+class TestStandardization:
+    def test_numbers_are_scaled_as_by_scikit_learn(self) -> None:
+        dataset = mixed()
+        norm, x = dataset.standardization, dataset.train.x[:, :1]
+        scaler = RobustScaler().fit(x)
+        assert norm.input_mean[0] == pytest.approx(scaler.center_[0])
+        assert norm.input_scale[0] == pytest.approx(scaler.scale_[0])
+
+    def test_only_training_rows_have_a_say(self) -> None:
+        """Else what is measured on validation rows is not what new rows will see."""
+        dataset = mixed()
+        changed = dataset.known.x.copy()
+        changed[dataset.validation_rows] = 1e6
+        dataset.__dict__.pop("standardization", None)
+        before = dataset.standardization
+        dataset.known.x[:] = changed
+        dataset.__dict__.pop("standardization")
+        for name in ("input_mean", "input_scale"):
+            assert np.array_equal(getattr(before, name), getattr(dataset.standardization, name))
+
+    def test_a_category_that_no_training_row_has_is_as_one_that_is_new(self) -> None:
+        """Its weights are what they were at the start, and say nothing."""
+        dataset = mixed()
+        column = dataset.encoding.inputs.index("w = h") if dataset.encoding else 0
+        rare = np.flatnonzero(dataset.known.x[:, column] == 1)
+        assert len(rare)
+        train = np.setdiff1d(np.arange(len(dataset.known)), rare)
+        cut = Dataset(**{**dataset.__dict__, "train_rows": train, "validation_rows": rare})
+        network = Perceptron(MLPConfig(), cut.facts.n_inputs, 2)
+        norm = cut.standardization
+        network.standardize(*(torch.from_numpy(getattr(norm, name)) for name in PARTS))
+        assert norm.input_limit is not None
+        network.limit(norm.input_limit)
+        network.eval()
+        rows = torch.from_numpy(cut.known.x[rare])
+        without = rows.clone()
+        without[:, column] = 0
+        assert torch.equal(network(rows), network(without))
+        assert network(rows).isfinite().all()
+
+    def test_inputs_tend_to_the_limit(self) -> None:
+        rows = torch.tensor([[0.1, -1.0, 1e30, -torch.inf, torch.nan]])
+        found = smoothly_clipped(rows, torch.tensor(3.0))[0]
+        assert found[:2].tolist() == pytest.approx([0.1 / np.sqrt(1 + 0.1**2 / 9), -0.9486833])
+        assert 2.99 < found[2] < 3 and -3 < found[3] < -2.99
+        assert found[4] == 0
+
+
+PARTS = ("input_mean", "input_scale", "target_mean", "target_scale")
+
+
+def test_a_fresh_cut_is_standardized_anew() -> None:
+    dataset = mixed()
+    other = dataset.cut_anew(Cut(1))
+    assert not np.array_equal(dataset.standardization.input_mean, other.standardization.input_mean)
+
+
+def test_another_kind_of_column_is_other_data() -> None:
+    """Else a study goes on with trials of other inputs."""
+    frame = pd.DataFrame({"x": [1, 2, 3] * 20, "z": range(60), "y": [0, 1] * 30})
+    one, other = (
+        split(table_of(frame, "t", Wanted(label=("y",), categorical=each))) for each in ((), ("x",))
+    )
+    assert one.fingerprint != other.fingerprint

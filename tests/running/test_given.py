@@ -1,0 +1,121 @@
+"""Studies from Python: rows in memory instead of a file."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_wine
+
+import tuner
+from tuner.data import Wanted, table_in_memory
+from tuner.errors import ChangedStudyError, DataError, InputError, StudyFileError
+from tuner.running.given import spec_of
+
+from ..conftest import SMALL, Write
+from ..estimators.test_predictor import FILE, rows
+
+SECTIONS = {
+    key: value for key, value in tomllib.loads(SMALL).items() if key not in ("data", "budget")
+}
+ALONE: dict[str, Any] = {"trials": 2, "workers": 1, "fleet": 1}
+
+
+def scores(study: str) -> list[float]:
+    return list(tuner.leaderboard(study)["value"])
+
+
+def test_arrays_train_as_their_source_does(write_study: Write) -> None:
+    write_study()
+    tuner.tune("small", **ALONE)
+    pair = load_wine(return_X_y=True)
+    result = tuner.tune(pair, name="mine", data={"folds": 1}, **ALONE, **SECTIONS)
+    assert (result.study, result.ran) == ("mine", 2)
+    assert scores("mine") == scores("small")
+    assert tuner.tune(pair, name="mine", data={"folds": 1}, **ALONE, **SECTIONS).ran == 0
+    assert not Path("studies/mine.toml").exists()
+    assert np.array_equal(tuner.predictor("mine").classes, [0, 1, 2])
+    other = (pair[0] + 1.0, pair[1])
+    with pytest.raises(ChangedStudyError, match="mine"):
+        tuner.tune(other, name="mine", data={"folds": 1}, **ALONE, **SECTIONS)
+
+
+def test_a_frame_trains_as_its_file_does(write_study: Write, project: Path) -> None:
+    frame = rows().drop(columns="value")
+    frame.to_csv(project / "rows.csv", index=False)
+    write_study(FILE.format(label="churned"))
+    tuner.tune("small", confirm=False, **ALONE)
+    told = tomllib.loads(FILE)
+    sections = {key: told[key] for key in ("objective", "start", "search", "confirm")}
+    study = tuner.Study(frame, label="churned", data={"folds": 1}, **sections)
+    assert re.fullmatch("rows-[0-9a-f]{8}", study.name)
+    tuner.tune(study, confirm=False, **ALONE)
+    assert scores(study.name) == scores("small")
+    again = tuner.Study(frame.copy(), label="churned", data={"folds": 1}, **sections)
+    assert tuner.tune(again, confirm=False, **ALONE).ran == 0
+    assert list(tuner.predictor(study.name).predict(frame.head(3))) == list(
+        tuner.predictor("small").predict(frame.head(3))
+    )
+
+
+def test_it_says_itself_as_a_study_file() -> None:
+    study = tuner.Study(rows(), label="churned", name="x", search={"depth": [1, 2]})
+    told = tomllib.loads(study.to_toml())
+    assert told == {
+        "data": {"source": "in memory", "label": "churned"},
+        "search": {"depth": [1, 2]},
+    }
+
+
+def test_one_of_a_file(write_study: Write) -> None:
+    path = write_study()
+    assert tuner.Study("small").to_toml() == path.read_text()
+    assert spec_of(tuner.Study(path)).text == spec_of("small").text
+    with pytest.raises(InputError, match="a study file says all itself"):
+        tuner.Study("small", search={"depth": 1})
+
+
+def test_a_table_by_its_path(project: Path) -> None:
+    rows().to_csv(project / "rows.csv", index=False)
+    tuner.tune("rows.csv", label="churned", confirm=False, **ALONE)
+    assert tuner.Study("rows").to_toml() == '[data]\nsource = "../rows.csv"\nlabel = "churned"\n'
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "kind", "message"),
+    [
+        (rows(), {}, DataError, "which column is predicted"),
+        (rows(), {"label": "chrned"}, DataError, "did you mean 'churned'"),
+        (([[1.0]], [1], [2]), {}, DataError, "a pair .x, y., got 3 things"),
+        ((np.zeros((3, 2)), [0, 1]), {}, DataError, "x has 3 rows, y has 2"),
+        (({"a": 1}, [0, 1]), {}, InputError, "rows must be a frame, or a pair"),
+        (3, {}, InputError, "rows must be a frame"),
+        (rows(), {"label": "churned", "search": {"dept": 1}}, StudyFileError, "search.dept is an"),
+        (rows(), {"label": "churned", "serch": {"depth": 1}}, StudyFileError, "serch is an unk"),
+        (rows(), {"label": "churned", "data": {"source": "wine"}}, InputError, "in memory"),
+        (rows(), {"label": "churned", "search": {"depth": print}}, StudyFileError, "plain values"),
+    ],
+)
+def test_what_is_wrong_is_told(
+    given: Any, options: dict[str, Any], kind: type[Exception], message: str, project: Path
+) -> None:
+    with pytest.raises(kind, match=message):
+        tuner.tune(given, **ALONE, **options)
+    assert not Path("runs").exists()
+
+
+def test_a_frame_beside_its_targets() -> None:
+    frame = rows(60)
+    x, y = frame[["age", "city"]], frame["churned"]
+    table = table_in_memory((x, y), "t", Wanted())
+    assert table.encoding is not None and table.encoding.targets == ("churned",)
+    assert [column.name for column in table.encoding.columns] == ["age", "city"]
+    named = table_in_memory((x, y.to_numpy()), "t", Wanted())
+    assert named.encoding is not None and named.encoding.targets == ("target",)
+    two = table_in_memory((x, frame[["value", "value"]].to_numpy()), "t", Wanted())
+    assert two.y.shape == (60, 2)
+    turned = table_in_memory((x.set_index(pd.Index(range(60, 0, -1))), y), "t", Wanted())
+    assert np.array_equal(turned.x, table.x, equal_nan=True)

@@ -1,0 +1,318 @@
+"""How the columns of a table become the inputs of a network: what is fixed of each column.
+
+Nothing of it follows from the targets, and nothing that matters from rows that do not train: middle
+and scale of an input, and which values were seen at all, are found in the training rows of each cut
+(`Standardization`). What is here tells kinds, names values, and keeps numbers in reach of float32.
+"""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import DataError
+from .rulers import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Larger numbers are no measurements, and their squares are no numbers.
+_LARGEST = 1e150
+#: Days of a year and of a week, and hours of a day, which dates go round in.
+_YEAR, _WEEK, _DAY = 365.25, 7.0, 1.0
+
+
+class Column(BaseModel, ABC):
+    """One column of a table.
+
+    Attributes:
+        name: of the column.
+        has_gaps: values were missing, for which there is an input that says so, the last one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    has_gaps: bool = False
+
+    @property
+    @abstractmethod
+    def own_inputs(self) -> tuple[str, ...]:
+        """Names of the inputs that its values become."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of all its inputs."""
+        return (*self.own_inputs, f"{self.name} is missing") if self.has_gaps else self.own_inputs
+
+    @property
+    def _with_gaps(self) -> str:
+        return ", with gaps" if self.has_gaps else ""
+
+    @abstractmethod
+    def write(self, values: pd.Series[Any], x: Array) -> int:
+        """Writes the inputs of a column.
+
+        Args:
+            values: `(rows,)`.
+            x: takes its own inputs, `(rows, own_inputs)` float32; NaN is a gap.
+
+        Returns:
+            How many rows have a value that it has no input for.
+
+        Raises:
+            DataError: a value is of another kind; the message names its row.
+        """
+
+
+class Numbers(Column):
+    """Numbers: one input.
+
+    Attributes:
+        offset: that they are measured from, 0 wherever float32 can do without.
+        unit: that they are measured in, 1 likewise.
+    """
+
+    kind: Literal["number"] = "number"
+    offset: float = 0.0
+    unit: float = 1.0
+
+    @property
+    def own_inputs(self) -> tuple[str, ...]:
+        """Names of the inputs that its values become."""
+        return (self.name,)
+
+    def __str__(self) -> str:
+        return f"{self.name}: numbers{self._with_gaps}"
+
+    def write(self, values: pd.Series[Any], x: Array) -> int:
+        """As `Column` says."""
+        x[:, 0] = (numbers(values) - self.offset) / self.unit
+        return 0
+
+
+class Categories(Column):
+    """Values without an order: an input for each of those that are named, 1 where it is the value.
+
+    All others have none of these, and so share what the network does without: values that are rare
+    or new, and those that no training row of a cut has, whose inputs are 0 there.
+
+    Attributes:
+        values: that have an input.
+        is_text: a file's values stay as they are written, such as 01067.
+    """
+
+    kind: Literal["category"] = "category"
+    values: tuple[str, ...]
+    is_text: bool = False
+
+    @property
+    def own_inputs(self) -> tuple[str, ...]:
+        """Names of the inputs that its values become."""
+        return tuple(f"{self.name} = {value}" for value in self.values)
+
+    def __str__(self) -> str:
+        return f"{self.name}: categories, {len(self.values)} with an input{self._with_gaps}"
+
+    def write(self, values: pd.Series[Any], x: Array) -> int:
+        """As `Column` says."""
+        codes, names = named(values)
+        place = {value: index for index, value in enumerate(self.values)}
+        places = np.array([*(place.get(name, -1) for name in names), -1], np.intp)
+        found = places[codes]  # the code of a gap is -1, which is the last place
+        x[:] = 0
+        rows = np.flatnonzero(found >= 0)
+        x[rows, found[rows]] = 1
+        return int(np.sum((found < 0) & (codes >= 0)))
+
+
+class Dates(Column):
+    """Points in time: days, where in the year, the week and, with times, the day.
+
+    Attributes:
+        format: how they are written, as `strptime` has it, or ISO8601.
+        offset: days after 1970 that are measured from.
+        has_times: some are not at midnight.
+    """
+
+    kind: Literal["date"] = "date"
+    format: str = "ISO8601"
+    offset: float = 0.0
+    has_times: bool = False
+
+    @property
+    def _rounds(self) -> dict[str, float]:
+        rounds = {"year": _YEAR, "week": _WEEK}
+        return {**rounds, "day": _DAY} if self.has_times else rounds
+
+    @property
+    def own_inputs(self) -> tuple[str, ...]:
+        """Names of the inputs that its values become."""
+        turns = [
+            f"{self.name}: {turn} of {of}" for of in self._rounds for turn in ("sine", "cosine")
+        ]
+        return (f"{self.name}: days", *turns)
+
+    def __str__(self) -> str:
+        return f"{self.name}: dates{self._with_gaps}"
+
+    def write(self, values: pd.Series[Any], x: Array) -> int:
+        """As `Column` says."""
+        since = days(values, self.format)
+        x[:, 0] = since - self.offset
+        for at, length in enumerate(self._rounds.values()):
+            angle = 2 * np.pi * (since % length) / length
+            x[:, 1 + 2 * at], x[:, 2 + 2 * at] = np.sin(angle), np.cos(angle)
+        return 0
+
+
+AnyColumn = Annotated[Numbers | Categories | Dates, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Rows of a table as inputs.
+
+    Attributes:
+        x: `(rows, n_inputs)` float32; NaN is a gap.
+        unknown: of each column that has them, rows whose value has no input: rare or new.
+    """
+
+    x: Array
+    unknown: dict[str, int]
+
+
+class Encoding(BaseModel):
+    """The columns of a table that networks learn from, and the one or those that they predict.
+
+    Attributes:
+        columns: in the order of their inputs.
+        targets: names of the columns that are predicted.
+        read: options of pandas' reader that files of such rows were read with.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: tuple[AnyColumn, ...]
+    targets: tuple[str, ...]
+    read: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs."""
+        return tuple(name for column in self.columns for name in column.inputs)
+
+    @property
+    def as_text(self) -> tuple[str, ...]:
+        """Names of the columns of files whose values stay as they are written."""
+        return tuple(
+            column.name
+            for column in self.columns
+            if isinstance(column, Categories) and column.is_text
+        )
+
+    def encode(self, frame: pd.DataFrame, name: str) -> Encoded:
+        """Returns the inputs of rows, whatever the order of their columns, and beside others.
+
+        Args:
+            frame: the rows.
+            name: where they are from, for messages.
+
+        Raises:
+            DataError: a column is missing, or a value of another kind than it had.
+        """
+        check_there([column.name for column in self.columns], frame, name)
+        x = np.empty((len(frame), len(self.inputs)), np.float32)
+        unknown, first = {}, 0
+        for column in self.columns:
+            values, n = frame[column.name], len(column.own_inputs)
+            try:
+                if n_unknown := column.write(values, x[:, first : first + n]):
+                    unknown[column.name] = n_unknown
+            except DataError as error:
+                raise DataError(f"{name}: column {column.name!r} {error}") from error
+            first += n
+            if column.has_gaps:
+                x[:, first] = values.isna()
+                first += 1
+        return Encoded(x, unknown)
+
+
+def check_there(names: Sequence[str], frame: pd.DataFrame, where: str) -> None:
+    """Looks whether a table has columns.
+
+    Raises:
+        DataError: one is missing.
+    """
+    there = [str(column) for column in frame.columns]
+    for name in names:
+        if name not in there:
+            near = difflib.get_close_matches(name, there, 1)
+            some = ", ".join(there if len(there) <= 8 else [*there[:8], "..."])
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {some}"
+            raise DataError(f"{where}: column {name!r} is missing; {hint}")
+
+
+def named(values: pd.Series[Any]) -> tuple[Array, list[str]]:
+    """Returns the number of each row's value, -1 where it is missing, and the values as text.
+
+    Whole numbers are written as such, also where gaps have made them decimals.
+    """
+    import pandas as pd
+
+    codes, found = pd.factorize(values, use_na_sentinel=True)
+    return codes, [_text(value) for value in found]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def numbers(values: pd.Series[Any]) -> Array:
+    """Returns numbers as float64, NaN where they are missing.
+
+    Raises:
+        DataError: a value is no number, or none that can be learned from.
+    """
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values):
+        found = values.to_numpy(np.float64, na_value=np.nan)
+    else:
+        found = pd.to_numeric(values.astype(object), errors="coerce").to_numpy(
+            np.float64, na_value=np.nan
+        )
+        wrong = np.flatnonzero(np.isnan(found) & values.notna().to_numpy())
+        if len(wrong):
+            raise DataError(f"has {values.iloc[wrong[0]]!r} in row {wrong[0]}, expected numbers")
+    with np.errstate(invalid="ignore"):
+        wild = np.flatnonzero(np.abs(found) > _LARGEST)
+    if len(wild):
+        raise DataError(
+            f"has {found[wild[0]]:g} in row {wild[0]}, expected numbers of at most {_LARGEST:g}"
+        )
+    return found
+
+
+def days(values: pd.Series[Any], format: str) -> Array:
+    """Returns points in time as days after 1970 (UTC), float64, NaN where they are missing.
+
+    Raises:
+        DataError: a value is not written so.
+    """
+    import pandas as pd
+
+    points = pd.to_datetime(values, format=format, errors="coerce", utc=True)
+    wrong = np.flatnonzero((points.isna() & values.notna()).to_numpy())
+    if len(wrong):
+        raise DataError(f"has {values.iloc[wrong[0]]!r} in row {wrong[0]}, expected dates")
+    since = points - pd.Timestamp(0, tz="UTC")
+    return (since / pd.Timedelta(days=1)).to_numpy(np.float64)

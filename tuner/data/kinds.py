@@ -1,0 +1,242 @@
+"""What kind each column of a table is, as far as its own values tell; the targets have no say."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import DataError
+from .columns import AnyColumn, Categories, Dates, Numbers, days, named, numbers
+from .rulers import Array, Ruler, need_ruler
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Values of a category that have an input of their own, at most, the most frequent ones.
+MOST_VALUES = 64
+#: Share of a column's values that are numbers, from which on the others are mistakes.
+_NUMBERS = 0.9
+#: Share of the rows with a value of their own, from which on text is no category, but a name or a
+#: text; and distinct values that it takes, at least.
+_OWN, _LEAST_OWN = 0.9, 20
+#: How dates are written, besides ISO 8601; the first one that all values of a column follow.
+_DATES = (
+    *("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S"),
+    *("%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S"),
+    *("%d/%m/%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S"),
+)
+#: Of the values of a column, those that are looked at before all of them are.
+_SOME = 50
+
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """What was found.
+
+    Attributes:
+        columns: that networks learn from.
+        remarks: on those that they do not, and on what was guessed, in sentences.
+    """
+
+    columns: tuple[AnyColumn, ...]
+    remarks: tuple[str, ...]
+
+
+def kinds_of(
+    frame: pd.DataFrame, name: str, categorical: Sequence[str], numeric: Sequence[str]
+) -> Kinds:
+    """Decides what the columns of a table are.
+
+    Args:
+        frame: columns to learn from.
+        name: of the table, for messages.
+        categorical: columns that are categories, whatever their values.
+        numeric: columns that are numbers.
+
+    Raises:
+        DataError: a column holds numbers and something else; the message names the first such row.
+    """
+    columns: list[AnyColumn] = []
+    remarks: list[str] = []
+    dropped: dict[str, list[str]] = {}
+    for label in frame.columns:
+        values = frame[label]
+        try:
+            if label in categorical:
+                found: AnyColumn | str = _categories(values)
+            elif label in numeric:
+                found = _numbers(values)
+            else:
+                found = _guess(values)
+        except DataError as error:
+            raise DataError(f"{name}: column {label!r} {error}") from error
+        if isinstance(found, str):
+            dropped.setdefault(found, []).append(label)
+            continue
+        columns.append(found)
+        if isinstance(found, Dates) and found.format[:5] in ("%m/%d", "%d/%m"):
+            remarks.append(
+                f"{name}: dates of column {label!r} are read as "
+                f"{'month/day' if found.format.startswith('%m') else 'day/month'}"
+            )
+    for reason, labels in dropped.items():
+        remarks.append(f"{name}: {_listed(labels)} left out: {reason}")
+    if not columns:
+        raise DataError(f"{name}: no column is left to learn from ({'; '.join(remarks)})")
+    return Kinds(tuple(columns), tuple(remarks))
+
+
+def times(values: pd.Series[Any], name: str) -> Array:
+    """Returns numbers or points in time, by which rows can be told apart, `(rows,)` float64.
+
+    Args:
+        values: of a column without gaps.
+        name: of the table, for messages.
+
+    Raises:
+        DataError: they are neither.
+    """
+    import pandas as pd
+
+    try:
+        if pd.api.types.is_datetime64_any_dtype(values):
+            return days(values, "ISO8601")
+        if pd.api.types.is_numeric_dtype(values):
+            return numbers(values)
+        format = _date_format(pd.Series(named(values)[1], dtype=object))
+        return numbers(values) if format is None else days(values, format)
+    except DataError as error:
+        raise DataError(f"{name}: column {str(values.name)!r} {error} or dates") from error
+
+
+def _listed(labels: Sequence[str]) -> str:
+    if len(labels) == 1:
+        return f"column {labels[0]!r} is"
+    shown = [repr(label) for label in labels]
+    return f"columns {', '.join(shown if len(shown) <= 4 else [*shown[:3], '...'])} are"
+
+
+def _guess(values: pd.Series[Any]) -> AnyColumn | str:
+    """Returns what a column is, or why there is nothing to learn from it."""
+    import pandas as pd
+
+    types = pd.api.types
+    if types.is_datetime64_any_dtype(values):
+        return _dates(values, "ISO8601")
+    if types.is_bool_dtype(values):
+        return _categories(values)
+    if types.is_numeric_dtype(values) and not types.is_complex_dtype(values):
+        return _numbers(values)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return _categories(values)
+    codes, names = named(values)
+    if len(names) < 2:
+        return _categories(values)
+    distinct = pd.Series(names, dtype=object)
+    are_numbers = pd.to_numeric(distinct, errors="coerce").notna().to_numpy()
+    if are_numbers.mean() >= _NUMBERS:
+        if not are_numbers.all():
+            wrong = int(np.flatnonzero(~are_numbers)[0])
+            raise DataError(
+                f"has {names[wrong]!r} in row {int(np.argmax(codes == wrong))}, where nearly all "
+                "others are numbers; mend it, or list the column in data.categorical"
+            )
+        return _numbers(values)
+    _refuse_other_numbers(names, codes)
+    format = _date_format(distinct)
+    if format is not None:
+        return _dates(values, format)
+    n_there = int(np.sum(codes >= 0))
+    if len(names) >= _LEAST_OWN and len(names) > _OWN * n_there:
+        return "text with nearly as many values as rows"
+    return _categories(values)
+
+
+def _refuse_other_numbers(names: Sequence[str], codes: Array) -> None:
+    """Looks for numbers that are written with commas.
+
+    Raises:
+        DataError: all values are.
+    """
+    for pattern, told in ((_THOUSANDS, 'thousands = ","'), (_DECIMAL_COMMA, 'decimal = ","')):
+        if any("," in each for each in names) and all(
+            pattern.fullmatch(each) or each.lstrip("+-").isdigit() for each in names
+        ):
+            at = next(index for index, each in enumerate(names) if "," in each)
+            raise DataError(
+                f"has {names[at]!r} in row {int(np.argmax(codes == at))}; if that is a number, say "
+                f"how it is written: read = {{ {told} }} in [data]"
+            )
+
+
+def _date_format(distinct: pd.Series[Any]) -> str | None:
+    """Returns how the dates of a column are written; None if not all values are dates."""
+    import pandas as pd
+
+    for format in ("ISO8601", *_DATES):
+        for part in (distinct.head(_SOME), distinct):
+            if pd.to_datetime(part, format=format, errors="coerce", utc=True).isna().any():
+                break
+        else:
+            return format
+    return None
+
+
+def _numbers(values: pd.Series[Any]) -> AnyColumn | str:
+    found = numbers(values)
+    there = found[~np.isnan(found)][:, None]
+    has_gaps = len(there) < len(found)
+    if not len(there):
+        return "no value in any row"
+    if there.min() == there.max() and not has_gaps:
+        return "the same value in all rows"
+    offset, unit = 0.0, 1.0
+    if need_ruler(there):
+        ruler = Ruler.of(there)
+        offset, unit = float(ruler.offset[0]), float(ruler.unit[0])
+    return Numbers(name=str(values.name), has_gaps=has_gaps, offset=offset, unit=unit)
+
+
+def _categories(values: pd.Series[Any]) -> AnyColumn | str:
+    import pandas as pd
+
+    codes, names = named(values)
+    has_gaps = bool(np.any(codes < 0))
+    if not names:
+        return "no value in any row"
+    if len(names) == 1 and not has_gaps:
+        return "the same value in all rows"
+    counts: Counter[str] = Counter()
+    for label, count in zip(names, np.bincount(codes[codes >= 0]), strict=True):
+        counts[label] += int(count)
+    kept = sorted(counts, key=lambda label: (-counts[label], label))[:MOST_VALUES]
+    return Categories(
+        name=str(values.name),
+        has_gaps=has_gaps,
+        values=tuple(sorted(kept)),
+        is_text=not pd.api.types.is_bool_dtype(values),
+    )
+
+
+def _dates(values: pd.Series[Any], format: str) -> AnyColumn | str:
+    since = days(values, format)
+    there = since[~np.isnan(since)]
+    if not len(there):
+        return "no value in any row"
+    if there.min() == there.max() and len(there) == len(since):
+        return "the same value in all rows"
+    return Dates(
+        name=str(values.name),
+        has_gaps=len(there) < len(since),
+        format=format,
+        offset=float(np.floor(np.median(there))),
+        has_times=bool(np.any(there % 1)),
+    )

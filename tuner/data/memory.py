@@ -1,0 +1,101 @@
+"""Rows in memory: frames, arrays, and pairs of inputs and targets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import DataError
+from .base import Table
+from .frames import check_names
+from .rulers import Array
+from .tabular import Wanted, table_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: What targets are called that come without a name.
+_TARGET = "target"
+
+
+def table_in_memory(rows: object, name: str, wanted: Wanted) -> Table:
+    """Returns rows in memory as a table.
+
+    Args:
+        rows: a frame with the label among its columns; or a pair of inputs (a frame, or an array
+            `(rows, ...)` of numbers) and targets (`(rows,)` or `(rows, targets)`).
+        name: of the study, for messages.
+        wanted: what is learned; of a pair without label.
+
+    Raises:
+        DataError: they cannot be learned from; the message names column and row.
+    """
+    if not isinstance(rows, tuple | list):
+        if not wanted.label:
+            raise DataError(f"{name}: which column is predicted? label names it")
+        return table_of(_some(frame_of(rows, name), name), name, wanted)
+    if len(rows) != 2:
+        raise DataError(f"{name}: expected a frame, or a pair (x, y), got {len(rows)} things")
+    if wanted.label:
+        raise DataError(f"{name}: label names a column of a frame, and y is given beside x")
+    x, y = rows
+    if not is_frame(x):
+        if any((wanted.drop, wanted.categorical, wanted.numeric)):
+            raise DataError(f"{name}: columns of x have no names; give a frame")
+        return Table(name, np.asarray(x), _targets(y))
+    frame, targets = _some(frame_of(x, name), name), _targets(y)
+    if len(frame) != len(targets):
+        raise DataError(f"{name}: x has {len(frame)} rows, y has {len(targets)}")
+    columns = targets[:, None] if targets.ndim == 1 else targets
+    label = tuple(_free(frame, y, index, columns.shape[1]) for index in range(columns.shape[1]))
+    frame = frame.assign(**{label[i]: columns[:, i] for i in range(len(label))})
+    return table_of(frame, name, replace(wanted, label=label), is_apart=True)
+
+
+def is_frame(rows: object) -> bool:
+    """Says whether rows are a frame, of pandas or of another library."""
+    return hasattr(rows, "columns") and hasattr(rows, "__dataframe__")
+
+
+def frame_of(rows: object, name: str) -> pd.DataFrame:
+    """Returns rows as a frame of pandas, whose columns have names.
+
+    Raises:
+        DataError: they are no frame, or two columns share a name.
+    """
+    import pandas as pd
+
+    if isinstance(rows, pd.DataFrame):
+        frame = rows.reset_index(drop=True)
+    elif hasattr(rows, "to_pandas"):
+        frame = rows.to_pandas()
+    elif is_frame(rows):
+        frame = pd.api.interchange.from_dataframe(rows)
+    else:
+        raise DataError(f"{name}: expected a frame, or a pair (x, y), got {type(rows).__name__}")
+    frame.columns = [str(column) for column in frame.columns]
+    check_names(name, list(frame.columns))
+    return frame
+
+
+def _some(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    if not len(frame):
+        raise DataError(f"{name}: has no rows")
+    return frame
+
+
+def _targets(y: Any) -> Array:
+    values = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+    return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+
+
+def _free(frame: pd.DataFrame, y: object, index: int, n: int) -> str:
+    """Returns a name for a target that no column has."""
+    names = getattr(y, "columns", None)
+    own = getattr(y, "name", None) if names is None else names[index]
+    name = str(own) if own is not None else _TARGET if n == 1 else f"{_TARGET} {index}"
+    while name in frame.columns:
+        name = f"{name}_"
+    return name

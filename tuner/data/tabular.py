@@ -1,0 +1,194 @@
+"""From a table with named columns to a `Table` of numbers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import DataError
+from .base import Table
+from .columns import Encoding, check_there, named, numbers
+from .frames import read_frame
+from .kin import Groups, Kin, Times
+from .kinds import kinds_of, times
+from .rulers import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of a table is learned, and from what.
+
+    Attributes:
+        label: the column that is predicted; several in a regression.
+        drop: columns that nothing is learned from.
+        categorical: columns that are categories, whatever their values.
+        numeric: columns that are numbers.
+        group: column whose rows of one value lie on one side of every cut; "" has no groups.
+        time: column by which rows are cut, the last ones off; "" cuts them as they come.
+        test_source: file with the test rows; "" cuts them off.
+        read: options of pandas' reader.
+    """
+
+    label: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    group: str = ""
+    time: str = ""
+    test_source: str = ""
+    read: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_table(source: str, folder: Path, wanted: Wanted) -> Table:
+    """Reads a table from a file.
+
+    Args:
+        source: the file, relative to the folder.
+        folder: which files are relative to.
+        wanted: what is learned.
+
+    Raises:
+        DataError: it cannot be read or learned from; the message names file, column and row.
+    """
+    path = _tidy(folder / source)
+    frame = read_frame(path, wanted.read, wanted.categorical)
+    if not wanted.test_source:
+        return table_of(frame, str(path), wanted)
+    beside = _tidy(folder / wanted.test_source)
+    test = read_frame(beside, wanted.read, wanted.categorical)
+    return table_of(frame, str(path), wanted, test, str(beside))
+
+
+def _tidy(path: Path) -> Path:
+    """Returns a path as one would write it: without `studies/..` in it."""
+    return Path(os.path.normpath(path))
+
+
+def table_of(
+    frame: pd.DataFrame,
+    name: str,
+    wanted: Wanted,
+    test: pd.DataFrame | None = None,
+    test_name: str = "",
+    *,
+    is_apart: bool = False,
+) -> Table:
+    """Returns the rows of a table as numbers, and how they became so.
+
+    Args:
+        frame: the rows.
+        name: of the table, for messages.
+        wanted: what is learned.
+        test: rows of the test part, if it is not cut off.
+        test_name: where those are from.
+        is_apart: the label came apart from the columns, none of which it is by mistake.
+
+    Raises:
+        DataError: it cannot be learned from; the message names table, column and row.
+    """
+    apart = tuple(each for each in (wanted.group, wanted.time) if each)
+    kinds_told = (*wanted.categorical, *wanted.numeric)
+    check_there((*wanted.label, *wanted.drop, *kinds_told, *apart), frame, name)
+    y = _targets(frame, wanted.label, name)
+    learned = frame.drop(columns=[*{*wanted.label, *wanted.drop, *apart}])
+    remarks = []
+    for column in learned.columns:
+        if is_apart or len(wanted.label) > 1:
+            break
+        if _says_the_same(learned[column], frame[wanted.label[0]]):
+            learned = learned.drop(columns=column)
+            remarks.append(
+                f"{name}: column {column!r} is left out: it is {wanted.label[0]!r} again"
+            )
+    if not len(learned.columns):
+        raise DataError(f"{name}: no column is left to learn from; {', '.join(remarks)}")
+    kinds = kinds_of(learned, name, wanted.categorical, wanted.numeric)
+    encoding = Encoding(columns=kinds.columns, targets=wanted.label, read=dict(wanted.read))
+    x_test = y_test = None
+    if test is not None:
+        x_test = encoding.encode(test, test_name).x
+        y_test = _targets(test, wanted.label, test_name)
+    return Table(
+        name,
+        encoding.encode(learned, name).x,
+        y,
+        x_test,
+        y_test,
+        columns=encoding.inputs,
+        target=repr(wanted.label[0]) if len(wanted.label) == 1 else "y",
+        encoding=encoding,
+        remarks=(*remarks, *kinds.remarks),
+        kin=_kin(frame, wanted, name),
+    )
+
+
+def _targets(frame: pd.DataFrame, label: tuple[str, ...], name: str) -> Array:
+    """Returns numbers `(rows,)` or `(rows, targets)`, or classes `(rows,)` as text.
+
+    Raises:
+        DataError: one is missing, or of another kind than the others.
+    """
+    import pandas as pd
+
+    check_there(label, frame, name)
+    for column in label:
+        if len(gaps := np.flatnonzero(frame[column].isna())):
+            more = f" ({len(gaps)} such rows in all)" if len(gaps) > 1 else ""
+            raise DataError(f"{name}: column {column!r} has no value in row {gaps[0]}{more}")
+    types = pd.api.types
+    values = frame[label[0]]
+    is_number = types.is_numeric_dtype(values) and not types.is_bool_dtype(values)
+    if len(label) == 1 and not is_number:
+        codes, names = named(values)
+        return np.array(names, object)[codes]
+    try:
+        columns = [
+            frame[column].to_numpy()
+            if types.is_integer_dtype(frame[column].dtype)
+            and isinstance(frame[column].dtype, np.dtype)
+            else numbers(frame[column])
+            for column in label
+        ]
+    except DataError as error:
+        raise DataError(f"{name}: column {column!r} {error}") from error
+    return columns[0] if len(columns) == 1 else np.stack(columns, 1).astype(np.float64)
+
+
+def _kin(frame: pd.DataFrame, wanted: Wanted, name: str) -> Kin | None:
+    """Returns what rows have to do with each other, by their group or their time.
+
+    Raises:
+        DataError: a row has none, or a time that is none.
+    """
+    column = wanted.group or wanted.time
+    if not column:
+        return None
+    values = frame[column]
+    if len(gaps := np.flatnonzero(values.isna())):
+        raise DataError(f"{name}: column {column!r} has no value in row {gaps[0]}")
+    if wanted.group:
+        return Groups(named(values)[0])
+    return Times(times(values, name))
+
+
+def _says_the_same(values: pd.Series[Any], label: pd.Series[Any]) -> bool:
+    """Says whether a column has the label's value in each row."""
+    if not _are_alike(values.head(100), label.head(100)):
+        return False
+    return _are_alike(values, label)
+
+
+def _are_alike(values: pd.Series[Any], label: pd.Series[Any]) -> bool:
+    (codes, names), (others, labels) = named(values), named(label)
+    if (codes < 0).any() or len(names) != len(labels):
+        return False
+    texts, of_labels = np.array(names, object)[codes], np.array(labels, object)[others]
+    return bool((texts == of_labels).all())

@@ -1,0 +1,111 @@
+"""Commands that take a table: the study file of one, and predictions for its new rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from ..errors import InputError
+from ..study.of_table import study_of_table
+from ..system.formats import is_table
+from .command import Study, err, loading, out
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from ..estimators import Answers, Predictor
+
+Label = Annotated[
+    Optional[list[str]],
+    typer.Option(help="Column of the table that is predicted; may be said again in a regression."),
+]
+
+
+def init(
+    table: Annotated[str, typer.Argument(help="A file with a table: .csv, .parquet, ...")],
+    label: Label = None,
+) -> None:
+    """Write the study file of a table, with what its columns were taken for."""
+    from ..data import Wanted
+    from ..data.tabular import read_table
+
+    path = study_of_table(table, label or ()).path
+    if path.exists():
+        raise InputError(f"{path}: is there already")
+    with loading():
+        found = read_table(table, Path(), Wanted(label=tuple(label or ())))
+    assert found.encoding is not None
+    spec = study_of_table(table, label or (), [*found.remarks, *map(str, found.encoding.columns)])
+    spec.save()
+    print(spec.text, end="")
+    out.print(f"written: {path}; next: tuner tune {path.stem}", highlight=False, soft_wrap=True)
+
+
+def predict(
+    study: Study,
+    rows: Annotated[str, typer.Argument(help="A file with the new rows, as the study's own.")],
+    to: Annotated[
+        Optional[str], typer.Option("--out", help="The .csv file to write; else it is printed.")
+    ] = None,
+) -> None:
+    """Predict for new rows: a class and its probabilities, or a value."""
+    path = Path(rows)
+    if not path.is_file():
+        raise InputError(f"{rows}: no such file")
+    if to is not None and not to.endswith(".csv"):
+        raise InputError(f"--out must end in .csv, got {to!r}")
+    if not is_table(rows) and path.suffix != ".npz":
+        raise InputError(f"{rows}: is no table and no .npz file")
+    with loading():
+        from ..estimators import predictor
+
+        asked = predictor(study)
+        read = _table(asked, path) if is_table(rows) else _arrays(path)
+        answers = asked.answer(read, rows)
+    for column, n in answers.unknown.items():
+        err.print(
+            f"{rows}: column {column!r} has values in {n} of {len(answers.values)} rows that are "
+            "rare in the training rows or not there",
+            highlight=False,
+            soft_wrap=True,
+        )
+    written = _written(asked, answers).to_csv(index=False)
+    if to is None:
+        print(written, end="")
+        return
+    try:
+        Path(to).write_text(written, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{to}: cannot be written ({error.strerror})") from error
+    out.print(f"written: {to}, {len(answers.values)} rows", highlight=False, soft_wrap=True)
+
+
+def _table(asked: Predictor, path: Path) -> pd.DataFrame:
+    from ..data import read_frame
+
+    return read_frame(path, asked.read_options, asked.as_text)
+
+
+def _arrays(path: Path) -> np.ndarray[Any, Any]:
+    from ..data.arrays import read_inputs
+
+    return read_inputs(path)
+
+
+def _written(asked: Predictor, answers: Answers) -> pd.DataFrame:
+    """Lays out what is predicted as a table."""
+    import pandas as pd
+
+    names = list(asked.targets) or ["prediction"]
+    if answers.probabilities is None:
+        values = answers.values.reshape(len(answers.values), -1)
+        if len(names) != values.shape[1]:
+            names = [f"prediction {index}" for index in range(values.shape[1])]
+        return pd.DataFrame(values, columns=names)
+    frame = pd.DataFrame({names[0]: answers.values})
+    for index, label in enumerate(asked.classes):
+        frame[f"probability of {label}"] = answers.probabilities[:, index]
+    return frame
