@@ -128,3 +128,41 @@ def test_more_parts_than_groups() -> None:
     for fold in range(6):
         train, validation = groups.cut(np.arange(60) % 2, 6, 0, fold)
         assert len(validation) == 20 and len(train) == 40
+
+
+@pytest.mark.parametrize("key", ["group", "day"])
+def test_groups_or_times_that_changed_are_other_data(key: str) -> None:
+    """Else a study goes on with trials that saw what are test rows now."""
+    rows, rest = frame(), "day" if key == "group" else "group"
+    by = {"group": "group"} if key == "group" else {"time": "day"}
+    turned = rows.assign(**{key: rows[key].to_numpy()[::-1]})
+    one, other = (
+        split(table_of(each, "t", Wanted(("y",), drop=(rest,), **by))) for each in (rows, turned)
+    )
+    assert one.fingerprint != other.fingerprint
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.6])
+def test_many_rows_train_whatever_the_share(share: float) -> None:
+    """Also where nearly all rows are of one time: else scores are those of a row or two."""
+    for at in (np.arange(100.0), np.r_[0.0, np.ones(60), 2 + np.arange(39.0)]):
+        times, n = Times(at), round(100 * share)
+        for fold in (None, *range(5)):
+            for seed in range(3):
+                train, validation = times.cut(np.zeros(100), n, seed, fold)
+                assert len(train) >= 0.3 * (100 - n) and len(validation)
+                assert at[train].max() < at[validation].min()
+
+
+def test_many_groups_are_dealt_out_at_once() -> None:
+    generator = np.random.default_rng(0)
+    groups = Groups(generator.integers(0, 5_000, 20_000))
+    y = generator.integers(0, 2, 20_000)
+    seen = []
+    for fold in range(5):
+        train, validation = groups.cut(y, 4_000, 1, fold)
+        assert not {*groups.of[train]} & {*groups.of[validation]}
+        assert 3_600 < len(validation) < 4_400
+        assert abs(y[validation].mean() - 0.5) < 0.05
+        seen.append(validation)
+    assert np.array_equal(np.sort(np.concatenate(seen)), np.arange(20_000))

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from sklearn.preprocessing import RobustScaler
 
 from tuner.data import Cut, Dataset, Encoding, Wanted, read_frame, split, table_of
+from tuner.data import kinds as guessing
 from tuner.data.columns import Categories, Dates, Numbers
 from tuner.data.kinds import MOST_VALUES, kinds_of
 from tuner.data.tabular import read_table
@@ -252,6 +254,114 @@ class TestEncoding:
         text("w,x\na,1\n", "test.csv")
         with pytest.raises(DataError, match="test.csv: column 'y' is missing"):
             read_table("rows.csv", tmp_path, Wanted(("y",), test_source="test.csv"))
+
+
+class TestFilesAlike:
+    """A new file means what the first one meant, however pandas reads its columns."""
+
+    @pytest.mark.parametrize("written", [("TRUE", "FALSE"), ("true", "false"), ("True", "False")])
+    def test_switches_with_gaps(self, written: tuple[str, str], text: Text, tmp_path: Path) -> None:
+        lines = [
+            f"{value},{y}" for value, y in zip([*written, ""] * 20, [0, 1, 1] * 20, strict=True)
+        ]
+        text("flag,y\n" + "\n".join(lines))
+        table = read_table("rows.csv", tmp_path, WANTED)
+        assert table.encoding is not None
+        for rest in (lines, [line for line in lines if line[0] != ","]):
+            path = text("flag,y\n" + "\n".join(rest), "new.csv")
+            frame = read_frame(path, {}, table.encoding.as_text)
+            assert not table.encoding.encode(frame, "new").unknown
+
+    def test_text_that_could_be_numbers(self, text: Text, tmp_path: Path) -> None:
+        text("c,y\n" + "01,no\n02,yes\nA3,no\n" * 20)
+        text("c,y\n01,no\n02,yes\n", "test.csv")
+        table = read_table("rows.csv", tmp_path, Wanted(("y",), test_source="test.csv"))
+        assert np.array_equal(table.x_test, [[1, 0, 0], [0, 1, 0]])
+        text("c,y\n07,no\n", "test.csv")
+        table = read_table("rows.csv", tmp_path, Wanted(("y",), test_source="test.csv"))
+        assert "test.csv: column 'c' has values in 1 rows" in table.remarks[-1]
+
+    def test_classes_that_could_be_numbers(self, text: Text, tmp_path: Path) -> None:
+        text("x,y\n" + "1,01\n2,02\n3,A\n" * 20)
+        text("x,y\n1,01\n2,02\n", "test.csv")
+        table = read_table("rows.csv", tmp_path, Wanted(("y",), test_source="test.csv"))
+        assert table.y_test is not None
+        assert list(table.y_test) == ["01", "02"]
+
+    def test_the_index_that_pandas_writes(self, text: Text, tmp_path: Path) -> None:
+        """Of rows that are sorted by class it tells the class."""
+        frame = pd.DataFrame({"a": np.arange(60) % 7, "y": np.arange(60) // 30})
+        frame.to_csv(tmp_path / "rows.csv")
+        table = read_table("rows.csv", tmp_path, WANTED)
+        assert table.columns == ("a",)
+        assert "'Unnamed: 0' is left out: no name, and the number of the row" in table.remarks[0]
+
+    def test_a_mark_at_the_begin(self, text: Text) -> None:
+        frame = read_frame(text('\ufeff"a,1",y\n1,2\n'))
+        assert list(frame.columns) == ["a,1", "y"]
+
+    def test_blank_lines_of_a_single_column(self, text: Text) -> None:
+        assert len(read_frame(text("a\n1\n\n3\n"))) == 3
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"dtype": "str"}, "read.dtype must be a dict, got 'str'"),
+            ({"encoding": 5}, "read.encoding must be a str, got 5"),
+            ({"chunksize": 1}, "read.chunksize gives no table"),
+        ],
+    )
+    def test_options_that_give_no_table(
+        self, options: dict[str, Any], message: str, text: Text
+    ) -> None:
+        with pytest.raises(DataError, match=message):
+            read_frame(text("a,b\n1,2\n"), options)
+
+    def test_options_that_are_of_one_file_alone(self, text: Text, tmp_path: Path) -> None:
+        """Else predictions are for the first rows only."""
+        text("x;y\n" + "1,5;0\n2,5;1\n" * 30)
+        wanted = Wanted(("y",), read={"decimal": ",", "nrows": 20})
+        table = read_table("rows.csv", tmp_path, wanted)
+        assert table.encoding is not None
+        assert (len(table.x), table.encoding.read) == (20, {"decimal": ","})
+
+
+def test_dates_far_away() -> None:
+    """Such as those that stand for never."""
+    frame = pd.DataFrame({"d": ["9999-12-31", "0001-01-01", "2024-01-01"] * 20, "y": [0, 1] * 30})
+    x = encoded(frame)[1]
+    assert np.isfinite(x).all()
+    assert x[0, 0] - x[2, 0] == (date(9999, 12, 31) - date(2024, 1, 1)).days
+
+
+def test_lists_are_told() -> None:
+    frame = pd.DataFrame({"x": [[1], [2]] * 30, "z": range(60), "y": [0, 1] * 30})
+    with pytest.raises(DataError, match="t: column 'x' holds lists or other objects"):
+        encoded(frame)
+
+
+def test_one_number_far_away_hides_no_other() -> None:
+    """Such as a 0 among times in seconds, by which the others differ less than float32 tells."""
+    values = 1.7e9 + np.arange(1000) * 3.6
+    values[5] = 0
+    _, x = encoded(pd.DataFrame({"t": values, "y": [0, 1] * 500}))
+    assert len(np.unique(x)) == 1000
+
+
+def test_whole_numbers_of_pandas_are_classes() -> None:
+    y = pd.Series([0, 1, 2] * 20, dtype="Int64")
+    table = table_of(pd.DataFrame({"x": range(60), "y": y}), "t", WANTED)
+    assert table.y.dtype == np.int64
+
+
+def test_a_large_table_has_fewer_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else twenty columns of categories and two million rows are ten gigabytes."""
+    monkeypatch.setattr(guessing, "_MOST_NUMBERS", 60 * 2 * 20)
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame({name: generator.integers(0, 40, 60).astype(str) for name in "ab"})
+    found = kinds_of(frame, "t", ("a", "b"), ())
+    assert [len(column.inputs) for column in found.columns] == [16, 16]
+    assert "at most 16 values of a category" in found.remarks[-1]
 
 
 def mixed(n: int = 300, seed: int = 0) -> Dataset:

@@ -6,6 +6,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_wine
@@ -61,12 +62,39 @@ def test_a_search_inside_fit(wine: Any, project: Path) -> None:
 
 def test_a_search_that_is_kept(wine: Any, project: Path) -> None:
     x, _, y, _ = wine
-    found = searching(study="wines").fit(x, y)
+    y = np.array(["two", "ten", "one"])[y]
+    found = searching(study="wines", random_state=None).fit(x, y)
     assert found.study_ == "wines"
     assert len(tuner.leaderboard("wines")) == 3
+    searching(study="wines", random_state=None).fit(x, y)  # goes on, with nothing left to do
+    assert len(tuner.leaderboard("wines")) == 3
+    assert list(tuner.predictor("wines").predict(pd.DataFrame(x))) == list(found.predict(x))
     assert found.report() == Path("runs/wines/report.html")
     with pytest.raises(ValueError, match="wines"):
-        searching(study="wines").fit(x[:100], y[:100])  # other rows
+        searching(study="wines", random_state=None).fit(x[:100], y[:100])  # other rows
+
+
+def test_a_shared_database_is_for_what_is_kept(wine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNER_STORAGE", "postgresql://nobody@127.0.0.1:9/nothing")
+    x, _, y, _ = wine
+    assert searching().fit(x, y).best_ is not None
+
+
+def test_columns_that_are_numbered(wine: Any) -> None:
+    x, _, y, _ = wine
+    frame = pd.DataFrame(x, columns=range(10, 23))
+    found = TunedMLPClassifier(**GIVEN).fit(frame, y)
+    assert np.array_equal(found.predict(x), found.predict(frame))
+
+
+@pytest.mark.parametrize("labels", [(10, 9, 2), (-1, 0, 3), (0.0, 1.0, 2.0), ("b", "c", "a")])
+def test_labels_of_any_kind(labels: tuple[Any, ...], wine: Any) -> None:
+    """Sorted as numpy does it, as `classes_` says."""
+    x, _, y, _ = wine
+    y = np.array(labels)[y]
+    found = TunedMLPClassifier(**GIVEN).fit(x, y)
+    assert list(found.classes_) == sorted(labels)
+    assert found.score(x, y) > 0.95
 
 
 def test_frames_with_categories_and_gaps() -> None:

@@ -96,6 +96,13 @@ def test_a_table_by_its_path(project: Path) -> None:
         (rows(), {"label": "churned", "search": {"dept": 1}}, StudyFileError, "search.dept is an"),
         (rows(), {"label": "churned", "serch": {"depth": 1}}, StudyFileError, "serch is an unk"),
         (rows(), {"label": "churned", "data": {"source": "wine"}}, InputError, "in memory"),
+        (([[1.0], [2.0]], [0, 1]), {"data": {"group": "g"}}, DataError, "group names columns"),
+        (
+            rows(),
+            {"label": "churned", "data": {"test_source": "x"}},
+            DataError,
+            "belongs to a file",
+        ),
         (rows(), {"label": "churned", "search": {"depth": print}}, StudyFileError, "plain values"),
     ],
 )

@@ -5,7 +5,7 @@
 
 from .base import Dataset, Part, Standardization, Table
 from .batches import EVALUATION_ROWS, TensorBatches, shuffled
-from .columns import Encoding
+from .columns import Encoding, text_of
 from .cuts import Cut, prepare
 from .frames import read_frame
 from .meaning import Meaning
@@ -35,5 +35,6 @@ __all__ = [
     "split",
     "table_in_memory",
     "table_of",
+    "text_of",
     "uncut",
 ]

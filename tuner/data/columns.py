@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 #: Larger numbers are no measurements, and their squares are no numbers.
 _LARGEST = 1e150
+#: In a day.
+_MICROSECONDS = 86_400_000_000
+#: Numbers of float32 at most.
+_FLOAT32 = 3e38
 #: Days of a year and of a week, and hours of a day, which dates go round in.
 _YEAR, _WEEK, _DAY = 365.25, 7.0, 1.0
 
@@ -93,7 +97,8 @@ class Numbers(Column):
 
     def write(self, values: pd.Series[Any], x: Array) -> int:
         """As `Column` says."""
-        x[:, 0] = (numbers(values) - self.offset) / self.unit
+        measured = (numbers(values) - self.offset) / self.unit
+        x[:, 0] = np.clip(measured, -_FLOAT32, _FLOAT32)
         return 0
 
 
@@ -263,14 +268,21 @@ def named(values: pd.Series[Any]) -> tuple[Array, list[str]]:
     """Returns the number of each row's value, -1 where it is missing, and the values as text.
 
     Whole numbers are written as such, also where gaps have made them decimals.
+
+    Raises:
+        DataError: values are lists or the like.
     """
     import pandas as pd
 
-    codes, found = pd.factorize(values, use_na_sentinel=True)
-    return codes, [_text(value) for value in found]
+    try:
+        codes, found = pd.factorize(values, use_na_sentinel=True)
+    except TypeError as error:  # of values that cannot be compared
+        raise DataError("holds lists or other objects, expected numbers, text or dates") from error
+    return codes, [text_of(value) for value in found]
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Returns a value of a category, or a class, as text."""
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
     return str(value)
@@ -314,5 +326,7 @@ def days(values: pd.Series[Any], format: str) -> Array:
     wrong = np.flatnonzero((points.isna() & values.notna()).to_numpy())
     if len(wrong):
         raise DataError(f"has {values.iloc[wrong[0]]!r} in row {wrong[0]}, expected dates")
-    since = points - pd.Timestamp(0, tz="UTC")
-    return (since / pd.Timedelta(days=1)).to_numpy(np.float64)
+    since = points.dt.tz_localize(None).to_numpy("datetime64[us]")
+    found = since.astype(np.int64) / _MICROSECONDS
+    found[np.isnat(since)] = np.nan
+    return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .kin import Index, Kin
+from .kin import Index, Kin, dealt
 from .rulers import Array
 
 
@@ -55,7 +55,8 @@ class Cut:
         else:
             n_parts = max(2, round(len(y) / n_validation))
             turn, number = divmod(self.fold, n_parts)
-            part = _parts(y, n_parts, np.random.default_rng([self.seed, turn]))
+            key = y if y.ndim == 1 else y[:, 0]
+            part = dealt(key, n_parts, np.random.default_rng([self.seed, turn]))
             train, validation = np.flatnonzero(part != number), np.flatnonzero(part == number)
         if self.rows is not None and self.rows < len(train):
             generator = np.random.default_rng(self.seed)
@@ -67,18 +68,3 @@ class Cut:
         elif self.whole:
             train = np.arange(len(y))
         return np.sort(train), np.sort(validation)
-
-
-def _parts(y: Array, n_parts: int, generator: np.random.Generator) -> Index:
-    """Deals rows out to parts so that each has its share of every class, or of the targets.
-
-    Rows next to each other by class, or by the first target, go to different parts.
-    """
-    order = generator.permutation(len(y))
-    key = y if y.ndim == 1 else y[:, 0]
-    order = order[np.argsort(key[order], kind="stable")]
-    n_rounds = -(-len(y) // n_parts)
-    dealt = generator.permuted(np.tile(np.arange(n_parts), (n_rounds, 1)), axis=1).ravel()
-    part = np.empty(len(y), np.intp)
-    part[order] = dealt[: len(y)]
-    return part

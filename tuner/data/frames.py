@@ -16,8 +16,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _BINARY = (".parquet", ".feather")
+#: Options of pandas' reader that say how a text is written, and so hold for other files, too.
+_OF_FORMAT = (
+    *("sep", "delimiter", "decimal", "thousands", "encoding", "quotechar", "quoting"),
+    *("doublequote", "escapechar", "comment", "skipinitialspace", "na_values"),
+    *("keep_default_na", "true_values", "false_values"),
+)
+#: Options that make pandas return other things than a table.
+_NO_TABLE = ("chunksize", "iterator")
 #: What may stand between two values of a line.
 _SEPARATORS = (",", ";", "\t", "|")
+
+
+def of_format(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns those options of pandas' reader that say how a text is written."""
+    return {key: value for key, value in options.items() if key in _OF_FORMAT}
 
 
 def read_frame(
@@ -35,6 +48,12 @@ def read_frame(
             has more or fewer values than the first.
     """
     options = dict(options or {})
+    for key in _NO_TABLE:
+        if key in options:
+            raise DataError(f"{path}: read.{key} gives no table")
+    for key, kind in (("dtype", dict), ("encoding", str)):
+        if not isinstance(options.get(key, kind()), kind):
+            raise DataError(f"{path}: read.{key} must be a {kind.__name__}, got {options[key]!r}")
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     frame = (
@@ -53,6 +72,7 @@ def _read_binary(path: Path, options: dict[str, Any]) -> pd.DataFrame:
     import pandas as pd
     import pyarrow
 
+    options = {key: value for key, value in options.items() if key not in _OF_FORMAT}
     read = pd.read_parquet if path.name.lower().endswith(".parquet") else pd.read_feather
     try:
         frame: pd.DataFrame = read(path, **options)
@@ -79,6 +99,8 @@ def _read_text(path: Path, options: dict[str, Any], as_text: Sequence[str]) -> p
         kinds = {**dict.fromkeys(as_text, str), **options.pop("dtype", {})}
         try:
             more: dict[str, Any] = {"low_memory": False, "index_col": False, **options}
+            if len(header) == 1:  # a blank line is a gap
+                more.setdefault("skip_blank_lines", False)
             frame: pd.DataFrame = pd.read_csv(path, dtype=kinds, **more)
         except TypeError as error:
             raise DataError(f"{path}: pandas takes no such option ({error})") from error
@@ -123,6 +145,8 @@ def _line(error: BaseException) -> str:
 
 
 def _open(path: Path, encoding: str) -> TextIO:
+    if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+        encoding = "utf-8-sig"  # a mark at its begin is none of the first name
     if path.name.lower().endswith(".gz"):
         return gzip.open(path, "rt", encoding=encoding, newline="")
     return path.open(encoding=encoding, newline="")

@@ -30,6 +30,11 @@ _DATES = (
     *("%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S"),
     *("%d/%m/%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S"),
 )
+#: Rounding to float32 may move a number by this share of the distance of the quartiles, and sizes
+#: up to which it can square.
+_ROUNDING, _FLOAT32 = 1e-3, 1e15
+#: Numbers that all inputs of a table may be, before fewer values of categories have one.
+_MOST_NUMBERS = 250_000_000
 #: Of the values of a column, those that are looked at before all of them are.
 _SOME = 50
 
@@ -70,8 +75,10 @@ def kinds_of(
     for label in frame.columns:
         values = frame[label]
         try:
-            if label in categorical:
-                found: AnyColumn | str = _categories(values)
+            if re.fullmatch(r"(Unnamed: \d+)?", label) and _counts_rows(values):
+                found: AnyColumn | str = "no name, and the number of the row"
+            elif label in categorical:
+                found = _categories(values)
             elif label in numeric:
                 found = _numbers(values)
             else:
@@ -82,20 +89,42 @@ def kinds_of(
             dropped.setdefault(found, []).append(label)
             continue
         columns.append(found)
-        if isinstance(found, Dates) and found.format[:5] in ("%m/%d", "%d/%m"):
-            remarks.append(
-                f"{name}: dates of column {label!r} are read as "
-                f"{'month/day' if found.format.startswith('%m') else 'day/month'}"
-            )
+        if isinstance(found, Dates):
+            remarks += ambiguous(found.format, f"{name}: dates of column {label!r}")
     for reason, labels in dropped.items():
         remarks.append(f"{name}: {_listed(labels)} left out: {reason}")
     if not columns:
         raise DataError(f"{name}: no column is left to learn from ({'; '.join(remarks)})")
+    for most in (32, 16, 8):
+        if len(frame) * sum(len(column.inputs) for column in columns) <= _MOST_NUMBERS:
+            break
+        columns = [_with_fewer(column, frame, most) for column in columns]
+        remarks.append(
+            f"{name}: the table is large: at most {most} values of a category have an input"
+        )
     return Kinds(tuple(columns), tuple(remarks))
 
 
-def times(values: pd.Series[Any], name: str) -> Array:
+def _with_fewer(column: AnyColumn, frame: pd.DataFrame, most: int) -> AnyColumn:
+    """Returns a column of which so many values have an input."""
+    if not isinstance(column, Categories):
+        return column
+    found = _categories(frame[column.name], most)
+    assert isinstance(found, Categories)
+    return found
+
+
+def ambiguous(format: str, what: str) -> tuple[str, ...]:
+    """Returns what to say of dates whose day and month are told apart by their values alone."""
+    if format[:5] not in ("%m/%d", "%d/%m"):
+        return ()
+    return (f"{what} are read as {'month/day' if format.startswith('%m') else 'day/month'}",)
+
+
+def times(values: pd.Series[Any], name: str) -> tuple[Array, tuple[str, ...]]:
     """Returns numbers or points in time, by which rows can be told apart, `(rows,)` float64.
+
+    And what was decided about them, in sentences.
 
     Args:
         values: of a column without gaps.
@@ -108,13 +137,25 @@ def times(values: pd.Series[Any], name: str) -> Array:
 
     try:
         if pd.api.types.is_datetime64_any_dtype(values):
-            return days(values, "ISO8601")
+            return days(values, "ISO8601"), ()
         if pd.api.types.is_numeric_dtype(values):
-            return numbers(values)
+            return numbers(values), ()
         format = _date_format(pd.Series(named(values)[1], dtype=object))
-        return numbers(values) if format is None else days(values, format)
+        if format is None:
+            return numbers(values), ()
+        return days(values, format), ambiguous(format, f"{name}: dates of column {values.name!r}")
     except DataError as error:
         raise DataError(f"{name}: column {str(values.name)!r} {error} or dates") from error
+
+
+def _counts_rows(values: pd.Series[Any]) -> bool:
+    """Says whether a column is the index that pandas has written beside the others."""
+    import pandas as pd
+
+    if not pd.api.types.is_integer_dtype(values) or values.isna().any():
+        return False
+    numbers = values.to_numpy(np.int64)
+    return bool(numbers[0] in (0, 1) and np.all(np.diff(numbers) == 1))
 
 
 def _listed(labels: Sequence[str]) -> str:
@@ -198,17 +239,30 @@ def _numbers(values: pd.Series[Any]) -> AnyColumn | str:
         return "no value in any row"
     if there.min() == there.max() and not has_gaps:
         return "the same value in all rows"
-    offset, unit = 0.0, 1.0
-    if need_ruler(there):
-        ruler = Ruler.of(there)
-        offset, unit = float(ruler.offset[0]), float(ruler.unit[0])
+    offset, unit = _ruler(there)
     return Numbers(name=str(values.name), has_gaps=has_gaps, offset=offset, unit=unit)
 
 
-def _categories(values: pd.Series[Any]) -> AnyColumn | str:
+def _ruler(there: Array) -> tuple[float, float]:
+    """Returns what numbers `(rows, 1)` are measured from, and in what unit, for float32 to do.
+
+    Networks scale them by the distance of their quartiles, which outliers do not widen.
+    """
+    low, middle, high = np.quantile(there, [0.25, 0.5, 0.75])
+    spread, largest = high - low, float(np.abs(there).max())
+    if spread > 0 and (largest * 2.0**-24 > _ROUNDING * spread or largest > _FLOAT32):
+        return float(middle), float(2.0 ** np.floor(np.log2(spread)))
+    if need_ruler(there):
+        ruler = Ruler.of(there)
+        return float(ruler.offset[0]), float(ruler.unit[0])
+    return 0.0, 1.0
+
+
+def _categories(values: pd.Series[Any], most: int = MOST_VALUES) -> AnyColumn | str:
     import pandas as pd
 
     codes, names = named(values)
+    found = pd.unique(values.dropna())
     has_gaps = bool(np.any(codes < 0))
     if not names:
         return "no value in any row"
@@ -217,12 +271,12 @@ def _categories(values: pd.Series[Any]) -> AnyColumn | str:
     counts: Counter[str] = Counter()
     for label, count in zip(names, np.bincount(codes[codes >= 0]), strict=True):
         counts[label] += int(count)
-    kept = sorted(counts, key=lambda label: (-counts[label], label))[:MOST_VALUES]
+    kept = sorted(counts, key=lambda label: (-counts[label], label))[:most]
     return Categories(
         name=str(values.name),
         has_gaps=has_gaps,
         values=tuple(sorted(kept)),
-        is_text=not pd.api.types.is_bool_dtype(values),
+        is_text=all(isinstance(value, str) for value in found),
     )
 
 

@@ -35,15 +35,17 @@ def table_in_memory(rows: object, name: str, wanted: Wanted) -> Table:
     if not isinstance(rows, tuple | list):
         if not wanted.label:
             raise DataError(f"{name}: which column is predicted? label names it")
+        _refuse(wanted, name, ("test_source", "read"), "belongs to a file")
         return table_of(_some(frame_of(rows, name), name), name, wanted)
     if len(rows) != 2:
         raise DataError(f"{name}: expected a frame, or a pair (x, y), got {len(rows)} things")
     if wanted.label:
         raise DataError(f"{name}: label names a column of a frame, and y is given beside x")
     x, y = rows
+    _refuse(wanted, name, ("test_source", "read"), "belongs to a file")
     if not is_frame(x):
-        if any((wanted.drop, wanted.categorical, wanted.numeric)):
-            raise DataError(f"{name}: columns of x have no names; give a frame")
+        of_frames = ("drop", "categorical", "numeric", "group", "time")
+        _refuse(wanted, name, of_frames, "names columns, which x has none of; give a frame")
         return Table(name, np.asarray(x), _targets(y))
     frame, targets = _some(frame_of(x, name), name), _targets(y)
     if len(frame) != len(targets):
@@ -52,6 +54,17 @@ def table_in_memory(rows: object, name: str, wanted: Wanted) -> Table:
     label = tuple(_free(frame, y, index, columns.shape[1]) for index in range(columns.shape[1]))
     frame = frame.assign(**{label[i]: columns[:, i] for i in range(len(label))})
     return table_of(frame, name, replace(wanted, label=label), is_apart=True)
+
+
+def _refuse(wanted: Wanted, name: str, keys: tuple[str, ...], message: str) -> None:
+    """Refuses what these rows cannot have.
+
+    Raises:
+        DataError: it is asked for.
+    """
+    for key in keys:
+        if getattr(wanted, key):
+            raise DataError(f"{name}: data.{key} {message}")
 
 
 def is_frame(rows: object) -> bool:

@@ -137,6 +137,7 @@ def _checked(table: Table, task: Task | None, least: int = 3) -> _Checked:
         x, x_test = compact(x, x_test, pixels)
     y, classes = targets(table, task, least)
     columns = () if table.encoding is None else (table.encoding.model_dump_json(),)
+    kin = () if table.kin is None else (table.kin.fingerprint,)
     return _Checked(
         task,
         x,
@@ -144,7 +145,7 @@ def _checked(table: Table, task: Task | None, least: int = 3) -> _Checked:
         x_test,
         classes,
         pixels,
-        _fingerprint(Part(x, y), (*classes, *columns)),
+        _fingerprint(Part(x, y), (*classes, *columns, *kin)),
         (*table.remarks, *remarks),
     )
 
@@ -156,13 +157,13 @@ def _cut(table: Table, y: Array, share: float, seed: int, kin: Kin | None) -> tu
     try:
         if kin is not None:
             rest, cut = kin.cut_last(y, max(1, round(share * len(y))), seed)
-            return np.sort(cut), np.sort(rest)
-        rest, cut = train_test_split(
-            np.arange(len(y)),
-            test_size=share,
-            random_state=seed,
-            stratify=y if y.ndim == 1 else None,
-        )
+        else:
+            rest, cut = train_test_split(
+                np.arange(len(y)),
+                test_size=share,
+                random_state=seed,
+                stratify=y if y.ndim == 1 else None,
+            )
     except ValueError as error:
         raise DataError(
             f"{table.name}: {len(y)} rows are too few to cut {share:g} of them off ({error})"

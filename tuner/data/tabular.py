@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import DataError
 from .base import Table
 from .columns import Encoding, check_there, named, numbers
-from .frames import read_frame
+from .frames import of_format, read_frame
 from .kin import Groups, Kin, Times
 from .kinds import kinds_of, times
 from .rulers import Array
@@ -63,8 +63,13 @@ def read_table(source: str, folder: Path, wanted: Wanted) -> Table:
     if not wanted.test_source:
         return table_of(frame, str(path), wanted)
     beside = _tidy(folder / wanted.test_source)
-    test = read_frame(beside, wanted.read, wanted.categorical)
-    return table_of(frame, str(path), wanted, test, str(beside))
+    if not beside.is_file():
+        raise DataError(f"{beside}: no such file")
+
+    def read_test(as_text: tuple[str, ...]) -> pd.DataFrame:
+        return read_frame(beside, wanted.read, as_text)
+
+    return table_of(frame, str(path), wanted, read_test, str(beside))
 
 
 def _tidy(path: Path) -> Path:
@@ -76,7 +81,7 @@ def table_of(
     frame: pd.DataFrame,
     name: str,
     wanted: Wanted,
-    test: pd.DataFrame | None = None,
+    test: Callable[[tuple[str, ...]], pd.DataFrame] | None = None,
     test_name: str = "",
     *,
     is_apart: bool = False,
@@ -87,7 +92,8 @@ def table_of(
         frame: the rows.
         name: of the table, for messages.
         wanted: what is learned.
-        test: rows of the test part, if it is not cut off.
+        test: reads the rows of the test part, if it is not cut off, with columns whose values stay
+            as they are written.
         test_name: where those are from.
         is_apart: the label came apart from the columns, none of which it is by mistake.
 
@@ -99,11 +105,15 @@ def table_of(
     check_there((*wanted.label, *wanted.drop, *kinds_told, *apart), frame, name)
     y = _targets(frame, wanted.label, name)
     learned = frame.drop(columns=[*{*wanted.label, *wanted.drop, *apart}])
-    remarks = []
+    remarks: list[str] = []
     for column in learned.columns:
         if is_apart or len(wanted.label) > 1:
             break
-        if _says_the_same(learned[column], frame[wanted.label[0]]):
+        try:
+            is_label = _says_the_same(learned[column], frame[wanted.label[0]])
+        except DataError as error:
+            raise DataError(f"{name}: column {column!r} {error}") from error
+        if is_label:
             learned = learned.drop(columns=column)
             remarks.append(
                 f"{name}: column {column!r} is left out: it is {wanted.label[0]!r} again"
@@ -111,11 +121,23 @@ def table_of(
     if not len(learned.columns):
         raise DataError(f"{name}: no column is left to learn from; {', '.join(remarks)}")
     kinds = kinds_of(learned, name, wanted.categorical, wanted.numeric)
-    encoding = Encoding(columns=kinds.columns, targets=wanted.label, read=dict(wanted.read))
+    encoding = Encoding(columns=kinds.columns, targets=wanted.label, read=of_format(wanted.read))
     x_test = y_test = None
     if test is not None:
-        x_test = encoding.encode(test, test_name).x
-        y_test = _targets(test, wanted.label, test_name)
+        texts = tuple(
+            each
+            for each in wanted.label
+            if all(isinstance(value, str) for value in frame[each].unique())
+        )
+        rows = test((*encoding.as_text, *texts))
+        encoded = encoding.encode(rows, test_name)
+        x_test, y_test = encoded.x, _targets(rows, wanted.label, test_name)
+        remarks += [
+            f"{test_name}: column {column!r} has values in {n} rows that are rare or not there in "
+            f"{name}"
+            for column, n in encoded.unknown.items()
+        ]
+    kin, more = _kin(frame, wanted, name)
     return Table(
         name,
         encoding.encode(learned, name).x,
@@ -125,8 +147,8 @@ def table_of(
         columns=encoding.inputs,
         target=repr(wanted.label[0]) if len(wanted.label) == 1 else "y",
         encoding=encoding,
-        remarks=(*remarks, *kinds.remarks),
-        kin=_kin(frame, wanted, name),
+        remarks=(*remarks, *kinds.remarks, *more),
+        kin=kin,
     )
 
 
@@ -151,9 +173,8 @@ def _targets(frame: pd.DataFrame, label: tuple[str, ...], name: str) -> Array:
         return np.array(names, object)[codes]
     try:
         columns = [
-            frame[column].to_numpy()
+            frame[column].to_numpy(_whole(frame[column].dtype))
             if types.is_integer_dtype(frame[column].dtype)
-            and isinstance(frame[column].dtype, np.dtype)
             else numbers(frame[column])
             for column in label
         ]
@@ -162,21 +183,27 @@ def _targets(frame: pd.DataFrame, label: tuple[str, ...], name: str) -> Array:
     return columns[0] if len(columns) == 1 else np.stack(columns, 1).astype(np.float64)
 
 
-def _kin(frame: pd.DataFrame, wanted: Wanted, name: str) -> Kin | None:
-    """Returns what rows have to do with each other, by their group or their time.
+def _whole(dtype: Any) -> Any:
+    """Returns numpy's kind of whole numbers for pandas' own, which know gaps."""
+    return getattr(dtype, "numpy_dtype", dtype)
+
+
+def _kin(frame: pd.DataFrame, wanted: Wanted, name: str) -> tuple[Kin | None, tuple[str, ...]]:
+    """Returns what rows have to do with each other, by group or time, and what to say of it.
 
     Raises:
         DataError: a row has none, or a time that is none.
     """
     column = wanted.group or wanted.time
     if not column:
-        return None
+        return None, ()
     values = frame[column]
     if len(gaps := np.flatnonzero(values.isna())):
         raise DataError(f"{name}: column {column!r} has no value in row {gaps[0]}")
     if wanted.group:
-        return Groups(named(values)[0])
-    return Times(times(values, name))
+        return Groups(named(values)[0]), ()
+    at, remarks = times(values, name)
+    return Times(at), remarks
 
 
 def _says_the_same(values: pd.Series[Any], label: pd.Series[Any]) -> bool:

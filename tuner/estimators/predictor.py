@@ -107,6 +107,11 @@ class Predictor:
         return () if self._meaning.encoding is None else self._meaning.encoding.as_text
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the probabilities."""
+        return self._meaning.classes
+
+    @property
     def classes(self) -> Array:
         """The classes `(classes,)`, in the order of the probabilities; empty in a regression.
 

@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from .. import heuristics
-from ..data import Wanted, frame_of, is_frame, table_in_memory, uncut
+from ..data import Wanted, frame_of, is_frame, table_in_memory, text_of, uncut
 from ..errors import InputError
 from ..network.config import MLPConfig, Task
 from ..network.ensemble import Ensemble
@@ -87,8 +87,12 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]  # scikit-learn tells no type
 
     def _fit(self, X: Any, y: Array) -> Self:
         """Searches, or trains the config that is given, for rows and encoded targets."""
-        seed = int(check_random_state(self.random_state).randint(2**31))
+        is_kept = self.study is not None and self.config is None
+        # The same rows go on with what is kept, whose cuts and weights the seed decides.
+        state = 0 if is_kept and self.random_state is None else self.random_state
+        seed = int(check_random_state(state).randint(2**31))
         frame = self._frame(X, reset=True)
+        self._columns = list(frame.columns)
         with _told():
             if self.config is not None:
                 self._train(frame, y, seed, self.config)
@@ -153,7 +157,8 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]  # scikit-learn tells no type
         """Says whether there are rows enough to compare configs."""
         if len(y) < _LEAST_ROWS:
             return False
-        return self._task == "regression" or np.bincount(y).min() >= _LEAST_OF_CLASS
+        counts = np.unique(y, return_counts=True)[1]
+        return self._task == "regression" or counts.min() >= _LEAST_OF_CLASS
 
     def _frame(self, X: Any, *, reset: bool) -> pd.DataFrame:
         """Returns inputs as a frame, checked as scikit-learn does it."""
@@ -172,7 +177,7 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]  # scikit-learn tells no type
             ensure_all_finite="allow-nan",
             ensure_min_samples=2 if reset else 1,
         )
-        names = list(getattr(self, "feature_names_in_", map(str, range(array.shape[1]))))
+        names = list(map(str, range(array.shape[1]))) if reset else self._columns
         frame = pd.DataFrame(array, columns=names)
         return frame.infer_objects() if array.dtype == object else frame
 
@@ -250,10 +255,10 @@ class TunedMLPClassifier(ClassifierMixin, _Tuned):  # type: ignore[misc]  # as a
         _check_lengths(X, y)
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
-        self.classes_, encoded = np.unique(y, return_inverse=True)
+        self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise ValueError(f"y has one class only, {self.classes_[0]!r}; expected at least 2")
-        return self._fit(X, encoded)
+        return self._fit(X, y)
 
     def predict(self, X: Any) -> Array:
         """Returns the most likely class of each row, `(rows,)`."""
@@ -266,7 +271,8 @@ class TunedMLPClassifier(ClassifierMixin, _Tuned):  # type: ignore[misc]  # as a
         """Returns the probability of each class, `(rows, classes)`."""
         probabilities = self._answers(X).probabilities
         assert probabilities is not None
-        return probabilities
+        place = {name: index for index, name in enumerate(self._predictor.class_names)}
+        return probabilities[:, [place[text_of(label)] for label in self.classes_]]
 
 
 class TunedMLPRegressor(RegressorMixin, _Tuned):  # type: ignore[misc]  # as above

@@ -318,7 +318,7 @@ def locate(storage: str | None = None) -> Location:
                 f"{paths.STORAGE}, PGPASSWORD and ~/.pgpass are places for it"
             )
         return found
-    text = os.environ.get(paths.STORAGE)
+    text = "" if paths.is_moved() else os.environ.get(paths.STORAGE)
     return _parsed(paths.STORAGE, text) if text else SQLiteFile(paths.home() / "optuna.db")
 
 

@@ -52,7 +52,7 @@ def _text(table: Path, folder: Path, label: Sequence[str], remarks: Sequence[str
         "[data]",
         f"source = {_quoted(source.as_posix())}",
         f"label = {_quoted(label[0]) if len(label) == 1 else _list(label)}",
-        *(f"# {remark}" for remark in remarks),
+        *(f"# {' '.join(remark.split())}" for remark in remarks),
     ]
     return "\n".join(lines) + "\n"
 

@@ -29,6 +29,11 @@ def results_in(folder: Path) -> Iterator[None]:
         _home.reset(token)
 
 
+def is_moved() -> bool:
+    """Says whether results are in the folder of `results_in`, and so nowhere else."""
+    return _home.get() is not None
+
+
 def home() -> Path:
     """Returns the folder of all results: `runs/` here, or what `TUNER_HOME` names."""
     return _home.get() or Path(os.environ.get("TUNER_HOME") or "runs")
