@@ -262,7 +262,7 @@ def test_the_example_on_the_command_line(project: Path) -> None:
     shutil.copytree(ROOT / "examples", project / "examples")
     study = (ROOT / "studies" / "digits_cnn.toml").read_text()
     (project / "studies" / "digits_cnn.toml").write_text(
-        f"{study}[confirm]\nconfigs = 1\nseeds = 2\n"
+        study.replace("epochs = 12", "epochs = 6") + "[confirm]\nconfigs = 1\nseeds = 2\n"
     )
     script = [str(Path(sys.executable).with_name("tuner"))]
 
@@ -286,5 +286,5 @@ def test_the_example_on_the_command_line(project: Path) -> None:
     assert "3 of 3" in run("tune", "digits_cnn", "--trials", "3").stdout
     assert "val_loss" in run("studies").stdout
     frame = tuner.leaderboard("digits_cnn")
-    assert frame["val_accuracy"].max() >= 0.97
+    assert frame["val_accuracy"].max() >= 0.95
     assert {path.name for path in project.iterdir()} == {"examples", "runs", "studies"}

@@ -38,6 +38,8 @@ def test_python_blocks(project: Path) -> None:
         tuner.tune(name, trials=3)
     code = "\n".join(blocks("python"))
     assert code.count("import tuner") >= 3
+    assert code.count("minutes=0.1") == 2
+    code = code.replace("minutes=0.1", "trials=1, workers=1")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     confirmed = tuner.best("digits_mlp").confirmed

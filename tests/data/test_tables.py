@@ -296,6 +296,10 @@ class TestFilesAlike:
         assert table.columns == ("a",)
         assert "'Unnamed: 0' is left out: no name, and the number of the row" in table.remarks[0]
 
+    def test_a_column_that_counts_rows_is_told(self) -> None:
+        frame = pd.DataFrame({"id": range(1, 61), "a": [3, 1, 2] * 20})
+        assert "column 'id' counts the rows" in kinds_of(frame, "t", (), ()).remarks[0]
+
     def test_a_mark_at_the_begin(self, text: Text) -> None:
         frame = read_frame(text('\ufeff"a,1",y\n1,2\n'))
         assert list(frame.columns) == ["a,1", "y"]

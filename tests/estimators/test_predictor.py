@@ -157,14 +157,14 @@ def test_networks_of_an_earlier_version(write_study: Write, project: Path) -> No
 def test_noise_with_many_categories_is_noise(project: Path) -> None:
     """10,000 values in each of three columns, which say nothing: scores are at chance."""
     generator = np.random.default_rng(0)
-    n = 20_000
+    n = 8_000
     frame = pd.DataFrame({name: generator.integers(0, 10_000, n).astype(str) for name in "abc"})
     frame["y"] = generator.integers(0, 2, n)
     result = tuner.tune(
         frame,
         label="y",
         data={"categorical": ["a", "b", "c"]},
-        objective={"epochs": 3},
+        objective={"epochs": 2},
         confirm={"configs": 1, "seeds": 2},
         search={"width": 64, "depth": 1},
         start={"rate_range": False},
@@ -174,5 +174,5 @@ def test_noise_with_many_categories_is_noise(project: Path) -> None:
     assert result.best is not None and result.best.confirmed is not None
     confirmed = result.best.confirmed
     assert confirmed.test is not None
-    for estimate, rows_scored in ((confirmed.validation, 2 * 3_200), (confirmed.test, 4_000)):
+    for estimate, rows_scored in ((confirmed.validation, 2 * 1_280), (confirmed.test, 1_600)):
         assert abs(estimate.mean - 0.5) < 4 * 0.5 / np.sqrt(rows_scored)

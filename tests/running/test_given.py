@@ -80,7 +80,7 @@ def test_one_of_a_file(write_study: Write) -> None:
 
 def test_a_table_by_its_path(project: Path) -> None:
     rows().to_csv(project / "rows.csv", index=False)
-    tuner.tune("rows.csv", label="churned", confirm=False, **ALONE)
+    tuner.tune("rows.csv", label="churned", confirm=False, trials=1, workers=1)
     assert tuner.Study("rows").to_toml() == '[data]\nsource = "../rows.csv"\nlabel = "churned"\n'
 
 

@@ -75,12 +75,12 @@ def kinds_of(
     for label in frame.columns:
         values = frame[label]
         try:
-            if re.fullmatch(r"(Unnamed: \d+)?", label) and _counts_rows(values):
-                found: AnyColumn | str = "no name, and the number of the row"
-            elif label in categorical:
-                found = _categories(values)
+            if label in categorical:
+                found: AnyColumn | str = _categories(values)
             elif label in numeric:
                 found = _numbers(values)
+            elif re.fullmatch(r"(Unnamed: \d+)?", label) and _counts_rows(values):
+                found = "no name, and the number of the row"
             else:
                 found = _guess(values)
         except DataError as error:
@@ -89,6 +89,9 @@ def kinds_of(
             dropped.setdefault(found, []).append(label)
             continue
         columns.append(found)
+        if isinstance(found, Numbers) and len(values) >= _LEAST_OWN and _counts_rows(values):
+            told = f"column {label!r} counts the rows; if that says nothing, drop = [{label!r}]"
+            remarks.append(f"{name}: {told}")
         if isinstance(found, Dates):
             remarks += ambiguous(found.format, f"{name}: dates of column {label!r}")
     for reason, labels in dropped.items():
