@@ -65,6 +65,8 @@ def test_a_confirmed_study(write_study: Write) -> None:
         number(best.value),
         f"{best.n_parameters:,}",
         *(number(score) for arm in found.arms for score in arm.scores),
+        *(number(score) for score in best.confirmed.metrics.values()),
+        "".join(f"<td>{n}</td>" for n in best.confirmed.confusion[0]),
         *(estimate(found.estimate(arm)) for arm in found.arms),
         str(best.config.flat()["learning_rate"]),
         f"{result.counts.complete} trials complete, {result.counts.pruned} pruned",

@@ -2,17 +2,21 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import check_scoring, confusion_matrix, f1_score, make_scorer
 
 from tuner.data import Part, load
 from tuner.network.checkpoints import to_checkpoint
 from tuner.network.config import MLPConfig
 from tuner.network.perceptron import Perceptron, scores
 from tuner.results.arms import share_error
+from tuner.training.scoring import measure
 from tuner.training.scoring import test_mlp as scored
 
 
@@ -81,3 +85,69 @@ def test_a_network_that_is_right_on_all_test_rows_is_not_sure() -> None:
     expected = share_error(1.0, n)
     assert found.errors["test_accuracy"] == pytest.approx(expected, rel=0.01)
     assert 1 / n < expected < 2 / n
+
+
+@pytest.mark.parametrize("source", ["digits", "breast_cancer"])
+def test_all_metrics_of_a_classification(source: str) -> None:
+    """Those of scikit-learn's scorers for a classifier that predicts the same."""
+    model, dataset = network(source), load(source, Path())
+    found = measure(to_checkpoint(model), dataset)
+    x, y = dataset.test.x, dataset.test.y
+
+    class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+        classes_ = np.arange(len(dataset.classes))
+
+        def fit(self, x: object, y: object) -> Self:
+            return self
+
+        def predict_proba(self, x: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+            with torch.no_grad():
+                return model(torch.from_numpy(x)).double().softmax(1).numpy()
+
+        def predict(self, x: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+            return self.predict_proba(x).argmax(1)
+
+    two = len(dataset.classes) == 2
+    rarer = make_scorer(f1_score, pos_label=int(np.bincount(dataset.known.y).argmin()))
+    scorers: dict[str, object] = {
+        "accuracy": "accuracy",
+        "balanced_accuracy": "balanced_accuracy",
+        "roc_auc": "roc_auc" if two else "roc_auc_ovr",
+        "log_loss": "neg_log_loss",
+        "f1": rarer if two else "f1_macro",
+        **({"brier": "neg_brier_score"} if two else {}),
+    }
+    classifier = Classifier().fit(x, y)
+    for name, scorer in scorers.items():
+        expected = abs(check_scoring(classifier, scorer)(classifier, x, y))
+        assert found.metrics[name] == pytest.approx(expected, rel=1e-5), name
+    assert np.array_equal(found.confusion, confusion_matrix(y, classifier.predict(x)))
+    assert set(found.metrics) == {*scorers, "brier"}
+
+
+def test_all_metrics_of_a_regression() -> None:
+    model, dataset = network("diabetes"), load("diabetes", Path())
+    found = measure(to_checkpoint(model), dataset)
+    with torch.no_grad():
+        predicted = model(torch.from_numpy(dataset.test.x)).double().numpy()[:, 0]
+    errors = np.abs(predicted - dataset.test.y[:, 0].astype(np.float64))
+    deviation = dataset.test.y.astype(np.float64).std()
+    assert found.confusion == ()
+    assert found.metrics == pytest.approx(
+        {
+            "rmse": np.sqrt(np.mean(errors**2)),
+            "mae": errors.mean(),
+            "median_absolute_error": np.median(errors),
+            "r2": 1 - np.mean(errors**2) / deviation**2,
+        },
+        rel=1e-5,
+    )
+
+
+def test_a_class_that_no_test_row_has() -> None:
+    """Its share of the mean is left out, and no area under a curve is made up."""
+    model, dataset = network("breast_cancer"), load("breast_cancer", Path())
+    rows = np.flatnonzero(dataset.test.y == 0)
+    found = measure(to_checkpoint(model), replace(dataset, test=dataset.test.rows(rows)))
+    assert "roc_auc" not in found.metrics
+    assert found.metrics["balanced_accuracy"] == found.metrics["accuracy"]

@@ -24,7 +24,7 @@ from ..running.repeats import Repeats, seeds
 from ..storage import StudyStore
 from ..study import StudySpec
 from ..training.modules import ModuleTraining
-from ..training.scoring import Tested, test_ensemble, test_mlp
+from ..training.scoring import Measured, Tested, measure, test_ensemble, test_mlp
 from ..workers import rounded
 from .halving import Halving
 from .last_training import LastTraining
@@ -321,7 +321,7 @@ class Confirmer:
         if trained is None:
             return confirmation
         config, (seed, *others), self._network = trained
-        test, ensemble_test = None, None
+        test, ensemble_test, measured = None, None, Measured({}, ())
         if confirmation.test_metric:
             assert self._dataset is not None
             if opens_test:
@@ -332,8 +332,15 @@ class Confirmer:
             if others:
                 scored = test_ensemble(self._network, self._dataset)
                 ensemble_test = rounded(scored.scores).get(name)
+            measured = measure(self._network, self._dataset)
         refit = Refit(
-            config=config, seed=seed, test=test, others=tuple(others), ensemble_test=ensemble_test
+            config=config,
+            seed=seed,
+            test=test,
+            others=tuple(others),
+            ensemble_test=ensemble_test,
+            metrics=rounded(measured.metrics),
+            confusion=measured.confusion,
         )
         return confirmation.model_copy(update={"refit": refit})
 

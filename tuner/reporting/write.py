@@ -23,6 +23,7 @@ from ..results.best import best as best_of
 from ..results.importance import ENOUGH_FOR_IMPORTANCES, importances
 from ..results.winner import Confirmation
 from ..results.wording import (
+    all_metrics,
     clock,
     comparisons,
     estimate,
@@ -103,6 +104,7 @@ def report(study: str | Path, *, storage: str | None = None) -> Path:
         seeds=over_seeds(confirmed) if confirmed is not None else "",
         searched=in_the_search(confirmed) if confirmed is not None else "",
         handed_over="" if told.best is None else handed_over(told.best),
+        all_metrics="" if told.best is None else all_metrics(told.best),
         enough=ENOUGH_FOR_IMPORTANCES,
         plotly=get_plotlyjs(),
         written=datetime.now(UTC),

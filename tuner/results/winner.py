@@ -27,6 +27,9 @@ class Refit(BaseModel):
         others: seeds of more networks like it, which predict with it as an ensemble.
         ensemble_test: score of the ensemble on the test rows; None if that part was not opened, or
             if there are no others.
+        metrics: of all its networks together on the test rows, by name; {} if those were not
+            opened.
+        confusion: test rows of each class by the class that was predicted; () where there is none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +39,8 @@ class Refit(BaseModel):
     test: float | None
     others: tuple[int, ...] = ()
     ensemble_test: float | None = None
+    metrics: dict[str, float] = {}
+    confusion: tuple[tuple[int, ...], ...] = ()
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -185,6 +190,8 @@ class Confirmed(BaseModel):
         members: networks in `best.ckpt`, which predict together as `tuner.load_ensemble`.
         ensemble_test: score of all of them together on the test rows; None if that part was not
             opened, or if there is but one.
+        metrics: of all of them together on the test rows, by name; {} if that part was not opened.
+        confusion: test rows of each class by the class that was predicted; () where there is none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -201,6 +208,8 @@ class Confirmed(BaseModel):
     members: int = 1
     ensemble_test: float | None = None
     has_rows_error: bool = False
+    metrics: dict[str, float] = {}
+    confusion: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def of(cls, confirmation: Confirmation) -> Self:
@@ -226,4 +235,6 @@ class Confirmed(BaseModel):
             network_test=test,
             members=1 if refit is None else len(refit.seeds),
             ensemble_test=None if refit is None else refit.ensemble_test,
+            metrics={} if refit is None else refit.metrics,
+            confusion=() if refit is None else refit.confusion,
         )

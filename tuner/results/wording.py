@@ -122,6 +122,17 @@ def handed_over(best: Best) -> str:
     )
 
 
+def all_metrics(best: Best) -> str:
+    """Says what the networks that are handed over have on the test rows by all metrics, or ""."""
+    if best.confirmed is None or not best.confirmed.metrics:
+        return ""
+    told = [
+        f"{name.replace('_', ' ')} {number(value)}"
+        for name, value in best.confirmed.metrics.items()
+    ]
+    return f"On the test rows: {', '.join(told)}."
+
+
 def in_the_search(best: Best) -> str:
     """Says what a confirmed winner had in the search, if it was a trial there."""
     confirmed = best.confirmed

@@ -15,6 +15,7 @@ from ..results.best import Best
 from ..results.importance import ENOUGH_FOR_IMPORTANCES
 from ..results.winner import Confirmation
 from ..results.wording import (
+    all_metrics,
     clock,
     comparisons,
     describe,
@@ -75,6 +76,8 @@ def show_winner(console: Console, best: Best, confirmation: Confirmation | None)
         console.print(escape(told))
         if confirmed.is_refit:
             console.print(escape(handed_over(best)), highlight=False)
+            if told := all_metrics(best):
+                console.print(told, highlight=False)
     if confirmation is not None:
         console.print()
         console.print(confirmation_table(confirmation))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -65,6 +67,76 @@ def _tested(predictor: Perceptron | Ensemble, model: Perceptron, dataset: Datase
         {f"test_{name}": float(value) for name, value in found.items()},
         {f"test_{name}": error for name, error in _errors(model, outputs, y).items()},
     )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How good predictions for the test rows are, by all usual metrics.
+
+    Attributes:
+        metrics: by their names, without spaces; see `measure`.
+        confusion: `(classes, classes)` rows of each class by the class that was predicted, in the
+            order of the classes; () in a regression.
+    """
+
+    metrics: Mapping[str, float]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+@torch.no_grad()
+def measure(checkpoint: bytes, dataset: Dataset) -> Measured:
+    """Measures what the networks of a file predict together for the test rows.
+
+    In a classification `accuracy`, `balanced_accuracy`, `f1` (of the rarer class of two, else the
+    mean over the classes), `roc_auc` (one class against the rest; left out if the test rows lack
+    one), `log_loss` and `brier` (Brier 1950: the mean square of two classes, the sum over more); in
+    a regression `rmse`, `mae`, `median_absolute_error` and `r2`, the means over several targets.
+
+    Args:
+        checkpoint: of networks whose training rows were the same.
+        dataset: with the test rows, two at least.
+    """
+    from sklearn import metrics
+
+    ensemble = ensemble_of(checkpoint).eval()
+    x, y = torch.from_numpy(dataset.test.x), dataset.test.y
+    outputs = torch.cat([ensemble(rows) for rows in torch.split(x, EVALUATION_ROWS)]).double()
+    if dataset.task == "regression":
+        found, y = outputs.numpy(), y.astype(np.float64)
+        return Measured(
+            {
+                "rmse": float(metrics.root_mean_squared_error(y, found)),
+                "mae": float(metrics.mean_absolute_error(y, found)),
+                "median_absolute_error": float(metrics.median_absolute_error(y, found)),
+                "r2": float(metrics.r2_score(y, found)),
+            },
+            (),
+        )
+    shares = functional.softmax(outputs, 1).numpy()
+    likely, labels = shares.argmax(1), np.arange(len(dataset.classes))
+    counts = metrics.confusion_matrix(y, likely, labels=labels)
+    there = counts.sum(1) > 0
+    squares = np.square(shares - np.eye(len(labels))[y]).sum(1).mean()
+    told = {
+        "accuracy": float(np.mean(likely == y)),
+        "balanced_accuracy": float((counts.diagonal()[there] / counts.sum(1)[there]).mean()),
+        "f1": _f1(dataset, y, likely),
+        "log_loss": float(metrics.log_loss(y, shares, labels=labels)),
+        "brier": float(squares / 2 if len(labels) == 2 else squares),
+    }
+    if there.all():
+        sides = shares[:, 1] if len(labels) == 2 else shares
+        told["roc_auc"] = float(metrics.roc_auc_score(y, sides, multi_class="ovr"))
+    return Measured(told, tuple(tuple(int(n) for n in row) for row in counts))
+
+
+def _f1(dataset: Dataset, y: np.ndarray[Any, Any], likely: np.ndarray[Any, Any]) -> float:
+    from sklearn.metrics import f1_score
+
+    if len(dataset.classes) == 2:
+        rarer = int(np.bincount(dataset.known.y, minlength=2).argmin())
+        return float(f1_score(y, likely, pos_label=rarer, zero_division=0))
+    return float(f1_score(y, likely, average="macro", zero_division=0))
 
 
 def _errors(model: Perceptron, outputs: Tensor, y: Tensor) -> dict[str, float]:
