@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -191,7 +192,8 @@ def _guess(values: pd.Series[Any]) -> AnyColumn | str:
             wrong = int(np.flatnonzero(~are_numbers)[0])
             raise DataError(
                 f"has {names[wrong]!r} in row {int(np.argmax(codes == wrong))}, where nearly all "
-                "others are numbers; mend it, or list the column in data.categorical"
+                "others are numbers; mend it, list the column in data.categorical, or call it "
+                f"a gap: read = {{ na_values = [{json.dumps(names[wrong], ensure_ascii=False)}] }}"
             )
         return _numbers(values)
     _refuse_other_numbers(names, codes)
