@@ -10,8 +10,13 @@ import pytest
 import torch
 
 import tuner
+from tuner.data import Meaning
 from tuner.errors import DataError, InputError
+from tuner.estimators import Predictor
 from tuner.network.checkpoints import to_checkpoint
+from tuner.network.config import MLPConfig
+from tuner.network.ensemble import Ensemble
+from tuner.network.perceptron import Perceptron
 
 from ..conftest import Write
 
@@ -176,3 +181,13 @@ def test_noise_with_many_categories_is_noise(project: Path) -> None:
     assert confirmed.test is not None
     for estimate, rows_scored in ((confirmed.validation, 2 * 1_280), (confirmed.test, 1_600)):
         assert abs(estimate.mean - 0.5) < 4 * 0.5 / np.sqrt(rows_scored)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [(("-1", "0", "12"), [-1, 0, 12]), (("--5", "5"), ["--5", "5"]), (("2²", "1"), ["2²", "1"])],
+)
+def test_classes_are_numbers_where_all_are(names: tuple[str, ...], expected: list[Any]) -> None:
+    network = Perceptron(MLPConfig(), 2, len(names))
+    asked = Predictor("x", Ensemble([network]), Meaning(task="classification", classes=names))
+    assert list(asked.classes) == expected

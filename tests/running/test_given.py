@@ -84,6 +84,13 @@ def test_a_table_by_its_path(project: Path) -> None:
     assert tuner.Study("rows").to_toml() == '[data]\nsource = "../rows.csv"\nlabel = "churned"\n'
 
 
+def test_tables_of_two_years_are_two_studies(project: Path) -> None:
+    """Else the second year's is told to be the first one's."""
+    for name in ("sales.2024.csv", "sales.2025.csv.gz"):
+        rows(30).to_csv(project / name, index=False)
+        assert spec_of(name, label="churned").name == name.split(".csv")[0].replace(".", "_")
+
+
 @pytest.mark.parametrize(
     ("given", "options", "kind", "message"),
     [

@@ -66,6 +66,7 @@ def test_the_study_file_of_a_table(folder: Path) -> None:
         (("tune", "my customers.csv", "--label", "chrned"), "did you mean 'churned'?"),
         (("tune", "small", "--label", "x"), "small: --label belongs to a table"),
         (("init", "my customers.csv", "--label", "agee"), "did you mean 'age'?"),
+        (("init", "small.toml", "--label", "x"), "small.toml: is no table"),
         (("predict", "nothing", "new.csv"), "has no trained network"),
         (("predict", "nothing", "none.csv"), "none.csv: no such file"),
         (("predict", "nothing", "new.csv", "--out", "x.txt"), "--out must end in .csv"),

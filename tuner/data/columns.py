@@ -256,8 +256,9 @@ def check_there(names: Sequence[str], frame: pd.DataFrame, where: str) -> None:
         DataError: one is missing.
     """
     there = [str(column) for column in frame.columns]
+    known = set(there)
     for name in names:
-        if name not in there:
+        if name not in known:
             near = difflib.get_close_matches(name, there, 1)
             some = ", ".join(there if len(there) <= 8 else [*there[:8], "..."])
             hint = f"did you mean {near[0]!r}?" if near else f"there are {some}"

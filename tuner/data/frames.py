@@ -183,12 +183,13 @@ def check_names(path: Path | str, names: Sequence[str]) -> None:
     Raises:
         DataError: there are some.
     """
-    for at, name in enumerate(names):
-        if name in names[:at]:
+    seen: dict[str, int] = {}
+    for number, name in enumerate(names, start=1):
+        if name in seen:
             raise DataError(
-                f"{path}: two columns are called {name!r}, number {names.index(name) + 1} and "
-                f"number {at + 1}"
+                f"{path}: two columns are called {name!r}, number {seen[name]} and number {number}"
             )
+        seen[name] = number
 
 
 def _check_lengths(path: Path, encoding: str, options: dict[str, Any]) -> None:

@@ -106,18 +106,13 @@ def table_of(
     y = _targets(frame, wanted.label, name)
     learned = frame.drop(columns=[*{*wanted.label, *wanted.drop, *apart}])
     remarks: list[str] = []
-    for column in learned.columns:
-        if is_apart or len(wanted.label) > 1:
-            break
-        try:
-            is_label = _says_the_same(learned[column], frame[wanted.label[0]])
-        except DataError as error:
-            raise DataError(f"{name}: column {column!r} {error}") from error
-        if is_label:
-            learned = learned.drop(columns=column)
-            remarks.append(
-                f"{name}: column {column!r} is left out: it is {wanted.label[0]!r} again"
-            )
+    if not is_apart and len(wanted.label) == 1:
+        copies = _copies(learned, frame[wanted.label[0]], name)
+        learned = learned.drop(columns=copies)
+        remarks += [
+            f"{name}: column {column!r} is left out: it is {wanted.label[0]!r} again"
+            for column in copies
+        ]
     if not len(learned.columns):
         raise DataError(f"{name}: no column is left to learn from; {', '.join(remarks)}")
     kinds = kinds_of(learned, name, wanted.categorical, wanted.numeric)
@@ -204,6 +199,18 @@ def _kin(frame: pd.DataFrame, wanted: Wanted, name: str) -> tuple[Kin | None, tu
         return Groups(named(values)[0]), ()
     at, remarks = times(values, name)
     return Times(at), remarks
+
+
+def _copies(frame: pd.DataFrame, label: pd.Series[Any], name: str) -> list[str]:
+    """Returns the columns that have the label's value in each row."""
+    found = []
+    for column in frame.columns:
+        try:
+            if _says_the_same(frame[column], label):
+                found.append(column)
+        except DataError as error:
+            raise DataError(f"{name}: column {column!r} {error}") from error
+    return found
 
 
 def _says_the_same(values: pd.Series[Any], label: pd.Series[Any]) -> bool:

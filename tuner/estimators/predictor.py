@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,8 @@ from torch.nn import functional
 
 from ..data import Meaning, frame_of, is_frame
 from ..errors import InputError
-from ..network.checkpoints import meaning_of
 from ..network.ensemble import Ensemble
-from ..results.best import checkpoint_of, load_ensemble, study_name
+from ..results.best import ensemble_and_meaning, study_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ def predictor(study: str | Path) -> Predictor:
         InputError: no trial of it is complete yet, its checkpoint is missing or damaged or of an
             earlier version, or it is a module of the user's.
     """
-    ensemble, told = load_ensemble(study), meaning_of(checkpoint_of(study))
+    ensemble, told = ensemble_and_meaning(study)
     if not told:
         raise InputError(
             f"study {study_name(study)!r} was tuned by an earlier version, whose networks do not "
@@ -118,7 +118,7 @@ class Predictor:
         Whole numbers where all of them are, else text.
         """
         names = self._meaning.classes
-        if names and all(name.lstrip("-").isdigit() and str(int(name)) == name for name in names):
+        if names and all(re.fullmatch("0|-?[1-9][0-9]*", name) for name in names):
             return np.array([int(name) for name in names])
         return np.array(names, object)
 

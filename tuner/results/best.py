@@ -161,24 +161,27 @@ def load_ensemble(study: str | Path) -> Ensemble:
         InputError: no trial of it is complete yet, its checkpoint is missing or damaged, or it is a
             module of the user's.
     """
-    from ..network.checkpoints import ensemble_of
+    return ensemble_and_meaning(study)[0]
+
+
+def ensemble_and_meaning(study: str | Path) -> tuple[Ensemble, str]:
+    """Returns what `load_ensemble` does, and what the inputs and outputs mean, from one file.
+
+    The meaning is text that `data.Meaning` reads; "" in a file of an earlier version.
+
+    Raises:
+        InputError: as `load_ensemble`.
+    """
+    from ..network.checkpoints import ensemble_of, meaning_of
 
     path = _whole_checkpoint(study)
     try:
-        return ensemble_of(path.read_bytes()).eval()
+        checkpoint = path.read_bytes()
+        return ensemble_of(checkpoint).eval(), meaning_of(checkpoint)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except Exception as error:  # whatever torch meets in a file that is none of ours
         raise InputError(f"{path}: not a checkpoint of a study ({error})") from error
-
-
-def checkpoint_of(study: str | Path) -> bytes:
-    """Returns the file of the winner's networks, whole.
-
-    Raises:
-        InputError: no trial of it is complete yet, or its checkpoint is missing or damaged.
-    """
-    return _whole_checkpoint(study).read_bytes()
 
 
 def _whole_checkpoint(study: str | Path) -> Path:

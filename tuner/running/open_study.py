@@ -251,32 +251,28 @@ def load_data(spec: StudySpec) -> Dataset | None:
         test_source=spec.data.test_source,
         read=spec.data.read,
     )
-    if spec.rows is not None:
-        return data.split(
-            data.table_in_memory(spec.rows, spec.name, wanted),
-            validation=spec.data.validation,
-            test=spec.data.test,
-            task=spec.data.task,
-            seed=spec.study.seed,
-        )
-    told = [key for key in OF_TABLES if getattr(spec.data, key)]
-    if told and (source is None or not is_table(source)):
-        raise spec.error(f"data.{told[0]}", f"belongs to a table ({', '.join(SUFFIXES)})")
-    if source is None:
-        return None
-    if is_table(source) and not spec.data.label:
-        raise spec.error("data.label", "is missing: the name of the column that is predicted")
+    if spec.rows is None:
+        told = [key for key in OF_TABLES if getattr(spec.data, key)]
+        if told and (source is None or not is_table(source)):
+            raise spec.error(f"data.{told[0]}", f"belongs to a table ({', '.join(SUFFIXES)})")
+        if source is None:
+            return None
+        if is_table(source) and not spec.data.label:
+            raise spec.error("data.label", "is missing: the name of the column that is predicted")
     try:
-        return data.load(
-            source,
-            spec.path.parent,
+        if spec.rows is not None:
+            table = data.table_in_memory(spec.rows, spec.name, wanted)
+        else:
+            assert source is not None
+            table = data.read(source, spec.path.parent, wanted)
+        return data.split(
+            table,
             validation=spec.data.validation,
             test=spec.data.test,
             task=spec.data.task,
             seed=spec.study.seed,
-            wanted=wanted,
         )
     except DataError as error:
-        if not spec.path.exists():  # the study of a table that has no file yet
+        if spec.rows is not None or not spec.path.exists():  # no file says where they are from
             raise
         raise type(error)(f"{spec.path}: data.source: {error}") from error

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import StudyFileError
+from ..system.formats import SUFFIXES
 from .loading import AnyStudySpec, load_study, parse_study
 
 
@@ -29,7 +30,8 @@ def study_of_table(
     table = Path(source)
     if not table.is_file():
         raise StudyFileError(f"{source}: no such file")
-    stem = table.name.split(".")[0] or "table"
+    ending = next(each for each in SUFFIXES if table.name.lower().endswith(each))
+    stem = table.name[: -len(ending)] or "table"
     path = Path("studies") / f"{re.sub(r'[^A-Za-z0-9_-]', '_', stem)}.toml"
     if path.exists():
         spec = load_study(path)

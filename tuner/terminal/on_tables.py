@@ -9,7 +9,7 @@ import typer
 
 from ..errors import InputError
 from ..study.of_table import study_of_table
-from ..system.formats import is_table
+from ..system.formats import SUFFIXES, is_table
 from .command import Study, err, loading, out
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def init(
     from ..data import Wanted
     from ..data.tabular import read_table
 
+    if not is_table(table):
+        raise InputError(f"{table}: is no table ({', '.join(SUFFIXES)})")
     path = study_of_table(table, label or ()).path
     if path.exists():
         raise InputError(f"{path}: is there already")
