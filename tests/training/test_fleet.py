@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any, ClassVar, get_args
@@ -19,7 +20,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from tuner.data import Dataset, load, shuffled
 from tuner.network.checkpoints import from_checkpoint, to_checkpoint
-from tuner.network.config import Activation, MLPConfig, Optimizer, Schedule
+from tuner.network.config import Activation, MLPConfig, NumericEmbedding, Optimizer, Schedule
 from tuner.network.perceptron import ACTIVATIONS, Perceptron
 from tuner.network.schedules import plan
 from tuner.training.fleet import Fleet, Member, Outcome, Rows
@@ -37,7 +38,8 @@ SEED, SHUFFLE = 11, 3
 
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
-    return load("digits", Path())
+    """As numbers, which can be embedded, and no picture."""
+    return replace(load("digits", Path()), pixels=False)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,9 @@ MIXED = [
     config(depth=0, label_smoothing=0.1, schedule="cosine", warmup=0.2),
     config(normalization_batch_size=24, optimizer="sgd", label_smoothing=0.2, batch_size=128),
     config(schedule="plateau", learning_rate=0.5, optimizer="sgd", patience=0.1, batch_size=128),
+    config(numeric_embedding="periodic", gradient_clipping=0.3, batch_size=32),
+    config(numeric_embedding="periodic", depth=0, optimizer="sgd", learning_rate=0.02),
+    config(numeric_embedding="periodic", batch_normalization=False, depth=1, batch_size=128),
 ]
 
 
@@ -74,6 +79,7 @@ def test_every_choice_is_compared() -> None:
         ("activation", Activation),
         ("schedule", Schedule),
         ("optimizer", Optimizer),
+        ("numeric_embedding", NumericEmbedding),
     ):
         assert {getattr(each, field) for each in MIXED} == set(get_args(choices))
     assert set(KERNELS) == set(ACTIVATIONS) == set(get_args(Activation))
@@ -86,7 +92,8 @@ class Alone:
         facts, norm = dataset.facts, dataset.standardization
         torch.manual_seed(seed)
         self.config = config
-        self.model = config.build(facts.n_inputs, facts.n_outputs, facts.task).double()
+        sizes = (facts.n_inputs, facts.n_outputs, facts.task, facts.numeric)
+        self.model = config.build(*sizes).double()
         self.model.standardize(
             *(
                 torch.from_numpy(column)
@@ -231,10 +238,16 @@ def test_regression(diabetes: Dataset) -> None:
     assert outcome.metrics["val_r2"] == pytest.approx(r2)
 
 
-def test_a_table_with_gaps() -> None:
-    """Its rows are standardized, clipped and filled once for all members, as each `MLP` does it."""
-    dataset, each = mixed(), config(depth=2, batch_size=32)
+@pytest.mark.parametrize("numeric_embedding", get_args(NumericEmbedding))
+def test_a_table_with_gaps(numeric_embedding: str) -> None:
+    """Its rows are standardized, clipped and filled once for all members, as each `MLP` does it.
+
+    Only its numbers are embedded.
+    """
+    dataset = mixed()
+    each = config(depth=2, batch_size=32, numeric_embedding=numeric_embedding)
     assert np.isnan(dataset.known.x).any()
+    assert 0 < dataset.facts.n_numeric < dataset.facts.n_inputs
     with fleet_of(dataset, [each]) as fleet:
         (*_, outcome) = run(fleet, 4)
         model = fleet.leave(0)
@@ -253,6 +266,7 @@ class TestOthersChangeNothing:
     CONFIGS: ClassVar = [
         config(width=61, dropout=0.3, activation="gelu"),
         config(width=33, depth=3, dropout=0.1, optimizer="sgd", learning_rate=0.05),
+        config(width=33, dropout=0.1, numeric_embedding="periodic"),
         config(width=128, batch_normalization=False, dropout=0.2, activation="silu"),
     ]
 
@@ -270,7 +284,7 @@ class TestOthersChangeNothing:
     def test_members_beside(self, digits: Dataset) -> None:
         with fleet_of(digits, self.CONFIGS, precision="32-true") as fleet:
             run(fleet, 3)
-            for key in range(3):
+            for key in range(len(self.CONFIGS)):
                 same(fleet.leave(key), self.lone(digits, key, range(3)), 0)
 
     def test_one_that_leaves_and_one_that_joins(self, digits: Dataset) -> None:

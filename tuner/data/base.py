@@ -69,6 +69,15 @@ class Part:
     def __len__(self) -> int:
         return len(self.x)
 
+    @cached_property
+    def numeric(self) -> tuple[int, ...]:
+        """Inputs that have three values at least, gaps left out: all but switches and the like."""
+        columns = range(self.x.shape[1])
+        # Of nearly all the first rows show it.
+        return tuple(
+            j for j in columns if _varies(self.x[:_BLOCK_ROWS, j]) or _varies(self.x[:, j])
+        )
+
     def rows(self, index: Array) -> Part:
         """Returns the rows of this index, which increases; no copies of rows side by side."""
         if len(index) and index[-1] - index[0] == len(index) - 1:
@@ -151,6 +160,7 @@ class Dataset:
             n_outputs=n_outputs,
             n_rows=len(self.train_rows),
             task=self.task,
+            numeric=() if self.pixels else self.known.numeric,
         )
 
     @property
@@ -202,6 +212,12 @@ class Dataset:
         """
         train, validation = cut.rows_of(self.known.y, len(self.validation_rows), self.kin)
         return replace(self, train_rows=train, validation_rows=validation)
+
+
+def _varies(values: Array) -> bool:
+    """Says whether there are three different values at least, but for gaps (NaN)."""
+    low, high = np.fmin.reduce(values), np.fmax.reduce(values)
+    return bool(np.any((values > low) & (values < high)))
 
 
 def _mean_and_scale(blocks: Callable[[], Iterator[Array]], axis: int | None) -> tuple[Array, Array]:

@@ -343,7 +343,8 @@ def starting_points(
         epochs: length of one training; None follows from the rows.
         history: what earlier studies found, which goes into the recommendation.
     """
-    recommended = recommend(**facts.model_dump(), epochs=epochs, history=history)
+    sizes = facts.model_dump(exclude={"numeric"})
+    recommended = recommend(**sizes, epochs=epochs, history=history)
     return {
         "modern default": modern_default(facts, epochs),
         **variants(facts, epochs),

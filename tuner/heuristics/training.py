@@ -93,5 +93,5 @@ def work(config: MLPConfig, facts: DataFacts) -> float:
         config: the network and its training.
         facts: sizes of the data.
     """
-    size = config.n_parameters(facts.n_inputs, facts.n_outputs) + _OVERHEAD
+    size = config.size(facts) + _OVERHEAD
     return facts.n_rows * size * (0.5 + 0.5 * _REFERENCE_BATCH / config.batch_size)

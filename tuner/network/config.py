@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -25,6 +25,9 @@ Task = Literal["classification", "regression"]
 Activation = Literal["relu", "gelu", "silu", "mish", "selu", "tanh", "sigmoid"]
 Precision = Literal["32-true", "bf16-mixed"]
 Optimizer = Literal["adamw", "sgd"]
+NumericEmbedding = Literal["none", "periodic"]
+#: Frequencies of each number of a periodic embedding, and numbers that it becomes beside itself.
+N_FREQUENCIES, N_ADDED = 16, 3
 Schedule = Literal[
     "constant", "lambda", "step", "multistep", "exponential", "plateau", "cosine", "onecycle"
 ]
@@ -46,6 +49,7 @@ class DataFacts(BaseModel):
         n_outputs: classes, or targets of a regression, at least 1.
         n_rows: rows that a network trains on (validation and test rows left out).
         task: what is learned.
+        numeric: which inputs are numbers that a network can embed; None is all of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +58,12 @@ class DataFacts(BaseModel):
     n_outputs: Annotated[int, Field(ge=1)]
     n_rows: Annotated[int, Field(ge=1)]
     task: Task = "classification"
+    numeric: tuple[int, ...] | None = None
+
+    @property
+    def n_numeric(self) -> int:
+        """How many inputs are numbers that a network can embed."""
+        return self.n_inputs if self.numeric is None else len(self.numeric)
 
 
 class MLPConfig(BaseModel):
@@ -62,6 +72,8 @@ class MLPConfig(BaseModel):
     Attributes:
         depth: hidden layers, 0 to 8; 0 is a linear model.
         width: units of each hidden layer.
+        numeric_embedding: "periodic" appends to the inputs what each number among them becomes, see
+            `embedding`.
         activation: after each hidden layer (and its batch normalization).
         batch_normalization: between each hidden linear layer and its activation; such a
             linear layer has no bias (S4).
@@ -92,6 +104,7 @@ class MLPConfig(BaseModel):
 
     depth: Annotated[int, Field(ge=0, le=8)] = 2
     width: Annotated[int, Field(ge=1)] = 256
+    numeric_embedding: NumericEmbedding = "none"
     activation: Activation = "relu"
     batch_normalization: bool = True
     normalization_batch_size: Annotated[int, Field(ge=2)] | None = None
@@ -117,8 +130,13 @@ class MLPConfig(BaseModel):
         return self
 
     def to_json(self) -> str:
-        """Returns this config as a JSON object."""
-        return self.model_dump_json()
+        """Returns this config as a JSON object.
+
+        What came after the first version is left out where it is as it was before, so that what was
+        kept by the text of a config is found again.
+        """
+        later = {name for name, usual in _LATER.items() if getattr(self, name) == usual}
+        return self.model_dump_json(exclude=later)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -133,17 +151,35 @@ class MLPConfig(BaseModel):
         """Returns each value by its name."""
         return self.model_dump()
 
-    def n_parameters(self, n_inputs: int, n_outputs: int) -> int:
-        """Counts the trainable numbers of `build(n_inputs, n_outputs)`."""
+    def n_parameters(self, n_inputs: int, n_outputs: int, n_numeric: int | None = None) -> int:
+        """Counts the trainable numbers of `build(n_inputs, n_outputs)`.
+
+        Args:
+            n_inputs: features of one row.
+            n_outputs: classes, or targets of a regression.
+            n_numeric: inputs that are numbers; None is all of them.
+        """
         total, fan_in = 0, n_inputs
+        if self.numeric_embedding == "periodic":
+            n_numeric = n_inputs if n_numeric is None else n_numeric
+            total = n_numeric * (2 * N_FREQUENCIES + (N_FREQUENCIES + 1) * N_ADDED)
+            fan_in += n_numeric * N_ADDED
         for _ in range(self.depth):
             total += fan_in * self.width
             total += 2 * self.width if self.batch_normalization else self.width
             fan_in = self.width
         return total + fan_in * n_outputs + n_outputs
 
+    def size(self, facts: DataFacts) -> int:
+        """Counts the trainable numbers of the network for data of these sizes."""
+        return self.n_parameters(facts.n_inputs, facts.n_outputs, facts.n_numeric)
+
     def build(
-        self, n_inputs: int, n_outputs: int, task: Task = "classification"
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        task: Task = "classification",
+        numeric: Sequence[int] | None = None,
     ) -> LightningModule:
         """Makes the network, an `MLP`, which a plain `lightning.Trainer` trains.
 
@@ -151,14 +187,19 @@ class MLPConfig(BaseModel):
             n_inputs: features of one row.
             n_outputs: classes, or targets of a regression.
             task: decides the loss and the metrics.
+            numeric: which inputs are numbers, for a periodic embedding; None is all of them.
 
         Raises:
-            ValueError: label smoothing in a regression.
+            ValueError: label smoothing in a regression, or an embedding of no number.
         """
         made: LightningModule = import_module(_MODEL, __package__).MLP(
-            self, n_inputs, n_outputs, task
+            self, n_inputs, n_outputs, task, numeric
         )
         return made
+
+
+#: Fields that came after the first version, and what was there before.
+_LATER: dict[str, Scalar] = {"numeric_embedding": "none"}
 
 
 class ModuleConfig(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -31,9 +31,10 @@ class MLP(Perceptron, lightning.LightningModule):
         n_inputs: features of one row.
         n_outputs: classes, or targets of a regression.
         task: decides the loss and the metrics.
+        numeric: which inputs are numbers, for a periodic embedding; None is all of them.
 
     Raises:
-        ValueError: label smoothing in a regression, or an unknown task.
+        ValueError: label smoothing in a regression, an unknown task, or an embedding of no number.
 
     >>> from tuner.network.config import MLPConfig
     >>> mlp = MLP(MLPConfig(depth=2, width=5), n_inputs=4, n_outputs=3)
@@ -47,8 +48,9 @@ class MLP(Perceptron, lightning.LightningModule):
         n_inputs: int,
         n_outputs: int,
         task: Task = "classification",
+        numeric: Sequence[int] | None = None,
     ) -> None:
-        super().__init__(config, n_inputs, n_outputs, task)
+        super().__init__(config, n_inputs, n_outputs, task, numeric)
         # Left to find the frame itself, Lightning keeps it, and all callers' variables with it,
         # in a cycle.
         self.save_hyperparameters(self.arguments, logger=False, frame=inspect.currentframe())

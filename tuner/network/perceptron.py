@@ -8,7 +8,7 @@ the running statistics hold (Li et al. 2018, arXiv:1801.05134).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional, init
 
 from .config import Activation, MLPConfig, Task
+from .embedding import PeriodicEmbedding
 from .normalization import GhostBatchNorm1d
 
 ACTIVATIONS: dict[Activation, type[nn.Module]] = {
@@ -45,9 +46,10 @@ class Perceptron(nn.Module):
         n_inputs: features of one row.
         n_outputs: classes, or targets of a regression.
         task: decides the loss.
+        numeric: which inputs are numbers, for a periodic embedding; None is all of them.
 
     Raises:
-        ValueError: label smoothing in a regression, or an unknown task.
+        ValueError: label smoothing in a regression, an unknown task, or an embedding of no number.
 
     >>> from tuner.network.config import MLPConfig
     >>> network = Perceptron(MLPConfig(depth=2, width=5), n_inputs=4, n_outputs=3)
@@ -69,6 +71,7 @@ class Perceptron(nn.Module):
         n_inputs: int,
         n_outputs: int,
         task: Task = "classification",
+        numeric: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         config = MLPConfig.model_validate(config)
@@ -77,6 +80,7 @@ class Perceptron(nn.Module):
         if task == "regression" and config.label_smoothing > 0:
             raise ValueError("label_smoothing must be 0 in a regression")
         self.config, self.n_inputs, self.n_outputs = config, n_inputs, n_outputs
+        self.numeric = None if numeric is None else tuple(numeric)
         self.task: Task = task
         self.register_buffer("input_mean", torch.zeros(n_inputs))
         self.register_buffer("input_scale", torch.ones(n_inputs))
@@ -85,20 +89,24 @@ class Perceptron(nn.Module):
         self.register_buffer("input_offset", None)
         self.register_buffer("input_unit", None)
         self.register_buffer("input_limit", None)
+        embedding = _embedding(config, n_inputs, self.numeric)
+        fan_in = n_inputs if embedding is None else embedding.n_outputs
         self.hidden = nn.Sequential(
             *[
-                _hidden_layer(config, n_inputs if i == 0 else config.width)
+                _hidden_layer(config, fan_in if i == 0 else config.width)
                 for i in range(config.depth)
             ]
         )
-        self.output = nn.Linear(config.width if config.depth else n_inputs, n_outputs)
+        self.output = nn.Linear(config.width if config.depth else fan_in, n_outputs)
+        self.embedding = embedding
         self.reset_parameters()
 
     @property
     def arguments(self) -> dict[str, Any]:
         """What makes a network like this one, as plain values."""
         sizes = {"n_inputs": self.n_inputs, "n_outputs": self.n_outputs, "task": self.task}
-        return {"config": self.config.model_dump(), **sizes}
+        numeric = {} if self.numeric is None else {"numeric": list(self.numeric)}
+        return {"config": self.config.model_dump(), **sizes, **numeric}
 
     def reset_parameters(self) -> None:
         """Draws initial weights that fit the activation, from torch's global generator.
@@ -111,6 +119,8 @@ class Perceptron(nn.Module):
             if isinstance(module, nn.Linear):
                 _initialize(module, self.config.activation)
         _initialize(self.output, "selu")
+        if self.embedding is not None:
+            self.embedding.reset_parameters()
 
     @torch.no_grad()
     def standardize(
@@ -181,7 +191,12 @@ class Perceptron(nn.Module):
         rows = torch.addcmul(shift, x.to(self.input_mean.dtype), factor)
         if self.input_limit is not None:
             rows = smoothly_clipped(rows, self.input_limit)
-        outputs: Tensor = self.output(self.hidden(rows))
+        return self.of_standardized(rows)
+
+    def of_standardized(self, rows: Tensor) -> Tensor:
+        """Returns what `outputs` does, of inputs `(rows, n_inputs)` as they are standardized."""
+        embedded = rows if self.embedding is None else self.embedding(rows)
+        outputs: Tensor = self.output(self.hidden(embedded))
         return outputs
 
     def loss(self, outputs: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -219,6 +234,16 @@ def smoothly_clipped(rows: Tensor, limit: Tensor) -> Tensor:
     """
     rows = rows.nan_to_num(0.0).clamp(-_FAR, _FAR)  # whose squares are numbers
     return rows * (1 + (rows / limit).square()).rsqrt()
+
+
+def _embedding(
+    config: MLPConfig, n_inputs: int, numeric: tuple[int, ...] | None
+) -> PeriodicEmbedding | None:
+    if config.numeric_embedding == "none":
+        return None
+    if numeric == ():
+        raise ValueError("a periodic embedding needs inputs that are numbers, and there are none")
+    return PeriodicEmbedding(n_inputs, range(n_inputs) if numeric is None else numeric)
 
 
 def _hidden_layer(config: MLPConfig, n_inputs: int) -> nn.Sequential:

@@ -212,7 +212,12 @@ def _built(checkpoint: dict[str, Any], folder: Path) -> LightningModule:
         make_findable(Path.cwd(), folder)
         return ModuleConfig.from_json(checkpoint["config"]).build()
     config = MLPConfig.model_validate(parameters["config"])
-    return config.build(parameters["n_inputs"], parameters["n_outputs"], parameters["task"])
+    return config.build(
+        parameters["n_inputs"],
+        parameters["n_outputs"],
+        parameters["task"],
+        parameters.get("numeric"),
+    )
 
 
 def digest(path: Path) -> str:

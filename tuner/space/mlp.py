@@ -33,7 +33,7 @@ from .. import heuristics
 from ..heuristics import Preset
 from ..network.config import Config, DataFacts, MLPConfig, Scalar
 from ..study import MLPStudySpec
-from ..study.domains import Around, Choices, Domain, Fixed, Range
+from ..study.domains import Around, Choices, Domain, Fixed, Range, named_values
 from .base import drawn, within
 
 _WIDTH_RATIO = "width_ratio"
@@ -42,6 +42,10 @@ _TOTAL_DECAY = "total_decay"
 #: Starting points that are compared with whatever the search finds.
 _PRESETS: tuple[Preset, ...] = ("modern default", "note")
 _WHOLE = ("depth", "normalization_batch_size", "batch_size", "drops")
+#: Values of parameters that trials of an earlier version do not have.
+_BEFORE = {"numeric_embedding": "none"}
+#: Numbers among the inputs up to which a search tries to embed them, unless its file says.
+_MOST_EMBEDDED = 128
 
 
 @dataclass(frozen=True)
@@ -85,10 +89,15 @@ class MLPSpace:
             history: what earlier studies found.
 
         Raises:
-            StudyFileError: the widths around the rule leave no room, or label smoothing is
-                searched in a regression.
+            StudyFileError: the widths around the rule leave no room, label smoothing is searched in
+                a regression, or an embedding is, of numbers that there are none of.
         """
-        domains = spec.domains(epochs)
+        domains = {"numeric_embedding": _embedding(facts), **spec.domains(epochs)}
+        if not facts.n_numeric and "periodic" in named_values(domains["numeric_embedding"]):
+            raise spec.error(
+                "search.numeric_embedding",
+                'must be "none": no input is a number of more than two values, pixels left out',
+            )
         if facts.task == "regression" and domains["label_smoothing"] != Fixed(value=0.0):
             raise spec.error("search.label_smoothing", "must be 0 in a regression")
         width = domains["width"]
@@ -112,9 +121,11 @@ class MLPSpace:
         """Returns the config that a trial's parameters mean."""
         values: dict[str, Any] = {"epochs": self.epochs}
         for field, domain in self.domains.items():
-            values[field] = (
-                domain.value if isinstance(domain, Fixed) else params[_parameter(field, domain)]
-            )
+            if isinstance(domain, Fixed):
+                values[field] = domain.value
+            else:
+                name = _parameter(field, domain)
+                values[field] = params[name] if name in params else _BEFORE[field]
         width = self.domains["width"]
         if isinstance(width, Range):
             units = round(values["width"] * self.width_rule)
@@ -244,8 +255,15 @@ class MLPSpace:
         return {
             "width": config.width,
             "learning_rate": config.learning_rate,
-            "n_parameters": config.n_parameters(self.facts.n_inputs, self.facts.n_outputs),
+            "n_parameters": config.size(self.facts),
         }
+
+
+def _embedding(facts: DataFacts) -> Domain:
+    """Returns what a search tries where its file does not say: embeddings where they may pay."""
+    if 0 < facts.n_numeric <= _MOST_EMBEDDED:
+        return Choices(values=("none", "periodic"))
+    return Fixed(value="none")
 
 
 def _parameter(field: str, domain: Domain) -> str:

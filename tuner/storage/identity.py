@@ -40,6 +40,10 @@ def identity_of(spec: StudySpec, metric: str, fingerprint: str) -> Identity:
         key: value for key, value in whole["data"].items() if value not in ("", [], {})
     }
     whole["data"]["fingerprint"] = fingerprint
+    if "search" in whole:  # what came later, and is left to the data
+        whole["search"] = {
+            key: value for key, value in whole["search"].items() if value is not None
+        }
     return _flat(whole)
 
 

@@ -49,11 +49,13 @@ class SearchSection(Section):
 
     A range of `learning_rate` is of base rates (AdamW at batch 128), a range of `weight_decay` of
     total decays, which mean the same for every optimizer, rate and length (see `tuner.space`); a
-    plain value or a list is of the numbers themselves.
+    plain value or a list is of the numbers themselves. `numeric_embedding` of None is searched
+    where that fits the data (see `tuner.space`).
     """
 
     depth: SearchedValue = Range(low=1, high=4)
     width: SearchedWidth = Around()
+    numeric_embedding: SearchedValue | None = None
     activation: SearchedValue = Choices(values=("relu", "gelu", "silu"))
     batch_normalization: SearchedValue = Choices(values=(True, False))
     normalization_batch_size: SearchedValue = Fixed(value=None)
@@ -83,8 +85,9 @@ class SearchSection(Section):
     patience: SearchedValue = Fixed(value=0.2)
 
     def domains(self, epochs: int) -> dict[str, Domain]:
-        """Returns the domain of each field, every `per_epoch` worked out for these epochs."""
-        return {name: worked_out(getattr(self, name), epochs) for name in type(self).model_fields}
+        """Returns the domain of each field that has one, with `per_epoch` for these epochs."""
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: worked_out(each, epochs) for name, each in found.items() if each is not None}
 
 
 class MLPStudySpec(StudySpec):
@@ -95,7 +98,10 @@ class MLPStudySpec(StudySpec):
     search: SearchSection = SearchSection()
 
     def domains(self, epochs: int) -> dict[str, Domain]:
-        """Returns the domain of each field of `MLPConfig`, for trials of so many epochs."""
+        """Returns the domain of each field of `MLPConfig`, for trials of so many epochs.
+
+        That of `numeric_embedding` is left out where the file does not name it.
+        """
         return self.search.domains(epochs)
 
     def metric(self, task: Task | None) -> Metric:
@@ -172,7 +178,7 @@ def _check_values(spec: MLPStudySpec) -> None:
 #: Epochs to check a file with that leaves them out.
 _SOME_EPOCHS = 10
 #: Fields that are names or switches, and fields that are whole numbers.
-_NAMED = ("activation", "batch_normalization", "optimizer", "schedule")
+_NAMED = ("numeric_embedding", "activation", "batch_normalization", "optimizer", "schedule")
 _WHOLE = ("depth", "width", "normalization_batch_size", "batch_size", "drops")
 
 

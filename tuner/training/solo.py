@@ -51,7 +51,7 @@ def train_mlp(
     """
     torch.manual_seed(seed)
     facts, standardization, ruler = dataset.facts, dataset.standardization, dataset.ruler
-    model = MLP(config, facts.n_inputs, facts.n_outputs, facts.task)
+    model = MLP(config, facts.n_inputs, facts.n_outputs, facts.task, facts.numeric)
     model.standardize(
         torch.from_numpy(standardization.input_mean),
         torch.from_numpy(standardization.input_scale),

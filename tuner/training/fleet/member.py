@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ...network.config import MLPConfig
 from ...network.perceptron import Perceptron, scores
+from .embeddings import EmbeddingLayer
 from .layers import HiddenLayer
 from .losses import OutputLayer
 from .masks import Masks
@@ -45,7 +46,7 @@ class Member:
         self.n_cores, facts = n_cores, rows.facts
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = Perceptron(config, facts.n_inputs, facts.n_outputs, facts.task)
+            model = Perceptron(config, facts.n_inputs, facts.n_outputs, facts.task, facts.numeric)
         self.config, self.epoch = config, 0
         self._rows, self._mixed = rows, mixed
         self._model = model.to(device=rows.device, dtype=rows.dtype)
@@ -65,8 +66,7 @@ class Member:
     @property
     def cost(self) -> float:
         """Multiplications of one training row, about."""
-        facts = self._rows.facts
-        return 3 * self.config.n_parameters(facts.n_inputs, facts.n_outputs)
+        return 3 * self.config.size(self._rows.facts)
 
     def begin_epoch(self) -> None:
         """Forgets the losses of the epoch before, and draws the rates of this one."""
@@ -117,7 +117,7 @@ class Member:
             for layer in model.hidden:
                 layer[1].num_batches_tracked.add_(rows.steps(self.config.batch_size))  # type: ignore[index]
         model.eval()
-        outputs = torch.cat([model.output(model.hidden(x)) for x in rows.validation_x])
+        outputs = torch.cat([model.of_standardized(x) for x in rows.validation_x])
         model.train()
         found = scores(model, outputs, rows.validation_y)
         values = torch.stack([self._loss, *found.values()])
@@ -180,7 +180,10 @@ class _Network:
         *,
         mixed: bool,
     ) -> None:
-        config = model.config
+        config, self._embedding = model.config, None
+        if model.embedding is not None:
+            self._embedding = EmbeddingLayer(model.embedding, flat, model.n_inputs, n_rows)
+            self._input_gradient = flat.values.new_empty(n_rows, model.embedding.n_outputs)
         self._hidden = [
             HiddenLayer(index, layer, flat, n_rows, config, masks, mixed)
             for index, layer in enumerate(model.hidden)
@@ -196,10 +199,14 @@ class _Network:
             x: standardized inputs, `(n_rows, n_inputs)`.
             y: one-hot or standardized targets, `(n_rows, n_outputs)`.
         """
-        inputs = [x]
+        embedding = self._embedding
+        inputs = [x if embedding is None else embedding.forward(x)]
         for layer in self._hidden:
             inputs.append(layer.forward(inputs[-1]))
-        self._output.step(inputs[-1], y, self._gradient if self._hidden else None)
+        of_inputs = None if embedding is None else self._input_gradient
+        self._output.step(inputs[-1], y, self._gradient if self._hidden else of_inputs)
         for index in range(len(self._hidden) - 1, -1, -1):
-            out = self._gradient if index > 0 else None
+            out = self._gradient if index > 0 else of_inputs
             self._hidden[index].backward(self._gradient, inputs[index], out)
+        if embedding is not None:
+            embedding.backward(self._input_gradient)

@@ -8,6 +8,7 @@ from ...data import EVALUATION_ROWS
 from ...network.config import DataFacts, MLPConfig
 from ...system import resources
 from ...system.resources import cores
+from .embeddings import buffer_numbers
 from .masks import DRAWN_AT_ONCE
 
 #: On the CPU, networks for a hand that is alone: with 2 it seldom waits for its coordinator. More
@@ -65,7 +66,7 @@ def busy_with() -> int:
 
 def cores_of_a_step(config: MLPConfig, facts: DataFacts) -> int:
     """Returns how many cores shall share the steps of a network that trains alone on the CPU."""
-    multiplications = 3 * config.n_parameters(facts.n_inputs, facts.n_outputs) * config.batch_size
+    multiplications = 3 * config.size(facts) * config.batch_size
     return min(cores(), _SHARE_A_STEP) if multiplications >= _SHARED_STEP else 1
 
 
@@ -91,13 +92,17 @@ def member_bytes(
         mixed: large products are of bfloat16 factors, which lie beside; counted as if all were.
         recorded: its steps are graphs, which copy each batch, and keep what scoring works with.
     """
-    n_parameters = config.n_parameters(facts.n_inputs, facts.n_outputs)
+    n_parameters = config.size(facts)
     state = 4 * n_parameters  # value, gradient, two moments
     layer = config.batch_size * config.width
     drawn = layer if recorded else max(layer, DRAWN_AT_ONCE)
     buffers = 5 * layer + (layer + drawn if config.dropout > 0 else 0)
     # A network for whole batches, and one for the last of an epoch.
-    n_bytes = itemsize * (state + 2 * (config.depth * buffers + layer))
+    if config.numeric_embedding == "periodic":
+        buffers_of_numbers = buffer_numbers(facts.n_numeric, facts.n_inputs, config.batch_size)
+    else:
+        buffers_of_numbers = 0
+    n_bytes = itemsize * (state + 2 * (config.depth * buffers + layer + buffers_of_numbers))
     if recorded:
         a_row = facts.n_inputs + facts.n_outputs
         n_bytes += itemsize * (2 * config.batch_size * a_row + 3 * EVALUATION_ROWS * config.width)
