@@ -57,11 +57,13 @@ def test_a_whole_study(write_study: Write) -> None:
     assert (result.counts.finished, result.ran, len(recorder.ends)) == (4, 4, 4)
     assert result.best is not None
     assert result.best.value == min(t.value for t in trials() if t.state == TrialState.COMPLETE)
-    assert result.best.facts == DataFacts(n_inputs=13, n_outputs=3, n_rows=113)
+    assert result.best.facts == DataFacts(
+        n_inputs=13, n_outputs=3, n_rows=113, numeric=tuple(range(13))
+    )
     assert result.best.classes == ("class_0", "class_1", "class_2")
     sources = [trial.user_attrs["source"] for trial in trials()]
     # What promises most comes first, and no more of it than the budget has room for.
-    assert sources == ["modern default", "without normalization", "wide", "shallow"]
+    assert sources == ["modern default", "periodic embedding", "without normalization", "wide"]
     for trial in trials()[:4]:
         config = tuner.MLPConfig.from_json(trial.user_attrs["config"])
         assert trial.user_attrs["width"] == config.width
@@ -117,7 +119,7 @@ def test_the_time_ends_it_and_the_cut_trial_runs_again(write_study: Write) -> No
     assert result.stopped == "the 0.02 minutes are over"
     assert result.counts.finished == 0
     # Two of them run again; the note's turn did not come.
-    assert (result.counts.interrupted, result.counts.waiting) == (2, 5)
+    assert (result.counts.interrupted, result.counts.waiting) == (2, 6)
     assert 1.2 <= result.seconds < 10
     assert result.best is None
     more = tuner.tune("small", minutes=0.02, fleet=2)
@@ -299,7 +301,8 @@ def test_snapshots(write_study: Write) -> None:
     assert last.seconds_left is not None
     assert 200 < last.seconds_left < 300
     running = [view for snapshot in recorder.snapshots for view in snapshot.running]
-    assert {view.source for view in running} == {"modern default", "without normalization", "wide"}
+    sources = {"modern default", "periodic embedding", "without normalization"}
+    assert {view.source for view in running} == sources
     assert sorted(end.trial.number for end in recorder.ends) == [0, 1, 2]
 
 

@@ -26,9 +26,18 @@ CONFIG = MLPConfig(
 GIVEN: dict[str, Any] = {"config": CONFIG, "workers": 1}
 
 
-@parametrize_with_checks([TunedMLPClassifier(**GIVEN), TunedMLPRegressor(**GIVEN)])
+def expected(estimator: Any) -> dict[str, str]:
+    """Networks of minibatches, in float32, whose rows come in another order."""
+    return {
+        "check_sample_weight_equivalence_on_dense_data": "repeated rows are other minibatches",
+    }
+
+
+@parametrize_with_checks(
+    [TunedMLPClassifier(**GIVEN), TunedMLPRegressor(**GIVEN)], expected_failed_checks=expected
+)
 def test_scikit_learn_finds_nothing_wrong(estimator: Any, check: Any) -> None:
-    """With no expected failure."""
+    """With one expected failure, which scikit-learn expects of its own networks, too."""
     check(estimator)
 
 

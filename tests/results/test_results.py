@@ -1,6 +1,5 @@
 """What a study leaves behind: files that agree with the store, whatever cut the search."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -37,7 +36,7 @@ def test_files_agree_with_the_store(tuned: tuner.TuneResult, project: Path) -> N
     found = tuner.best("small")
     assert found == tuned.best
     assert (found.trial, found.value) == (stored.number, stored.value)
-    assert json.loads(stored.user_attrs["config"]) == found.config.model_dump()
+    assert stored.user_attrs["config"] == found.config.to_json()
     assert tuner.best_config("small") == tuner.best_config("studies/small.toml") == found.config
 
 
@@ -48,7 +47,7 @@ def test_leaderboard(tuned: tuner.TuneResult, project: Path) -> None:
     values = frame.loc[frame["state"] == "complete", "value"]
     assert values.is_monotonic_increasing
     assert frame.loc[0, "trial"] == tuner.best("small").trial
-    sources = {"modern default", "without normalization", "wide", "shallow"}
+    sources = {"modern default", "periodic embedding", "without normalization", "wide"}
     assert set(frame["source"]) == sources
     assert {"width", "learning_rate", "seed", "val_accuracy", "seconds"} <= set(frame.columns)
     written = pd.read_csv(project / "runs" / "small" / "trials.csv")

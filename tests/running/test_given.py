@@ -96,7 +96,10 @@ def test_tables_of_two_years_are_two_studies(project: Path) -> None:
     [
         (rows(), {}, DataError, "which column is predicted"),
         (rows(), {"label": "chrned"}, DataError, "did you mean 'churned'"),
-        (([[1.0]], [1], [2]), {}, DataError, "a pair .x, y., got 3 things"),
+        (([[1.0]], [1], [2], [3]), {}, DataError, "or .x, y, weights., got 4 things"),
+        (([[1.0], [2.0]], [0, 1], [1]), {}, DataError, r"the shape \(1,\), expected \(2,\)"),
+        (([[1.0], [2.0]], [0, 1], [1, -1]), {}, DataError, "weights has -1 in row 1"),
+        (([[1.0], [2.0]], [0, 1], [0, 0]), {}, DataError, "is 0 in every row"),
         ((np.zeros((3, 2)), [0, 1]), {}, DataError, "x has 3 rows, y has 2"),
         (({"a": 1}, [0, 1]), {}, InputError, "rows must be a frame, or a pair"),
         (3, {}, InputError, "rows must be a frame"),
@@ -133,3 +136,55 @@ def test_a_frame_beside_its_targets() -> None:
     assert two.y.shape == (60, 2)
     turned = table_in_memory((x.set_index(pd.Index(range(60, 0, -1))), y), "t", Wanted())
     assert np.array_equal(turned.x, table.x, equal_nan=True)
+
+
+def weighed(n: int = 120) -> tuple[pd.DataFrame, Any, Any]:
+    """Rows that count more or less, of two classes, one of them rare."""
+    generator = np.random.default_rng(0)
+    x = pd.DataFrame({"a": generator.normal(size=n), "b": generator.normal(size=n)})
+    y = np.where(x["a"] + generator.normal(size=n) / 2 > 1.6, "rare", "common")
+    return x, y, generator.uniform(0.5, 2, n)
+
+
+def test_rows_of_weight_0_are_as_if_they_were_not_there(project: Path) -> None:
+    """Else what does not count has a say in scales, cuts or scores."""
+    x, y, weights = weighed()
+    wild = pd.DataFrame({"a": [1e6] * 20, "b": [-1e6, np.nan] * 10})
+    more = (
+        pd.concat([x, wild], ignore_index=True),
+        np.append(y, ["never"] * 20),
+        np.append(weights, np.zeros(20)),
+    )
+    short: dict[str, Any] = {"confirm": False, **ALONE}
+    sections = {key: SECTIONS[key] for key in ("objective", "start", "search")}
+    tuner.tune(tuner.Study((x, y, weights), name="one", **sections), **short)
+    tuner.tune(tuner.Study(more, name="other", **sections), **short)
+    assert scores("one") == scores("other")
+    frame = more[0].assign(y=more[1], w=more[2])
+    sections["data"] = {"weight": "w"}
+    tuner.tune(tuner.Study(frame, label="y", name="named", **sections), **short)
+    assert scores("named") == scores("one")
+    sections.pop("data")
+    tuner.tune(tuner.Study((x, y, weights**3), name="heavier", **sections), **short)
+    assert scores("heavier") != scores("one")
+
+
+def test_rare_classes(project: Path) -> None:
+    """They are searched by the loss, unless another metric is written, which is confirmed."""
+    x, y, weights = weighed()
+    assert np.mean(y == "rare") < 1 / 6
+    sections = {
+        "objective": {"epochs": 4},
+        "start": SECTIONS["start"],
+        "search": {"depth": 1, "width": 16, "class_weight": ["none", "balanced"]},
+        "confirm": {"configs": 2, "seeds": 2, "members": 1},
+    }
+    found = tuner.tune((x, y), name="left", **ALONE, **sections)
+    assert found.best is not None and found.best.metric == "val_loss"
+    sections["objective"]["metric"] = "val_f1"
+    found = tuner.tune((x, y, weights), name="told", **ALONE, **sections)
+    assert found.best is not None and found.best.metric == "val_f1"
+    confirmed = tuner.confirmation("told")
+    assert confirmed is not None and confirmed.test_metric == "test_f1"
+    assert all(0 <= score <= 1 for score in confirmed.winning.tests)
+    assert confirmed.winning.rows_error is not None and confirmed.winning.rows_error >= 0

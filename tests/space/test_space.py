@@ -75,6 +75,32 @@ def test_width_is_a_log_ratio_to_the_rule(write_study: Write) -> None:
     assert space.distributions["width_ratio"] == FloatDistribution(10 / 533, 100 / 533, log=True)
 
 
+def test_numbers_are_embedded_where_there_are_some(write_study: Write) -> None:
+    both = CategoricalDistribution(("none", "periodic"))
+    space = space_of(write_study, "", TINY)
+    assert space.distributions["numeric_embedding"] == both
+    assert "periodic embedding" in space.starting_points()
+    assert space.config(space.starting_points()["periodic embedding"]).numeric_embedding != "none"
+    trial = {k: v for k, v in space.starting_points()["note"].items() if k != "numeric_embedding"}
+    assert space.config(trial).numeric_embedding == "none"  # of a version that had none
+    assert (
+        "periodic embedding"
+        not in space_of(write_study, 'numeric_embedding = "none"', TINY).starting_points()
+    )
+    for facts in (MNIST, TINY.model_copy(update={"numeric": ()})):
+        assert "numeric_embedding" not in space_of(write_study, "", facts).distributions
+    pixels = MNIST.model_copy(update={"numeric": ()})
+    with pytest.raises(StudyFileError, match="numeric_embedding must be .none.: no input is"):
+        space_of(write_study, 'numeric_embedding = ["none", "periodic"]', pixels)
+    assert space_of(write_study, 'numeric_embedding = "periodic"').largest().size(MNIST) > 3e6
+
+
+def test_a_regression_has_no_classes_to_weigh(write_study: Write) -> None:
+    facts = TINY.model_copy(update={"task": "regression"})
+    with pytest.raises(StudyFileError, match="class_weight must be .none. in a regression"):
+        space_of(write_study, 'class_weight = ["none", "balanced"]', facts)
+
+
 def test_rates_scale_with_the_root_of_the_batch(write_study: Write) -> None:
     space = space_of(write_study, "")
     params = space.starting_points()["modern default"]

@@ -14,13 +14,21 @@ from weakref import WeakSet
 import numpy as np
 import pytest
 import torch
+from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics.classification import MulticlassAccuracy
 
 from tuner.data import Dataset, load, shuffled
 from tuner.network.checkpoints import from_checkpoint, to_checkpoint
-from tuner.network.config import Activation, MLPConfig, NumericEmbedding, Optimizer, Schedule
+from tuner.network.config import (
+    Activation,
+    ClassWeight,
+    MLPConfig,
+    NumericEmbedding,
+    Optimizer,
+    Schedule,
+)
 from tuner.network.perceptron import ACTIVATIONS, Perceptron
 from tuner.network.schedules import plan
 from tuner.training.fleet import Fleet, Member, Outcome, Rows
@@ -67,6 +75,7 @@ MIXED = [
     config(depth=0, label_smoothing=0.1, schedule="cosine", warmup=0.2),
     config(normalization_batch_size=24, optimizer="sgd", label_smoothing=0.2, batch_size=128),
     config(schedule="plateau", learning_rate=0.5, optimizer="sgd", patience=0.1, batch_size=128),
+    config(class_weight="balanced", label_smoothing=0.1, batch_size=32),
     config(numeric_embedding="periodic", gradient_clipping=0.3, batch_size=32),
     config(numeric_embedding="periodic", depth=0, optimizer="sgd", learning_rate=0.02),
     config(numeric_embedding="periodic", batch_normalization=False, depth=1, batch_size=128),
@@ -80,6 +89,7 @@ def test_every_choice_is_compared() -> None:
         ("schedule", Schedule),
         ("optimizer", Optimizer),
         ("numeric_embedding", NumericEmbedding),
+        ("class_weight", ClassWeight),
     ):
         assert {getattr(each, field) for each in MIXED} == set(get_args(choices))
     assert set(KERNELS) == set(ACTIVATIONS) == set(get_args(Activation))
@@ -107,6 +117,13 @@ class Alone:
         )
         if norm.input_limit is not None:
             self.model.limit(norm.input_limit)
+        if dataset.class_weights is not None:
+            self.model.weigh(torch.from_numpy(dataset.class_weights))
+        self.weights = self.validation_weights = None
+        if dataset.weights is not None:
+            weights = torch.from_numpy(dataset.weights).double()
+            self.weights = weights[dataset.train_rows]
+            self.validation_weights = weights[dataset.validation_rows]
         self.train, self.validation = (
             (torch.from_numpy(part.x.astype(np.float64)), torch.from_numpy(part.y))
             for part in (dataset.train, dataset.validation)
@@ -123,7 +140,8 @@ class Alone:
         for index in shuffled(len(x), SHUFFLE, number).split(self.config.batch_size):
             self.optimizer.zero_grad()
             outputs = self.model.outputs(x[index])
-            loss = self.model.loss(outputs, y[index], self.model.config.label_smoothing)
+            weights = None if self.weights is None else self.weights[index]
+            loss = self.model.training_loss(outputs, y[index], weights)
             loss.backward()
             if self.config.gradient_clipping is not None:
                 nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clipping)
@@ -142,7 +160,10 @@ class Alone:
     def validation_loss(self) -> float:
         x, y = self.validation
         self.model.eval()
-        return float(self.model.loss(self.model.outputs(x), y))
+        weights = self.validation_weights
+        if weights is not None:
+            weights = weights / weights.mean()
+        return float(self.model.loss(self.model.outputs(x), y, weights=weights))
 
 
 def fleet_of(dataset: Dataset, configs: Iterable[MLPConfig], **options: Any) -> Fleet:
@@ -258,6 +279,61 @@ def test_a_table_with_gaps(numeric_embedding: str) -> None:
     same(model, alone.model)
     again = from_checkpoint(to_checkpoint(model)).double()
     assert torch.allclose(again.eval()(alone.train[0]), model.eval()(alone.train[0]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("source", "values"),
+    [
+        ("digits", {"label_smoothing": 0.2}),
+        ("digits", {"class_weight": "balanced", "depth": 0}),
+        ("diabetes", {}),
+    ],
+)
+def test_rows_that_do_not_count_alike(source: str, values: dict[str, Any]) -> None:
+    """Each loss is weighed, in training and in validation, as torch weighs a class by itself."""
+    dataset = replace(load(source, Path()), pixels=False)
+    known, generator = dataset.known, np.random.default_rng(0)
+    weights = generator.exponential(size=len(known)).astype(np.float32)
+    dataset = replace(dataset, known=replace(known, weights=weights))
+    each = config(batch_size=32, **values)
+    with fleet_of(dataset, [each]) as fleet:
+        (*_, outcome) = run(fleet, 3)
+        model = fleet.leave(0)
+    alone = Alone(each, dataset)
+    for number in range(3):
+        expected = alone.epoch(number)
+    assert outcome.metrics["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-8)
+    assert outcome.metrics["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-8)
+    same(model, alone.model)
+    x, y = alone.validation
+    share = torch.from_numpy(weights[dataset.validation_rows]).double()
+    with torch.no_grad():
+        outputs = model.double().eval().outputs(x)
+    if source == "digits":
+        by_row = nn.functional.cross_entropy(outputs, y, reduction="none")
+        right = (outputs.argmax(1) == y).double()
+        found = float((right * share).sum() / share.sum())
+        assert outcome.metrics["val_accuracy"] == pytest.approx(found)
+    else:
+        by_row = (outputs - model.standardized(y, outputs)).square().mean(1)
+    found = float((by_row * share).sum() / share.sum())
+    assert outcome.metrics["val_loss"] == pytest.approx(found, rel=1e-6)
+
+
+def test_balanced_classes_count_as_scikit_learns(digits: Dataset) -> None:
+    y = digits.train.y
+    expected = compute_class_weight("balanced", classes=np.arange(10), y=y)
+    assert digits.class_weights == pytest.approx(expected, rel=1e-6)
+    model = Perceptron(config(class_weight="balanced"), 64, 10)
+    model.weigh(torch.tensor(expected))
+    outputs, rows = torch.randn(len(y), 10), torch.from_numpy(y)
+    weighed = nn.functional.cross_entropy(
+        outputs, rows, weight=torch.tensor(expected).float(), reduction="sum"
+    )
+    assert float(model.training_loss(outputs, rows)) == pytest.approx(float(weighed) / len(y))
+    again = from_checkpoint(to_checkpoint(model))
+    assert again.class_weights is not None
+    assert torch.equal(again.class_weights, model.class_weights)
 
 
 class TestOthersChangeNothing:

@@ -1,17 +1,21 @@
 """Solo training: reproducible, cancellable, and not fooled by a network that diverges."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from lightning.pytorch import LightningModule
+from sklearn import metrics
 
 from tuner.data import Dataset, load
 from tuner.data.loading import StandardizedRowsDataModule
 from tuner.network.config import MLPConfig, ModuleConfig
 from tuner.network.model import MLP
+from tuner.training.fleet import Fleet
 from tuner.training.solo import ModuleTraining, train_mlp, train_module
 from tuner.training.watch import CancelledError, DivergedError, Metrics, MissingMetricError
 
@@ -214,3 +218,31 @@ def test_arguments_of_the_trainer_reach_it() -> None:
     """One batch an epoch trains another network than all of them."""
     few = run_module(None, ModuleTraining("val_loss", {"limit_train_batches": 1}))[1]
     assert few[-1]["val_loss"] != run_module(None)[1][-1]["val_loss"]
+
+
+@pytest.mark.parametrize("metric", ["f1", "roc_auc"])
+def test_another_metric_of_rows_that_do_not_count_alike(metric: str) -> None:
+    """It is what the fleet logs, and what scikit-learn says of the network."""
+    dataset = load("breast_cancer", Path())
+    weights = np.random.default_rng(0).exponential(size=len(dataset.known)).astype(np.float32)
+    known = replace(dataset.known, weights=weights)
+    dataset = replace(dataset, known=known, metric=metric)
+    model, seen = run(dataset)
+    with Fleet(dataset, accelerator="cpu") as fleet:
+        fleet.join(0, SMALL.model_copy(update={"dropout": 0.0}), seed=1, shuffle_seed=0)
+        for _ in range(3):
+            (outcome,) = fleet.run_epoch()
+    plain, own = run(dataset, SMALL.model_copy(update={"dropout": 0.0}))
+    assert own[-1][f"val_{metric}"] == pytest.approx(outcome.metrics[f"val_{metric}"], abs=0.02)
+    part = dataset.validation
+    with torch.no_grad():
+        shares = model.eval()(torch.from_numpy(part.x)).softmax(1).numpy()
+    rare = int(np.bincount(dataset.known.y).argmin())
+    expected = {
+        "f1": lambda: metrics.f1_score(
+            part.y, shares.argmax(1), pos_label=rare, sample_weight=part.weights
+        ),
+        "roc_auc": lambda: metrics.roc_auc_score(part.y, shares[:, 1], sample_weight=part.weights),
+    }[metric]()
+    assert seen[-1][f"val_{metric}"] == pytest.approx(expected, abs=1e-5)
+    assert plain.extra == dataset.extra

@@ -36,10 +36,12 @@ _SELECTION = 2
 CHANGES: dict[str, tuple[str, ...]] = {
     "depth": ("depth",),
     "width": ("width",),
+    "numeric embedding": ("numeric_embedding",),
     "activation": ("activation",),
     "batch normalization": ("batch_normalization", "normalization_batch_size"),
     "dropout": ("dropout",),
     "label smoothing": ("label_smoothing",),
+    "class weights": ("class_weight",),
     "optimizer and rate": ("optimizer", "learning_rate", "momentum", "weight_decay"),
     "gradient clipping": ("gradient_clipping",),
     "batch size": ("batch_size",),

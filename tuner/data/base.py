@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..network.config import DataFacts, Task
+from ..network.config import DataFacts, Extra, Task
 from .columns import Encoding
 from .cuts import Cut
 from .kin import Index, Kin
@@ -32,6 +32,8 @@ class Table:
         y: targets, `(rows,)`, or `(rows, targets)` in a regression.
         x_test: inputs of the test part, if the source has one.
         y_test: targets of the test part, if the source has one.
+        weights: what each row counts, `(rows,)`, above 0, if not all count alike.
+        test_weights: what each row of the test part counts.
         task: what the targets are for, if the source knows.
         columns: names of the inputs, if the source has them.
         target: what the targets are called in messages.
@@ -45,6 +47,8 @@ class Table:
     y: Array
     x_test: Array | None = None
     y_test: Array | None = None
+    weights: Array | None = None
+    test_weights: Array | None = None
     task: Task | None = None
     columns: tuple[str, ...] = ()
     target: str = "y"
@@ -61,10 +65,12 @@ class Part:
         x: `(rows, n_inputs)`, not standardized: bytes or float32; float64 or int64 where float32
             would lose what tells rows apart.
         y: `(rows,)` class numbers as int64, or `(rows, n_outputs)` targets as float32.
+        weights: `(rows,)` float32, above 0, what each row counts; None if all count alike.
     """
 
     x: Array
     y: Array
+    weights: Array | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -81,9 +87,13 @@ class Part:
     def rows(self, index: Array) -> Part:
         """Returns the rows of this index, which increases; no copies of rows side by side."""
         if len(index) and index[-1] - index[0] == len(index) - 1:
-            side_by_side = slice(int(index[0]), int(index[-1]) + 1)
-            return Part(self.x[side_by_side], self.y[side_by_side])
-        return Part(self.x[index], self.y[index])
+            return self.taken(slice(int(index[0]), int(index[-1]) + 1))
+        return self.taken(index)
+
+    def taken(self, index: Array | slice) -> Part:
+        """Returns the rows of this index, in its order."""
+        weights = None if self.weights is None else self.weights[index]
+        return Part(self.x[index], self.y[index], weights)
 
 
 @dataclass(frozen=True)
@@ -125,6 +135,7 @@ class Dataset:
         encoding: how columns of a table became inputs; None where they are numbers as they are.
         remarks: what was decided about the rows without being told, in sentences.
         kin: what the known rows have to do with each other, if they have.
+        metric: name of one that networks are scored by beside the usual ones; "" is none.
     """
 
     name: str
@@ -140,6 +151,7 @@ class Dataset:
     encoding: Encoding | None = field(default=None, repr=False)
     remarks: tuple[str, ...] = field(default=(), repr=False)
     kin: Kin | None = field(default=None, repr=False)
+    metric: str = ""
 
     @cached_property
     def train(self) -> Part:
@@ -162,6 +174,49 @@ class Dataset:
             task=self.task,
             numeric=() if self.pixels else self.known.numeric,
         )
+
+    @cached_property
+    def rarer(self) -> int | None:
+        """Which of two classes has fewer rows; None of more, and in a regression."""
+        is_pair = len(self.classes) == 2
+        return int(np.bincount(self.known.y, minlength=2).argmin()) if is_pair else None
+
+    @property
+    def extra(self) -> Extra | None:
+        """The metric that networks are scored by beside the usual ones, if there is one."""
+        if not self.metric:
+            return None
+        return Extra(name=self.metric, task=self.task, rarer=self.rarer)
+
+    @cached_property
+    def is_balanced(self) -> bool:
+        """Whether each class has a third of the rows that it would have if all had as many."""
+        n_classes = len(self.classes)
+        if not n_classes:
+            return True
+        there = np.bincount(self.known.y, self.known.weights, minlength=n_classes)
+        return bool(there.min() * 3 * n_classes >= there.sum())
+
+    @cached_property
+    def weights(self) -> Array | None:
+        """What each of the known rows counts, `(rows,)`, 1 in the mean of the training rows."""
+        weights = self.known.weights
+        return None if weights is None else weights / weights[self.train_rows].mean()
+
+    @cached_property
+    def class_weights(self) -> Array | None:
+        """What rows of each class count if all classes shall alike, `(classes,)` float32.
+
+        `rows / (classes * rows of the class)`, as scikit-learn's "balanced" (King and Zeng 2001),
+        the rows being those that train, by what they count. None in a regression.
+        """
+        if not self.classes:
+            return None
+        y, weights = self.known.y[self.train_rows], self.weights
+        counted = None if weights is None else weights[self.train_rows]
+        there = np.bincount(y, counted, minlength=len(self.classes))
+        balanced = there.sum() / (len(there) * np.where(there > 0, there, 1.0))
+        return np.where(there > 0, balanced, 0.0).astype(np.float32)
 
     @property
     def meaning(self) -> Meaning:

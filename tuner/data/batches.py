@@ -10,7 +10,8 @@ from torch import Tensor
 #: Rows of one validation step: large enough to keep a device busy, small enough for its memory.
 EVALUATION_ROWS = 4096
 
-Batch = tuple[Tensor, Tensor]
+#: Inputs, targets, and what the rows count if they don't count alike.
+Batch = tuple[Tensor, ...]
 
 
 class TensorBatches:
@@ -26,6 +27,7 @@ class TensorBatches:
             when it would be a single row, which batch normalization cannot work with.
         seed: of the shuffles; None keeps the order.
         rows: which rows, `(n,)`; None is all of them.
+        weights: what each row counts, `(rows,)`, which batches have beside; None if all alike.
     """
 
     def __init__(
@@ -36,9 +38,11 @@ class TensorBatches:
         *,
         seed: int | None = None,
         rows: Tensor | None = None,
+        weights: Tensor | None = None,
     ) -> None:
         self.x = x
         self.y = y
+        self.weights = weights
         self.rows = rows
         self.n_rows = len(x) if rows is None else len(rows)
         self.batch_size = batch_size
@@ -54,7 +58,8 @@ class TensorBatches:
         order = self._order()
         self.epoch += 1
         for index in torch.split(order, self.batch_size)[: len(self)]:
-            yield self.x.index_select(0, index), self.y.index_select(0, index)
+            there = (self.x, self.y) if self.weights is None else (self.x, self.y, self.weights)
+            yield tuple(each.index_select(0, index) for each in there)
 
     def _order(self) -> Tensor:
         if self.seed is None:

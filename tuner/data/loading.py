@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import lightning.pytorch as lightning
 import torch
+from torch import Tensor
 
 from ..network.perceptron import smoothly_clipped
 from .base import Dataset, Part
 from .batches import EVALUATION_ROWS, Batch, TensorBatches
 from .kin import Index
+from .rulers import Array
 
 
 class RowsDataModule(lightning.LightningDataModule):
@@ -25,7 +27,7 @@ class RowsDataModule(lightning.LightningDataModule):
         self.dataset = dataset
         self.batch_size = batch_size
         self.seed = seed
-        self._shared: Batch | None = None
+        self._shared: tuple[Tensor, Tensor] | None = None
 
     def train_dataloader(self) -> TensorBatches:
         """Returns the shuffled training rows."""
@@ -37,14 +39,23 @@ class RowsDataModule(lightning.LightningDataModule):
 
     def test_dataloader(self) -> TensorBatches:
         """Returns the test rows."""
-        return TensorBatches(*self._tensors(self.dataset.test), EVALUATION_ROWS)
+        test = self.dataset.test
+        return TensorBatches(
+            *self._tensors(test), EVALUATION_ROWS, weights=self._weights(test.weights)
+        )
 
     def _known(self, rows: Index, batch_size: int, seed: int | None) -> TensorBatches:
         """Returns batches of some of the rows that training and validation share."""
         if self._shared is None or self._shared[0].device != self._device:
             self._shared = self._tensors(self.dataset.known)
         index = torch.from_numpy(rows).to(self._device)
-        return TensorBatches(*self._shared, batch_size, seed=seed, rows=index)
+        return TensorBatches(
+            *self._shared,
+            batch_size,
+            seed=seed,
+            rows=index,
+            weights=self._weights(self.dataset.weights),
+        )
 
     @property
     def _device(self) -> torch.device:
@@ -56,7 +67,10 @@ class RowsDataModule(lightning.LightningDataModule):
         """Returns the batch as it is: its rows are on the device already."""
         return batch
 
-    def _tensors(self, part: Part) -> Batch:
+    def _weights(self, weights: Array | None) -> Tensor | None:
+        return None if weights is None else torch.from_numpy(weights).to(self._device)
+
+    def _tensors(self, part: Part) -> tuple[Tensor, Tensor]:
         device = self._device
         return torch.from_numpy(part.x).to(device), torch.from_numpy(part.y).to(device)
 
@@ -67,7 +81,7 @@ class StandardizedRowsDataModule(RowsDataModule):
     The targets stay as they are.
     """
 
-    def _tensors(self, part: Part) -> Batch:
+    def _tensors(self, part: Part) -> tuple[Tensor, Tensor]:
         x, y = super()._tensors(Part(self.dataset.measured(part.x), part.y))
         standardization = self.dataset.standardization
         mean = torch.from_numpy(standardization.input_mean).to(x.device)

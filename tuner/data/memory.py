@@ -11,7 +11,7 @@ from ..errors import DataError
 from .base import Table
 from .frames import check_names
 from .rulers import Array
-from .tabular import Wanted, table_of
+from .tabular import Wanted, counting, table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,8 @@ def table_in_memory(rows: object, name: str, wanted: Wanted) -> Table:
 
     Args:
         rows: a frame with the label among its columns; or a pair of inputs (a frame, or an array
-            `(rows, ...)` of numbers) and targets (`(rows,)` or `(rows, targets)`).
+            `(rows, ...)` of numbers) and targets (`(rows,)` or `(rows, targets)`), with what each
+            row counts, `(rows,)`, as a third where they don't count alike.
         name: of the study, for messages.
         wanted: what is learned; of a pair without label.
 
@@ -37,23 +38,48 @@ def table_in_memory(rows: object, name: str, wanted: Wanted) -> Table:
             raise DataError(f"{name}: which column is predicted? label names it")
         _refuse(wanted, name, ("test_source", "read"), "belongs to a file")
         return table_of(_some(frame_of(rows, name), name), name, wanted)
-    if len(rows) != 2:
-        raise DataError(f"{name}: expected a frame, or a pair (x, y), got {len(rows)} things")
+    if len(rows) not in (2, 3):
+        raise DataError(
+            f"{name}: expected a frame, a pair (x, y) or (x, y, weights), got {len(rows)} things"
+        )
     if wanted.label:
         raise DataError(f"{name}: label names a column of a frame, and y is given beside x")
-    x, y = rows
+    x, y = rows[0], rows[1]
+    weights = np.asarray(rows[2], np.float64) if len(rows) == 3 else None
+    if weights is not None and wanted.weight:
+        raise DataError(f"{name}: data.weight names a column, and weights are given beside x")
     _refuse(wanted, name, ("test_source", "read"), "belongs to a file")
     if not is_frame(x):
-        of_frames = ("drop", "categorical", "numeric", "group", "time")
+        of_frames = ("drop", "categorical", "numeric", "weight", "group", "time")
         _refuse(wanted, name, of_frames, "names columns, which x has none of; give a frame")
-        return Table(name, np.asarray(x), _targets(y))
+        array, targets = np.asarray(x), _targets(y)
+        if weights is None:
+            return Table(name, array, targets)
+        there = _counting(weights, len(array), name)
+        return Table(name, array[there], targets[there], weights=weights[there])
     frame, targets = _some(frame_of(x, name), name), _targets(y)
     if len(frame) != len(targets):
         raise DataError(f"{name}: x has {len(frame)} rows, y has {len(targets)}")
     columns = targets[:, None] if targets.ndim == 1 else targets
     label = tuple(_free(frame, y, index, columns.shape[1]) for index in range(columns.shape[1]))
     frame = frame.assign(**{label[i]: columns[:, i] for i in range(len(label))})
-    return table_of(frame, name, replace(wanted, label=label), is_apart=True)
+    wanted = replace(wanted, label=label)
+    if weights is None:
+        return table_of(frame, name, wanted, is_apart=True)
+    there = _counting(weights, len(frame), name)
+    table = table_of(frame[there].reset_index(drop=True), name, wanted, is_apart=True)
+    return replace(table, weights=weights[there])
+
+
+def _counting(weights: Array, n_rows: int, name: str) -> Array:
+    """Says of each row whether it counts.
+
+    Raises:
+        DataError: weights are not as many as rows, or no weights.
+    """
+    if weights.shape != (n_rows,):
+        raise DataError(f"{name}: weights have the shape {weights.shape}, expected ({n_rows},)")
+    return counting(weights, f"{name}: weights")
 
 
 def _refuse(wanted: Wanted, name: str, keys: tuple[str, ...], message: str) -> None:

@@ -10,7 +10,15 @@ import numpy as np
 from ..errors import DataError
 from ..network.config import Task
 from .base import Dataset, Part, Table
-from .checks import check_shapes, compact, constant, encode, inputs, targets, task_of
+from .checks import (
+    check_shapes,
+    compact,
+    constant,
+    encode,
+    inputs,
+    targets,
+    task_of,
+)
 from .kin import Index, Kin
 from .rulers import Array, Ruler
 
@@ -36,10 +44,11 @@ def split(
         DataError: the rows cannot be learned from; the message names row and column.
     """
     checked = _checked(table, task)
-    y, whole, fingerprint = checked.y, Part(checked.x, checked.y), checked.fingerprint
+    y, whole, fingerprint = checked.y, checked.whole, checked.fingerprint
     kin = table.kin
     if checked.x_test is not None and table.y_test is not None:
-        kept = Part(checked.x_test, encode(table, "y_test", table.y_test, checked.classes))
+        y_test = encode(table, "y_test", table.y_test, checked.classes)
+        kept = Part(checked.x_test, y_test, _weights(table.test_weights))
         fingerprint = _fingerprint(kept, (fingerprint,))
         rest = whole
     elif test == 0:
@@ -52,11 +61,9 @@ def split(
     if len(scores) < 2:
         raise DataError(f"{table.name}: {len(scores)} validation row, expected at least 2")
     # Those that train first, so that neither they nor the others need be copied.
-    known = Part(
-        np.concatenate([rest.x[train], rest.x[scores]]),
-        np.concatenate([rest.y[train], rest.y[scores]]),
-    )
-    kin = None if kin is None else kin.rows(np.concatenate([train, scores]))
+    order = np.concatenate([train, scores])
+    known = rest.taken(order)
+    kin = None if kin is None else kin.rows(order)
     rows = np.arange(len(known))
     train_rows, validation_rows = rows[: len(train)], rows[len(train) :]
     remarks = (*checked.remarks, *constant(table, known.x[: len(train)]))
@@ -88,7 +95,7 @@ def uncut(table: Table, *, task: Task | None = None) -> Dataset:
         DataError: the rows cannot be learned from; the message names row and column.
     """
     checked = _checked(table, task, least=1)
-    known, rows = Part(checked.x, checked.y), np.arange(len(checked.y))
+    known, rows = checked.whole, np.arange(len(checked.y))
     return Dataset(
         table.name,
         checked.task,
@@ -112,11 +119,17 @@ class _Checked:
     task: Task
     x: Array
     y: Array
+    weights: Array | None
     x_test: Array | None
     classes: tuple[str, ...]
     pixels: bool
     fingerprint: str
     remarks: tuple[str, ...]
+
+    @property
+    def whole(self) -> Part:
+        """All rows, but those of a test part of its own."""
+        return Part(self.x, self.y, self.weights)
 
     def ruler(self, known: Part) -> Ruler | None:
         """Returns what inputs are measured by that float32 cannot tell apart, if there are some."""
@@ -138,14 +151,16 @@ def _checked(table: Table, task: Task | None, least: int = 3) -> _Checked:
     y, classes = targets(table, task, least)
     columns = () if table.encoding is None else (table.encoding.model_dump_json(),)
     kin = () if table.kin is None else (table.kin.fingerprint,)
+    weights = _weights(table.weights)
     return _Checked(
         task,
         x,
         y,
+        weights,
         x_test,
         classes,
         pixels,
-        _fingerprint(Part(x, y), (*classes, *columns, *kin)),
+        _fingerprint(Part(x, y, weights), (*classes, *columns, *kin)),
         (*table.remarks, *remarks),
     )
 
@@ -173,9 +188,14 @@ def _cut(table: Table, y: Array, share: float, seed: int, kin: Kin | None) -> tu
     return np.sort(cut), np.sort(rest)
 
 
+def _weights(weights: Array | None) -> Array | None:
+    """Returns what rows count as float32, 1 in the mean."""
+    return None if weights is None else (weights / weights.mean()).astype(np.float32)
+
+
 def _fingerprint(part: Part, words: tuple[str, ...]) -> str:
     digest = hashlib.sha256("\0".join(words).encode())
-    for array in (part.x, part.y):
+    for array in (part.x, part.y, *(() if part.weights is None else (part.weights,))):
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(array.data)
     return digest.hexdigest()[:16]

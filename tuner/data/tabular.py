@@ -31,6 +31,7 @@ class Wanted:
         drop: columns that nothing is learned from.
         categorical: columns that are categories, whatever their values.
         numeric: columns that are numbers.
+        weight: column that says what each row counts; "" lets all count alike.
         group: column whose rows of one value lie on one side of every cut; "" has no groups.
         time: column by which rows are cut, the last ones off; "" cuts them as they come.
         test_source: file with the test rows; "" cuts them off.
@@ -41,6 +42,7 @@ class Wanted:
     drop: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
+    weight: str = ""
     group: str = ""
     time: str = ""
     test_source: str = ""
@@ -100,12 +102,12 @@ def table_of(
     Raises:
         DataError: it cannot be learned from; the message names table, column and row.
     """
-    apart = tuple(each for each in (wanted.group, wanted.time) if each)
+    apart = tuple(each for each in (wanted.weight, wanted.group, wanted.time) if each)
     kinds_told = (*wanted.categorical, *wanted.numeric)
     check_there((*wanted.label, *wanted.drop, *kinds_told, *apart), frame, name)
+    frame, weights, remarks = _counted(frame, wanted.weight, name)
     y = _targets(frame, wanted.label, name)
     learned = frame.drop(columns=[*{*wanted.label, *wanted.drop, *apart}])
-    remarks: list[str] = []
     if not is_apart and len(wanted.label) == 1:
         copies = _copies(learned, frame[wanted.label[0]], name)
         learned = learned.drop(columns=copies)
@@ -117,7 +119,7 @@ def table_of(
         raise DataError(f"{name}: no column is left to learn from; {', '.join(remarks)}")
     kinds = kinds_of(learned, name, wanted.categorical, wanted.numeric)
     encoding = Encoding(columns=kinds.columns, targets=wanted.label, read=of_format(wanted.read))
-    x_test = y_test = None
+    x_test = y_test = test_weights = None
     if test is not None:
         texts = tuple(
             each
@@ -125,24 +127,28 @@ def table_of(
             if all(isinstance(value, str) for value in frame[each].unique())
         )
         rows = test((*encoding.as_text, *texts))
+        rows, test_weights, more = _counted(rows, wanted.weight, test_name)
         encoded = encoding.encode(rows, test_name)
         x_test, y_test = encoded.x, _targets(rows, wanted.label, test_name)
+        remarks += more
         remarks += [
             f"{test_name}: column {column!r} has values in {n} rows that are rare or not there in "
             f"{name}"
             for column, n in encoded.unknown.items()
         ]
-    kin, more = _kin(frame, wanted, name)
+    kin, of_kin = _kin(frame, wanted, name)
     return Table(
         name,
         encoding.encode(learned, name).x,
         y,
         x_test,
         y_test,
+        weights,
+        test_weights,
         columns=encoding.inputs,
         target=repr(wanted.label[0]) if len(wanted.label) == 1 else "y",
         encoding=encoding,
-        remarks=(*remarks, *kinds.remarks, *more),
+        remarks=(*remarks, *kinds.remarks, *of_kin),
         kin=kin,
     )
 
@@ -176,6 +182,43 @@ def _targets(frame: pd.DataFrame, label: tuple[str, ...], name: str) -> Array:
     except DataError as error:
         raise DataError(f"{name}: column {column!r} {error}") from error
     return columns[0] if len(columns) == 1 else np.stack(columns, 1).astype(np.float64)
+
+
+def _counted(
+    frame: pd.DataFrame, column: str, name: str
+) -> tuple[pd.DataFrame, Array | None, list[str]]:
+    """Returns the rows that count, what each counts, if not all alike, and what to say of it.
+
+    Raises:
+        DataError: a weight is missing, or no number of at least 0, or no row counts.
+    """
+    if not column:
+        return frame, None, []
+    check_there((column,), frame, name)
+    try:
+        found = numbers(frame[column])
+    except DataError as error:
+        raise DataError(f"{name}: column {column!r} {error}") from error
+    there = counting(found, f"{name}: column {column!r}")
+    if there.all():
+        return frame, found, []
+    remark = f"{name}: {np.sum(~there)} rows of weight 0 are left out"
+    return frame[there].reset_index(drop=True), found[there], [remark]
+
+
+def counting(weights: Array, name: str) -> Array:
+    """Says of each weight whether it is above 0, `(rows,)`.
+
+    Raises:
+        DataError: one is missing, infinite or below 0, or none is above.
+    """
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(wrong):
+        what = "no value" if np.isnan(weights[wrong[0]]) else f"{weights[wrong[0]]:g}"
+        raise DataError(f"{name} has {what} in row {wrong[0]}, expected weights from 0 up")
+    if not weights.any():
+        raise DataError(f"{name} is 0 in every row: no row counts")
+    return weights > 0
 
 
 def _whole(dtype: Any) -> Any:

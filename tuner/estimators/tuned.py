@@ -12,7 +12,13 @@ import numpy as np
 import optuna
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import Tags, assert_all_finite, check_consistent_length, check_random_state
+from sklearn.utils import (
+    Tags,
+    assert_all_finite,
+    check_array,
+    check_consistent_length,
+    check_random_state,
+)
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
@@ -85,7 +91,7 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]  # scikit-learn tells no type
         with _told():
             return report(self.study)
 
-    def _fit(self, X: Any, y: Array) -> Self:
+    def _fit(self, X: Any, y: Array, weights: Array | None) -> Self:
         """Searches, or trains the config that is given, for rows and encoded targets."""
         is_kept = self.study is not None and self.config is None
         # The same rows go on with what is kept, whose cuts and weights the seed decides.
@@ -93,26 +99,28 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]  # scikit-learn tells no type
         seed = int(check_random_state(state).randint(2**31))
         frame = self._frame(X, reset=True)
         self._columns = list(frame.columns)
+        counted = y if weights is None else y[weights > 0]
+        rows = (frame, y) if weights is None else (frame, y, weights)
         with _told():
             if self.config is not None:
-                self._train(frame, y, seed, self.config)
-            elif not self._can_compare(y):
-                self._train(frame, y, seed, None)
+                self._train(rows, seed, self.config)
+            elif not self._can_compare(counted):
+                self._train(rows, seed, None)
             elif self.study is not None:
-                self._search(frame, y, seed, self.study)
+                self._search(rows, seed, self.study)
             else:
                 with (
                     tempfile.TemporaryDirectory(prefix="tuner") as folder,
                     paths.results_in(Path(folder)),
                 ):
-                    self._search(frame, y, seed, "fit")
+                    self._search(rows, seed, "fit")
         return self
 
-    def _search(self, frame: pd.DataFrame, y: Array, seed: int, name: str) -> None:
+    def _search(self, rows: tuple[Any, ...], seed: int, name: str) -> None:
         minutes = _MINUTES if self.minutes is None and self.trials is None else self.minutes
         objective = {} if self.metric is None else {"metric": f"val_{self.metric}"}
         study = Study(
-            (frame, y),
+            rows,
             name=name,
             data={"test": 0, "task": self._task},
             objective=objective,
@@ -134,9 +142,9 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]  # scikit-learn tells no type
         self.best_config_ = result.best.config
         self._predictor = predictor(result.study)
 
-    def _train(self, frame: pd.DataFrame, y: Array, seed: int, config: MLPConfig | None) -> None:
+    def _train(self, rows: tuple[Any, ...], seed: int, config: MLPConfig | None) -> None:
         """Trains networks of one config on all rows."""
-        dataset = uncut(table_in_memory((frame, y), "rows", Wanted()), task=self._task)
+        dataset = uncut(table_in_memory(rows, "rows", Wanted()), task=self._task)
         config = config or heuristics.modern_default(
             dataset.facts, heuristics.full_epochs(dataset.facts.n_rows)
         )
@@ -222,7 +230,8 @@ class TunedMLPClassifier(ClassifierMixin, _Tuned):  # type: ignore[misc]  # as a
         trials: of the search.
         minutes: that it takes, in all; 1 if `trials` is left out, too.
         search: the `[search]` of a study file.
-        metric: "accuracy" or "loss".
+        metric: "accuracy", "loss", "balanced_accuracy", "f1", "roc_auc", "log_loss" or "brier";
+            None is the accuracy, or the loss where classes are not balanced.
         random_state: decides cuts, sampler, initial weights and shuffles. With a number of trials
             and one worker the same one gives the same result again.
         workers: processes that train; 1 trains in this one. None is one for each core or GPU.
@@ -241,12 +250,14 @@ class TunedMLPClassifier(ClassifierMixin, _Tuned):  # type: ignore[misc]  # as a
 
     _task: Task = "classification"
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Searches for the best settings, and trains with them.
 
         Args:
             X: `(rows, columns)`, a frame or an array.
             y: `(rows,)`, classes.
+            sample_weight: `(rows,)`, at least 0, what each row counts in the loss and in all
+                scores; None lets all count alike.
 
         Raises:
             ValueError: rows that cannot be learned from, or settings that cannot be.
@@ -255,10 +266,11 @@ class TunedMLPClassifier(ClassifierMixin, _Tuned):  # type: ignore[misc]  # as a
         _check_lengths(X, y)
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
-        self.classes_ = np.unique(y)
+        weights = _weights(X, sample_weight)
+        self.classes_ = np.unique(y if weights is None else y[weights > 0])
         if len(self.classes_) < 2:
             raise ValueError(f"y has one class only, {self.classes_[0]!r}; expected at least 2")
-        return self._fit(X, y)
+        return self._fit(X, y, weights)
 
     def predict(self, X: Any) -> Array:
         """Returns the most likely class of each row, `(rows,)`."""
@@ -278,17 +290,20 @@ class TunedMLPClassifier(ClassifierMixin, _Tuned):  # type: ignore[misc]  # as a
 class TunedMLPRegressor(RegressorMixin, _Tuned):  # type: ignore[misc]  # as above
     """A multi-layer perceptron for numbers, whose settings `fit` searches.
 
-    As `TunedMLPClassifier`, but for `metric`, which is "loss", "r2" or "rmse", and `classes_`.
+    As `TunedMLPClassifier`, but for `metric`, which is "loss" (None), "r2", "rmse", "mae" or
+    "median_absolute_error", and `classes_`.
     """
 
     _task: Task = "regression"
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Searches for the best settings, and trains with them.
 
         Args:
             X: `(rows, columns)`, a frame or an array.
             y: `(rows,)`, numbers.
+            sample_weight: `(rows,)`, at least 0, what each row counts in the loss and in all
+                scores; None lets all count alike.
 
         Raises:
             ValueError: rows that cannot be learned from, or settings that cannot be.
@@ -296,11 +311,30 @@ class TunedMLPRegressor(RegressorMixin, _Tuned):  # type: ignore[misc]  # as abo
         y = column_or_1d(y, warn=True, dtype=np.float64)
         _check_lengths(X, y)
         assert_all_finite(y, input_name="y")
-        return self._fit(X, y)
+        return self._fit(X, y, _weights(X, sample_weight))
 
     def predict(self, X: Any) -> Array:
         """Returns the value of each row, `(rows,)`."""
         return self._answers(X).values.astype(np.float64)
+
+
+def _weights(X: Any, sample_weight: Any) -> Array | None:
+    """Returns what rows count, `(rows,)` float64; None if all count alike.
+
+    Raises:
+        ValueError: they are not as many as rows, or not all at least 0, or all 0.
+    """
+    if sample_weight is None:
+        return None
+    weights: Array = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weights.ndim != 1:
+        raise ValueError(f"Sample weights must be 1D, got the shape {weights.shape}")
+    check_consistent_length(X, weights)
+    if weights.min() < 0 or not weights.any():
+        raise ValueError("Sample weights must not be negative, nor all be zero")
+    return weights
 
 
 def _check_lengths(X: Any, y: Array) -> None:

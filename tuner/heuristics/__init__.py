@@ -48,7 +48,7 @@ from .rules import (
     scale_square_root,
     two_thirds,
 )
-from .training import full_epochs, full_folds, n_steps, total_decay, weight_decay, work
+from .training import embeds, full_epochs, full_folds, n_steps, total_decay, weight_decay, work
 
 __all__ = [
     "ITEMS",
@@ -66,6 +66,7 @@ __all__ = [
     "below_twice",
     "between",
     "contradictions",
+    "embeds",
     "full_epochs",
     "full_folds",
     "history",

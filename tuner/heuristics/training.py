@@ -22,6 +22,17 @@ _REFERENCE_BATCH = 32
 #: Share of a weight that decay may take in one step: at 1 it would be gone, and beyond turn round.
 _MOST_DECAY = 0.5
 
+#: Numbers among the inputs up to which a search tries to embed them, unless its file says.
+_MOST_EMBEDDED = 128
+
+
+def embeds(facts: DataFacts) -> bool:
+    """Says whether a search tries to embed numbers: where there are some, and not too many.
+
+    What an embedding costs goes by how many there are.
+    """
+    return 0 < facts.n_numeric <= _MOST_EMBEDDED
+
 
 def full_epochs(n_rows: int) -> int:
     """Returns the epochs of a full training, 10 to 150.

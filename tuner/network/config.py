@@ -26,6 +26,7 @@ Activation = Literal["relu", "gelu", "silu", "mish", "selu", "tanh", "sigmoid"]
 Precision = Literal["32-true", "bf16-mixed"]
 Optimizer = Literal["adamw", "sgd"]
 NumericEmbedding = Literal["none", "periodic"]
+ClassWeight = Literal["none", "balanced"]
 #: Frequencies of each number of a periodic embedding, and numbers that it becomes beside itself.
 N_FREQUENCIES, N_ADDED = 16, 3
 Schedule = Literal[
@@ -66,6 +67,22 @@ class DataFacts(BaseModel):
         return self.n_inputs if self.numeric is None else len(self.numeric)
 
 
+class Extra(BaseModel):
+    """A metric that networks are scored by beside the usual ones of their task; see `metrics`.
+
+    Attributes:
+        name: of the metric.
+        task: that it is for.
+        rarer: of two classes, the one that there is less of; None of more.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    task: Task
+    rarer: int | None = None
+
+
 class MLPConfig(BaseModel):
     """All that a multi-layer perceptron needs besides `DataFacts`; frozen and validated.
 
@@ -83,6 +100,8 @@ class MLPConfig(BaseModel):
         dropout: probability in [0, 1), after the activation of every hidden layer.
         label_smoothing: share in [0, 1) of each target spread over all classes;
             classification only.
+        class_weight: "balanced" weighs the rows of a class in the loss by the inverse of how many
+            training rows it has, the mean weight being 1; classification only.
         optimizer: AdamW, or SGD with momentum.
         learning_rate: of this batch size, before the schedule; greater than 0.
         momentum: of SGD, in [0, 1).
@@ -110,6 +129,7 @@ class MLPConfig(BaseModel):
     normalization_batch_size: Annotated[int, Field(ge=2)] | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    class_weight: ClassWeight = "none"
     optimizer: Optimizer = "adamw"
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
@@ -190,7 +210,8 @@ class MLPConfig(BaseModel):
             numeric: which inputs are numbers, for a periodic embedding; None is all of them.
 
         Raises:
-            ValueError: label smoothing in a regression, or an embedding of no number.
+            ValueError: label smoothing or class weights in a regression, or an embedding of no
+                number.
         """
         made: LightningModule = import_module(_MODEL, __package__).MLP(
             self, n_inputs, n_outputs, task, numeric
@@ -199,7 +220,7 @@ class MLPConfig(BaseModel):
 
 
 #: Fields that came after the first version, and what was there before.
-_LATER: dict[str, Scalar] = {"numeric_embedding": "none"}
+_LATER: dict[str, Scalar] = {"numeric_embedding": "none", "class_weight": "none"}
 
 
 class ModuleConfig(BaseModel):

@@ -7,13 +7,13 @@ the device for a number, so that a GPU's graph can hold it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .config import Task
+from .config import Extra, Task
 
 
 @dataclass(frozen=True)
@@ -147,3 +147,21 @@ METRICS: Mapping[Task, Mapping[str, Callable[[Predicted], Tensor]]] = {
     },
     "regression": {each.__name__: each for each in (rmse, mae, median_absolute_error, r2)},
 }
+
+
+#: Which of them depend on the unit of the targets, and go with it.
+_IN_UNITS = ("rmse", "mae", "median_absolute_error")
+
+
+def extra_score(extra: Extra, rows: Predicted, unit: Tensor) -> Tensor:
+    """Computes the metric that is scored beside the usual ones, of shape ().
+
+    Args:
+        extra: the metric.
+        rows: of a regression, in standardized targets.
+        unit: `(targets,)`, of the standardized targets in their own unit.
+    """
+    rows = replace(rows, rarer=extra.rarer)
+    if extra.name in _IN_UNITS:
+        rows = replace(rows, outputs=rows.outputs * unit, y=rows.y * unit)
+    return METRICS[extra.task][extra.name](rows)

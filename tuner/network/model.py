@@ -10,21 +10,25 @@ import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.utilities.types import STEP_OUTPUT, OptimizerLRScheduler
 from torch import Tensor, nn
-from torchmetrics import MeanSquaredError, Metric, R2Score
-from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
 
-from .config import MLPConfig, Task
-from .perceptron import Perceptron
+from .config import Extra, MLPConfig, Task
+from .perceptron import Perceptron, scores
 from .schedules import PLATEAU_METRIC, plan
+
+#: Inputs and targets, and what the rows weigh if they are not all alike.
+Batch = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor]
 
 
 class MLP(Perceptron, lightning.LightningModule):
     """A multi-layer perceptron that takes raw inputs and trains with any Lightning Trainer.
 
     Logged metrics: `train_loss`, `val_loss`, `test_loss`, and for validation and test
-    `accuracy` in a classification, `r2` and `rmse` in a regression. The loss is cross entropy
-    (smoothed while training only) or the squared error of standardized targets; `rmse` is in
-    the targets' own unit.
+    `accuracy` in a classification, `r2` and `rmse` in a regression, and the `extra` one. The loss
+    is cross entropy (smoothed, and weighed by class, while training only) or the squared error of
+    standardized targets; `rmse` is in the targets' own unit. Batches are `(x, y)`, or
+    `(x, y, weights)` where rows weigh differently, 1 in the mean.
 
     Args:
         config: an `MLPConfig`, or its fields as a mapping.
@@ -34,7 +38,11 @@ class MLP(Perceptron, lightning.LightningModule):
         numeric: which inputs are numbers, for a periodic embedding; None is all of them.
 
     Raises:
-        ValueError: label smoothing in a regression, an unknown task, or an embedding of no number.
+        ValueError: label smoothing or class weights in a regression, an unknown task, or an
+            embedding of no number.
+
+    Attributes:
+        extra: metric that is logged beside the usual ones, if there is one.
 
     >>> from tuner.network.config import MLPConfig
     >>> mlp = MLP(MLPConfig(depth=2, width=5), n_inputs=4, n_outputs=3)
@@ -55,22 +63,21 @@ class MLP(Perceptron, lightning.LightningModule):
         # in a cycle.
         self.save_hyperparameters(self.arguments, logger=False, frame=inspect.currentframe())
         self.metrics = nn.ModuleDict(
-            {f"{stage}_metrics": _metrics(task, n_outputs) for stage in ("val", "test")}
+            {f"{stage}_metrics": _Collected() for stage in ("val", "test")}
         )
+        self.extra: Extra | None = None
         self._loss_sum, self._rows = torch.zeros(()), 0
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Returns the mean loss of a batch `(x, y)`."""
-        x, y = batch
-        return self.loss(self.outputs(x), y, self.config.label_smoothing)
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the mean loss of a batch `(x, y)`, or `(x, y, weights)`."""
+        x, *targets = batch
+        return self.training_loss(self.outputs(x), *targets)
 
     def on_train_epoch_start(self) -> None:
         """Forgets the losses of the epoch before."""
         self._loss_sum, self._rows = torch.zeros((), device=self.device), 0
 
-    def on_train_batch_end(
-        self, outputs: STEP_OUTPUT, batch: tuple[Tensor, Tensor], batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, outputs: STEP_OUTPUT, batch: Batch, batch_idx: int) -> None:
         """Adds the loss of a batch to the mean that is logged as `train_loss`."""
         assert isinstance(outputs, Mapping)
         n_rows = len(batch[1])
@@ -80,35 +87,36 @@ class MLP(Perceptron, lightning.LightningModule):
         if self.trainer.is_last_batch:
             self.log("train_loss", self._loss_sum / self._rows, on_step=False, on_epoch=True)
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Logs the metrics of a validation batch `(x, y)`."""
-        self._evaluate("val", batch)
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Takes a validation batch `(x, y)`, or `(x, y, weights)`, to score it with the others."""
+        self._collect("val", batch)
 
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Logs the metrics of a test batch `(x, y)`."""
-        self._evaluate("test", batch)
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Takes a test batch, as a validation batch is taken."""
+        self._collect("test", batch)
 
-    def _evaluate(self, stage: str, batch: tuple[Tensor, Tensor]) -> None:
-        x, y = batch
-        outputs = self.outputs(x)
-        self.log(f"{stage}_loss", self.loss(outputs, y), batch_size=len(y), prog_bar=True)
-        if self.task == "regression":
-            y = y.to(outputs.dtype).view_as(outputs)
-        metrics = self.metrics[f"{stage}_metrics"]
-        assert isinstance(metrics, nn.ModuleDict)
-        for name, metric in metrics.items():
-            assert isinstance(metric, Metric)
-            match name:
-                case "rmse":
-                    assert isinstance(metric, _RootMeanSquaredError)
-                    metric.unit = self.target_scale.max()
-                    metric.update(outputs * self.target_scale + self.target_mean, y)
-                case "r2":  # torchmetrics takes targets of a small unit for constants
-                    targets = (y - self.target_mean) / self.target_scale
-                    metric.update(outputs.squeeze(1), targets.squeeze(1))
-                case _:
-                    metric.update(outputs, y)
-            self.log(f"{stage}_{name}", metric, batch_size=len(y), prog_bar=True)
+    def on_validation_epoch_end(self) -> None:
+        """Logs the scores of the validation rows."""
+        self._log_scores("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Logs the scores of the test rows."""
+        self._log_scores("test")
+
+    def _collect(self, stage: str, batch: Batch) -> None:
+        x, *targets = batch
+        self._metrics_of(stage).update(self.outputs(x), *targets)
+
+    def _log_scores(self, stage: str) -> None:
+        metric = self._metrics_of(stage)
+        found = scores(self, *metric.compute(), extra=self.extra)
+        metric.reset()
+        self.log_dict({f"{stage}_{name}": each for name, each in found.items()}, prog_bar=True)
+
+    def _metrics_of(self, stage: str) -> _Collected:
+        metric = self.metrics[f"{stage}_metrics"]
+        assert isinstance(metric, _Collected)
+        return metric
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Makes the optimizer and, for the Trainer's number of epochs, the schedule.
@@ -148,33 +156,26 @@ class MLP(Perceptron, lightning.LightningModule):
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
 
-def _metrics(task: Task, n_outputs: int) -> nn.ModuleDict:
-    if task == "classification":
-        accuracy = MulticlassAccuracy(n_outputs, average="micro", validate_args=False)
-        return nn.ModuleDict({"accuracy": accuracy})
-    return nn.ModuleDict(
-        {
-            "r2": R2Score(multioutput="uniform_average"),
-            "rmse": _RootMeanSquaredError(),
-        }
-    )
+class _Collected(Metric):
+    """What a network says of the rows of all batches, and of all processes that share them."""
 
-
-class _RootMeanSquaredError(MeanSquaredError):
-    """As torchmetrics has it, of numbers whose squares need not be numbers.
-
-    Attributes:
-        unit: of the order of the targets' deviation, of shape ().
-    """
+    outputs: list[Tensor]
+    y: list[Tensor]
+    weights: list[Tensor]
 
     def __init__(self) -> None:
-        super().__init__(squared=False)
-        self.unit = torch.ones(())
+        super().__init__()
+        for name in ("outputs", "y", "weights"):
+            self.add_state(name, [], dist_reduce_fx="cat")
 
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """Adds predictions and targets, each `(rows, n_outputs)`."""
-        super().update(preds / self.unit, target / self.unit)
+    def update(self, outputs: Tensor, y: Tensor, weights: Tensor | None = None) -> None:
+        """Adds a batch: outputs `(batch, n_outputs)`, targets, and weights `(batch,)` if any."""
+        self.outputs.append(outputs)
+        self.y.append(y)
+        if weights is not None:
+            self.weights.append(weights)
 
-    def compute(self) -> Tensor:
-        """Returns the error in the targets' own unit, of shape ()."""
-        return super().compute() * self.unit
+    def compute(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Returns all outputs, targets and weights."""
+        weights = dim_zero_cat(self.weights) if self.weights else None
+        return dim_zero_cat(self.outputs), dim_zero_cat(self.y), weights

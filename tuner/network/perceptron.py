@@ -9,6 +9,7 @@ the running statistics hold (Li et al. 2018, arXiv:1801.05134).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -16,8 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional, init
 
-from .config import Activation, MLPConfig, Task
+from .config import Activation, Extra, MLPConfig, Task
 from .embedding import PeriodicEmbedding
+from .metrics import Predicted, accuracy, extra_score, r2
 from .normalization import GhostBatchNorm1d
 
 ACTIVATIONS: dict[Activation, type[nn.Module]] = {
@@ -49,7 +51,8 @@ class Perceptron(nn.Module):
         numeric: which inputs are numbers, for a periodic embedding; None is all of them.
 
     Raises:
-        ValueError: label smoothing in a regression, an unknown task, or an embedding of no number.
+        ValueError: label smoothing or class weights in a regression, an unknown task, or an
+            embedding of no number.
 
     >>> from tuner.network.config import MLPConfig
     >>> network = Perceptron(MLPConfig(depth=2, width=5), n_inputs=4, n_outputs=3)
@@ -64,6 +67,7 @@ class Perceptron(nn.Module):
     input_offset: Tensor | None
     input_unit: Tensor | None
     input_limit: Tensor | None
+    class_weights: Tensor | None
 
     def __init__(
         self,
@@ -79,6 +83,8 @@ class Perceptron(nn.Module):
             raise ValueError(f"task must be one of {get_args(Task)}, got {task!r}")
         if task == "regression" and config.label_smoothing > 0:
             raise ValueError("label_smoothing must be 0 in a regression")
+        if task == "regression" and config.class_weight != "none":
+            raise ValueError("class_weight must be 'none' in a regression")
         self.config, self.n_inputs, self.n_outputs = config, n_inputs, n_outputs
         self.numeric = None if numeric is None else tuple(numeric)
         self.task: Task = task
@@ -89,6 +95,7 @@ class Perceptron(nn.Module):
         self.register_buffer("input_offset", None)
         self.register_buffer("input_unit", None)
         self.register_buffer("input_limit", None)
+        self.register_buffer("class_weights", None)
         embedding = _embedding(config, n_inputs, self.numeric)
         fan_in = n_inputs if embedding is None else embedding.n_outputs
         self.hidden = nn.Sequential(
@@ -158,11 +165,20 @@ class Perceptron(nn.Module):
         """
         self.input_limit = torch.as_tensor(limit).to(self.input_mean)
 
+    def weigh(self, class_weights: Tensor) -> None:
+        """Sets what rows of each class weigh in the loss while training, if the config says so.
+
+        Args:
+            class_weights: `(n_outputs,)`, at least 0.
+        """
+        if self.config.class_weight == "balanced":
+            self.class_weights = class_weights.to(self.input_mean)
+
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
         # Which are there only where they are needed.
-        for name in ("input_offset", "input_unit", "input_limit"):
+        for name in ("input_offset", "input_unit", "input_limit", "class_weights"):
             stored = state_dict.get(prefix + name)
             own = self.input_mean.device
             setattr(self, name, None if stored is None else torch.empty_like(stored, device=own))
@@ -199,12 +215,40 @@ class Perceptron(nn.Module):
         outputs: Tensor = self.output(self.hidden(embedded))
         return outputs
 
-    def loss(self, outputs: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
-        """Returns the mean loss of outputs `(batch, n_outputs)`: logits, or standardized."""
+    def loss(
+        self,
+        outputs: Tensor,
+        y: Tensor,
+        label_smoothing: float = 0.0,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """Returns the mean loss of outputs.
+
+        Args:
+            outputs: `(batch, n_outputs)`, logits, or standardized.
+            y: `(batch,)` classes, or targets in their own unit.
+            label_smoothing: share of each target spread over all classes.
+            weights: `(batch,)`, that the losses of rows are multiplied with.
+        """
+        how = "mean" if weights is None else "none"
         if self.task == "classification":
-            return functional.cross_entropy(outputs, y, label_smoothing=label_smoothing)
-        targets = (y.to(outputs.dtype).view_as(outputs) - self.target_mean) / self.target_scale
-        return functional.mse_loss(outputs, targets)
+            losses = functional.cross_entropy(
+                outputs, y, label_smoothing=label_smoothing, reduction=how
+            )
+            return losses if weights is None else (losses * weights).mean()
+        losses = functional.mse_loss(outputs, self.standardized(y, outputs), reduction=how)
+        return losses if weights is None else (losses * weights.unsqueeze(1)).mean()
+
+    def standardized(self, y: Tensor, outputs: Tensor) -> Tensor:
+        """Returns targets of a regression as the outputs are, `(batch, n_outputs)`."""
+        return (y.to(outputs.dtype).view_as(outputs) - self.target_mean) / self.target_scale
+
+    def training_loss(self, outputs: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Returns what is minimized: as `loss`, smoothed and weighed as the config says."""
+        if self.class_weights is not None:
+            of_class = self.class_weights[y]
+            weights = of_class if weights is None else weights * of_class
+        return self.loss(outputs, y, self.config.label_smoothing, weights)
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         """Makes the optimizer, at the initial rate."""
@@ -273,30 +317,40 @@ def _initialize(linear: nn.Linear, activation: Activation) -> None:
         init.zeros_(linear.bias)
 
 
-def scores(model: Perceptron, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
-    """Computes at once what a Trainer logs of a model for a whole part of the data.
+def scores(
+    model: Perceptron,
+    outputs: Tensor,
+    y: Tensor,
+    weights: Tensor | None = None,
+    extra: Extra | None = None,
+) -> dict[str, Tensor]:
+    """Computes at once what is logged of a model for a whole part of the data.
 
     Args:
         model: decides the task and the targets' unit.
         outputs: `(rows, n_outputs)`, logits or standardized predictions.
         y: `(rows,)` classes, or targets in their own unit.
+        weights: `(rows,)`, at least 0, of the rows.
+        extra: metric that is logged beside the usual ones.
 
     Returns:
-        `loss`, and `accuracy` or `r2` and `rmse`, each of shape ().
+        `loss`, `accuracy` or `r2` and `rmse`, and the extra one, each of shape ().
     """
-    loss = model.loss(outputs, y)
+    if weights is not None:
+        weights = weights.to(outputs.dtype)
+        weights = weights / weights.mean()
+    loss = model.loss(outputs, y, weights=weights)
+    found = {"loss": loss}
+    rows = Predicted(outputs, y, torch.ones_like(outputs[:, 0]) if weights is None else weights)
     if model.task == "classification":
-        return {"loss": loss, "accuracy": (outputs.argmax(1) == y).to(outputs.dtype).mean()}
-    # In the deviation of each target, in which squares are neither infinite nor 0.
-    targets = (y.to(outputs.dtype).view_as(outputs) - model.target_mean) / model.target_scale
-    squares = (outputs - targets).square()
-    residual, spread = squares.sum(0), (targets - targets.mean(0)).square().sum(0)
-    unit = model.target_scale.max()
-    weights = (model.target_scale / unit).square()
-    # Of a column that is constant here, as scikit-learn has it: 1 if it is met, else 0.
-    constant = torch.where(residual == 0, 1.0, 0 * residual)
-    return {
-        "loss": loss,
-        "r2": torch.where(spread > 0, 1 - residual / spread, constant).mean(),
-        "rmse": (squares * weights).mean().sqrt() * unit,
-    }
+        found["accuracy"] = accuracy(rows)
+    else:
+        # In the deviation of each target, in which squares are neither infinite nor 0.
+        rows = replace(rows, y=model.standardized(y, outputs))
+        unit = model.target_scale.max()
+        share = (model.target_scale / unit).square()
+        squares = rows.mean((outputs - rows.y).square())
+        found |= {"r2": r2(rows), "rmse": (squares * share).mean().sqrt() * unit}
+    if extra is not None:
+        found[extra.name] = extra_score(extra, rows, model.target_scale)
+    return found

@@ -16,6 +16,9 @@ from ..network.config import Config
 from .arms import Arm, Direction, Estimate, difference, share_error
 from .choice import Select, is_near
 
+#: Metrics that are shares of rows, or behave like one: 1 is the best, and may be luck.
+_SHARES = ("val_accuracy", "val_balanced_accuracy", "val_f1", "val_roc_auc")
+
 
 class Refit(BaseModel):
     """The winner trained to the end, on all rows but the test rows.
@@ -117,13 +120,13 @@ class Confirmation(BaseModel):
     def estimate(self, arm: Arm) -> Estimate | None:
         """Returns the mean of an arm's scores on validation rows, with its error for other rows.
 
-        That of an accuracy is at least what so many rows tell of a share, also where each seed has
-        the same one: that of 1 is else sure.
+        That of a share is at least what so many rows tell of one, also where each seed has the same
+        one: that of 1 is else sure.
         """
         if not arm.scores:
             return None
         least = 0.0
-        if self.metric == "val_accuracy" and self.n_rows:
+        if self.metric in _SHARES and self.n_rows:
             least = share_error(statistics.fmean(arm.scores), self.n_rows)
         return Estimate.of(arm.scores, overlap=self.overlap, least=least)
 

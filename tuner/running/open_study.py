@@ -15,9 +15,10 @@ from ..errors import DataError
 from ..network.config import DataFacts
 from ..space import MLPSpace, ModuleSpace
 from ..storage import StudyStore, locate
-from ..study import AnyStudySpec, ModuleStudySpec, StudySpec
+from ..study import AnyStudySpec, MLPStudySpec, ModuleStudySpec, StudySpec
 from ..study.base import OF_TABLES
 from ..study.classes import UserClasses
+from ..study.mlp import extra_metric
 from ..system import paths
 from ..system.devices import Devices
 from ..system.folder_lock import refuse_owned
@@ -127,6 +128,15 @@ def opened(
     for remark in () if dataset is None else dataset.remarks:
         observer.remark(remark)
     facts = None if dataset is None else dataset.facts
+    is_balanced = dataset is None or dataset.is_balanced
+    metric = spec.metric(None if facts is None else facts.task, is_balanced=is_balanced)
+    if dataset is not None and isinstance(spec, MLPStudySpec):
+        dataset = replace(dataset, metric=extra_metric(metric))
+        if not is_balanced and spec.objective.metric is None:
+            observer.remark(
+                f"the classes are not balanced: {metric} is optimized, which sees rare ones too; "
+                "objective.metric says otherwise"
+            )
     full = full_evaluation(spec, facts)
     team = Staff.choose(
         workers=workers,
@@ -136,7 +146,6 @@ def opened(
         epoch_seconds=60 * spec.study.epoch_minutes,
     )
     space = _space(spec, classes, facts, full.epochs)
-    metric = spec.metric(None if facts is None else facts.task)
     training = _training(spec, team) if isinstance(spec, ModuleStudySpec) else None
     if not team.in_this_process:
         observer.begin(f"starting {team}")
@@ -246,6 +255,7 @@ def load_data(spec: StudySpec) -> Dataset | None:
         drop=spec.data.drop,
         categorical=spec.data.categorical,
         numeric=spec.data.numeric,
+        weight=spec.data.weight,
         group=spec.data.group,
         time=spec.data.time,
         test_source=spec.data.test_source,

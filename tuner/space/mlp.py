@@ -43,9 +43,7 @@ _TOTAL_DECAY = "total_decay"
 _PRESETS: tuple[Preset, ...] = ("modern default", "note")
 _WHOLE = ("depth", "normalization_batch_size", "batch_size", "drops")
 #: Values of parameters that trials of an earlier version do not have.
-_BEFORE = {"numeric_embedding": "none"}
-#: Numbers among the inputs up to which a search tries to embed them, unless its file says.
-_MOST_EMBEDDED = 128
+_BEFORE = {"numeric_embedding": "none", "class_weight": "none"}
 
 
 @dataclass(frozen=True)
@@ -89,10 +87,16 @@ class MLPSpace:
             history: what earlier studies found.
 
         Raises:
-            StudyFileError: the widths around the rule leave no room, label smoothing is searched in
-                a regression, or an embedding is, of numbers that there are none of.
+            StudyFileError: the widths around the rule leave no room; label smoothing or class
+                weights are searched in a regression; an embedding is, of no numbers.
         """
-        domains = {"numeric_embedding": _embedding(facts), **spec.domains(epochs)}
+        left_out: dict[str, Domain] = {
+            "numeric_embedding": _embedding(facts),
+            "class_weight": Fixed(value="none"),
+        }
+        domains = left_out | spec.domains(epochs)
+        if facts.task == "regression" and domains["class_weight"] != Fixed(value="none"):
+            raise spec.error("search.class_weight", 'must be "none" in a regression')
         if not facts.n_numeric and "periodic" in named_values(domains["numeric_embedding"]):
             raise spec.error(
                 "search.numeric_embedding",
@@ -206,6 +210,8 @@ class MLPSpace:
         if self.rate is not None:
             update = {"learning_rate": self.rate}
             presets["recommendation"] = presets["recommendation"].model_copy(update=update)
+        if "periodic" not in named_values(self.domains["numeric_embedding"]):
+            presets.pop("periodic embedding", None)  # which would be the modern default again
         return {name: self.params(config) for name, config in presets.items()}
 
     @property
@@ -261,7 +267,7 @@ class MLPSpace:
 
 def _embedding(facts: DataFacts) -> Domain:
     """Returns what a search tries where its file does not say: embeddings where they may pay."""
-    if 0 < facts.n_numeric <= _MOST_EMBEDDED:
+    if heuristics.embeds(facts):
         return Choices(values=("none", "periodic"))
     return Fixed(value="none")
 

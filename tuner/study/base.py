@@ -29,7 +29,17 @@ def _names(raw: object) -> object:
 
 
 #: Keys of `[data]` that belong to a table.
-OF_TABLES = ("label", "drop", "categorical", "numeric", "group", "time", "test_source", "read")
+OF_TABLES = (
+    "label",
+    "drop",
+    "categorical",
+    "numeric",
+    "weight",
+    "group",
+    "time",
+    "test_source",
+    "read",
+)
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
@@ -44,6 +54,7 @@ class DataSpec(Section):
         drop: columns of a table that nothing is learned from.
         categorical: columns of a table that are categories, whatever their values.
         numeric: columns of a table that are numbers.
+        weight: column of a table that says what each row counts, in the loss and in all scores.
         group: column of a table whose rows of one value lie on one side of every cut.
         time: column of a table by which rows are cut, the last ones off.
         test_source: a file with the test rows of a table; "" cuts them off.
@@ -60,6 +71,7 @@ class DataSpec(Section):
     drop: Names = ()
     categorical: Names = ()
     numeric: Names = ()
+    weight: str = ""
     group: str = ""
     time: str = ""
     test_source: str = ""
@@ -75,8 +87,10 @@ class DataSpec(Section):
             raise ValueError("takes group or time, not both")
         kinds = {
             **{kind: getattr(self, kind) for kind in ("label", "drop", "categorical", "numeric")},
-            "group": (self.group,) if self.group else (),
-            "time": (self.time,) if self.time else (),
+            **{
+                kind: (name,) if (name := getattr(self, kind)) else ()
+                for kind in ("weight", "group", "time")
+            },
         }
         told: dict[str, str] = {}
         for kind, names in kinds.items():
@@ -186,11 +200,12 @@ class StudySpec(Section, ABC):
     start: StartSection = StartSection()
 
     @abstractmethod
-    def metric(self, task: Task | None) -> str:
+    def metric(self, task: Task | None, *, is_balanced: bool = True) -> str:
         """Returns the metric to optimize.
 
         Args:
             task: that the data are for, if that is known.
+            is_balanced: no class is so rare that an accuracy hardly sees it.
 
         Raises:
             StudyFileError: the written one does not fit the task.

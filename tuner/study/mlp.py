@@ -23,13 +23,41 @@ from .domains import (
     worked_out,
 )
 
-Metric = Literal["val_accuracy", "val_loss", "val_r2", "val_rmse"]
+Metric = Literal[
+    "val_accuracy",
+    "val_loss",
+    "val_balanced_accuracy",
+    "val_f1",
+    "val_roc_auc",
+    "val_log_loss",
+    "val_brier",
+    "val_r2",
+    "val_rmse",
+    "val_mae",
+    "val_median_absolute_error",
+]
 
 #: The metrics of each task, the first one first, and which way each is better.
 _METRICS: dict[Task, dict[Metric, Direction]] = {
-    "classification": {"val_accuracy": "maximize", "val_loss": "minimize"},
-    "regression": {"val_loss": "minimize", "val_r2": "maximize", "val_rmse": "minimize"},
+    "classification": {
+        "val_accuracy": "maximize",
+        "val_loss": "minimize",
+        "val_balanced_accuracy": "maximize",
+        "val_f1": "maximize",
+        "val_roc_auc": "maximize",
+        "val_log_loss": "minimize",
+        "val_brier": "minimize",
+    },
+    "regression": {
+        "val_loss": "minimize",
+        "val_r2": "maximize",
+        "val_rmse": "minimize",
+        "val_mae": "minimize",
+        "val_median_absolute_error": "minimize",
+    },
 }
+#: Those that every training logs.
+_USUAL = ("val_accuracy", "val_loss", "val_r2", "val_rmse")
 
 
 class RowsSpec(DataSpec):
@@ -50,7 +78,7 @@ class SearchSection(Section):
     A range of `learning_rate` is of base rates (AdamW at batch 128), a range of `weight_decay` of
     total decays, which mean the same for every optimizer, rate and length (see `tuner.space`); a
     plain value or a list is of the numbers themselves. `numeric_embedding` of None is searched
-    where that fits the data (see `tuner.space`).
+    where that fits the data (see `tuner.space`), `class_weight` of None is "none".
     """
 
     depth: SearchedValue = Range(low=1, high=4)
@@ -61,6 +89,7 @@ class SearchSection(Section):
     normalization_batch_size: SearchedValue = Fixed(value=None)
     dropout: SearchedValue = Range(low=0.0, high=0.5)
     label_smoothing: SearchedValue = Fixed(value=0.0)
+    class_weight: SearchedValue | None = None
     optimizer: SearchedValue = Choices(values=("adamw", "sgd"))
     learning_rate: SearchedValue = Range(low=1e-4, high=3e-2, log=True)
     momentum: SearchedValue = Fixed(value=0.9)
@@ -100,12 +129,18 @@ class MLPStudySpec(StudySpec):
     def domains(self, epochs: int) -> dict[str, Domain]:
         """Returns the domain of each field of `MLPConfig`, for trials of so many epochs.
 
-        That of `numeric_embedding` is left out where the file does not name it.
+        Those of `numeric_embedding` and `class_weight` are left out where the file does not name
+        them.
         """
         return self.search.domains(epochs)
 
-    def metric(self, task: Task | None) -> Metric:
+    def metric(self, task: Task | None, *, is_balanced: bool = True) -> Metric:
         """Returns the metric to optimize: the one written, or the task's first.
+
+        Args:
+            task: that the data are for.
+            is_balanced: no class is so rare that an accuracy hardly sees it; else the loss is
+                optimized, unless another metric is written.
 
         Raises:
             StudyFileError: the written one does not fit the task.
@@ -113,7 +148,7 @@ class MLPStudySpec(StudySpec):
         assert task is not None
         allowed = _METRICS[task]
         if self.objective.metric is None:
-            return next(iter(allowed))
+            return next(iter(allowed)) if is_balanced else "val_loss"
         if self.objective.metric not in allowed:
             raise self.error(
                 "objective.metric",
@@ -132,6 +167,11 @@ class MLPStudySpec(StudySpec):
             StudyFileError: a value, or an end of a range, is none that the field takes.
         """
         _check_values(self)
+
+
+def extra_metric(metric: str) -> str:
+    """Returns the name of a metric that not every network is scored by; "" of another one."""
+    return "" if metric in _USUAL else metric.removeprefix("val_")
 
 
 def direction(metric: Metric) -> Direction:
@@ -178,7 +218,14 @@ def _check_values(spec: MLPStudySpec) -> None:
 #: Epochs to check a file with that leaves them out.
 _SOME_EPOCHS = 10
 #: Fields that are names or switches, and fields that are whole numbers.
-_NAMED = ("numeric_embedding", "activation", "batch_normalization", "optimizer", "schedule")
+_NAMED = (
+    "numeric_embedding",
+    "activation",
+    "batch_normalization",
+    "class_weight",
+    "optimizer",
+    "schedule",
+)
 _WHOLE = ("depth", "width", "normalization_batch_size", "batch_size", "drops")
 
 

@@ -49,7 +49,7 @@ class ModuleStudySpec(StudySpec):
     search: dict[str, NamedValue] = Field(default_factory=dict)
     trainer: dict[str, Any] = Field(default_factory=dict)
 
-    def metric(self, task: Task | None) -> str:
+    def metric(self, task: Task | None, *, is_balanced: bool = True) -> str:
         """Returns the metric that is written, whatever the task."""
         return self.objective.metric
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ..data import EVALUATION_ROWS, Dataset
 from ..network.checkpoints import ensemble_of, from_checkpoint
+from ..network.config import Extra
 from ..network.ensemble import Ensemble
+from ..network.metrics import METRICS, Predicted
 from ..network.perceptron import Perceptron, scores
 
 #: Variance of standardized targets that is none but of rounding.
 _ROUNDING = 1e-12
+#: Times that rows are drawn again for the error of a metric: it is then known within 5%.
+_RESAMPLES = 200
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,15 @@ def test_ensemble(checkpoint: bytes, dataset: Dataset) -> Tested:
 def _tested(predictor: Perceptron | Ensemble, model: Perceptron, dataset: Dataset) -> Tested:
     """Scores what predicts, whose task and unit a model knows."""
     predictor.eval()
-    x, y = (torch.from_numpy(values) for values in (dataset.test.x, dataset.test.y))
+    test = dataset.test
+    x, y = torch.from_numpy(test.x), torch.from_numpy(test.y)
+    weights = None if test.weights is None else torch.from_numpy(test.weights)
     outputs = torch.cat([predictor.outputs(rows) for rows in torch.split(x, EVALUATION_ROWS)])
-    found = scores(model, outputs, y)
+    found = scores(model, outputs, y, weights, dataset.extra)
+    errors = _errors(model, outputs, y, weights, dataset.extra)
     return Tested(
         {f"test_{name}": float(value) for name, value in found.items()},
-        {f"test_{name}": error for name, error in _errors(model, outputs, y).items()},
+        {f"test_{name}": error for name, error in errors.items()},
     )
 
 
@@ -96,96 +101,104 @@ def measure(checkpoint: bytes, dataset: Dataset) -> Measured:
         checkpoint: of networks whose training rows were the same.
         dataset: with the test rows, two at least.
     """
-    from sklearn import metrics
-
-    ensemble = ensemble_of(checkpoint).eval()
-    x, y = torch.from_numpy(dataset.test.x), dataset.test.y
+    ensemble, test = ensemble_of(checkpoint).eval(), dataset.test
+    x, y = torch.from_numpy(test.x), torch.from_numpy(test.y)
     outputs = torch.cat([ensemble(rows) for rows in torch.split(x, EVALUATION_ROWS)]).double()
+    weights = torch.ones(len(y)) if test.weights is None else torch.from_numpy(test.weights)
     if dataset.task == "regression":
-        found, y = outputs.numpy(), y.astype(np.float64)
-        return Measured(
-            {
-                "rmse": float(metrics.root_mean_squared_error(y, found)),
-                "mae": float(metrics.mean_absolute_error(y, found)),
-                "median_absolute_error": float(metrics.median_absolute_error(y, found)),
-                "r2": float(metrics.r2_score(y, found)),
-            },
-            (),
-        )
-    shares = functional.softmax(outputs, 1).numpy()
-    likely, labels = shares.argmax(1), np.arange(len(dataset.classes))
-    counts = metrics.confusion_matrix(y, likely, labels=labels)
-    there = counts.sum(1) > 0
-    squares = np.square(shares - np.eye(len(labels))[y]).sum(1).mean()
-    told = {
-        "accuracy": float(np.mean(likely == y)),
-        "balanced_accuracy": float((counts.diagonal()[there] / counts.sum(1)[there]).mean()),
-        "f1": _f1(dataset, y, likely),
-        "log_loss": float(metrics.log_loss(y, shares, labels=labels)),
-        "brier": float(squares / 2 if len(labels) == 2 else squares),
-    }
-    if there.all():
-        sides = shares[:, 1] if len(labels) == 2 else shares
-        told["roc_auc"] = float(metrics.roc_auc_score(y, sides, multi_class="ovr"))
-    return Measured(told, tuple(tuple(int(n) for n in row) for row in counts))
+        y = y.double()
+    rows = Predicted(outputs, y, weights.double(), dataset.rarer)
+    found = {name: float(metric(rows)) for name, metric in METRICS[dataset.task].items()}
+    if dataset.task == "regression":
+        return Measured(found, ())
+    n = len(dataset.classes)
+    counts = torch.bincount(n * y + outputs.argmax(1), minlength=n * n).view(n, n)
+    if not (counts.sum(1) > 0).all():
+        del found["roc_auc"]
+    return Measured(found, tuple(tuple(row) for row in counts.tolist()))
 
 
-def _f1(dataset: Dataset, y: np.ndarray[Any, Any], likely: np.ndarray[Any, Any]) -> float:
-    from sklearn.metrics import f1_score
-
-    if len(dataset.classes) == 2:
-        rarer = int(np.bincount(dataset.known.y, minlength=2).argmin())
-        return float(f1_score(y, likely, pos_label=rarer, zero_division=0))
-    return float(f1_score(y, likely, average="macro", zero_division=0))
-
-
-def _errors(model: Perceptron, outputs: Tensor, y: Tensor) -> dict[str, float]:
+def _errors(
+    model: Perceptron, outputs: Tensor, y: Tensor, weights: Tensor | None, extra: Extra | None
+) -> dict[str, float]:
     """Returns the standard error of each score that comes from the rows being a sample.
 
     Of a mean over rows it is the standard deviation of its terms over the root of their number. The
     others are functions of such means, by the delta method: their terms are replaced by the
-    influence of each row.
+    influence of each row. That of an extra metric is the bootstrap's.
 
     Args:
         model: decides the task and the targets' unit.
         outputs: `(rows, n_outputs)`, logits or standardized predictions.
         y: `(rows,)` classes, or targets in their own unit.
+        weights: `(rows,)`, of the rows, if not all count alike.
+        extra: metric beside the usual ones, if there is one.
     """
     if len(y) < 2:  # which says nothing of others
         return {}
+    w = outputs.new_ones(len(y)).double() if weights is None else weights.double()
+    w = w / w.mean()
+    found = {} if extra is None else {extra.name: _bootstrapped(model, outputs, y, w, extra)}
     outputs = outputs.double()
     if model.task == "classification":
         losses = functional.cross_entropy(outputs, y, reduction="none")
         right = (outputs.argmax(1) == y).double()
-        return {"loss": _of_mean(losses), "accuracy": _of_share(right)}
+        return {"loss": _of_mean(losses, w), "accuracy": _of_share(right, w), **found}
     scale, mean = model.target_scale.double(), model.target_mean.double()
     targets = (y.double().view_as(outputs) - mean) / scale
     squares = (outputs - targets).square()
     unit = scale.max()
     own = ((scale / unit).square() * squares).mean(1)  # of the largest deviation, squared
-    distances = (targets - targets.mean(0)).square()
-    varies = distances.mean(0) > _ROUNDING  # of the others R2 is what it is by convention
-    spread = torch.where(varies, distances.mean(0), 1.0)
-    unexplained = squares.mean(0) / spread
+
+    def mean_of(terms: Tensor) -> Tensor:
+        return (terms * w.unsqueeze(1)).mean(0)
+
+    distances = (targets - mean_of(targets)).square()
+    varies = mean_of(distances) > _ROUNDING  # of the others R2 is what it is by convention
+    spread = torch.where(varies, mean_of(distances), 1.0)
+    unexplained = mean_of(squares) / spread
     influence = torch.where(varies, (squares - unexplained * distances) / spread, 0.0).mean(1)
-    rmse = own.mean().sqrt()
+    rmse = (own * w).mean().sqrt()
     return {
-        "loss": _of_mean(squares.mean(1)),
-        "rmse": _of_mean(own) / float(2 * rmse) * float(unit) if rmse > 0 else 0.0,
-        "r2": _of_mean(influence),
+        "loss": _of_mean(squares.mean(1), w),
+        "rmse": _of_mean(own, w) / float(2 * rmse) * float(unit) if rmse > 0 else 0.0,
+        "r2": _of_mean(influence, w),
+        **found,
     }
 
 
-def _of_mean(terms: Tensor) -> float:
-    """Returns the standard error of the mean of `(rows,)`, two at least."""
-    return float(terms.std() / len(terms) ** 0.5)
+def _bootstrapped(
+    model: Perceptron, outputs: Tensor, y: Tensor, weights: Tensor, extra: Extra
+) -> float:
+    """Returns the standard error of a metric, from rows drawn again (Efron 1979)."""
+    generator, n = torch.Generator().manual_seed(0), len(y)
+    found = []
+    for _ in range(_RESAMPLES):
+        drawn = torch.randint(n, (n,), generator=generator)
+        counts = torch.bincount(drawn, minlength=n) * weights
+        if counts.sum() > 0:
+            found.append(scores(model, outputs, y, counts, extra)[extra.name])
+    known = torch.stack(found).double()
+    return float(known[known.isfinite()].std())
 
 
-def _of_share(right: Tensor) -> float:
+def _of_mean(terms: Tensor, weights: Tensor) -> float:
+    """Returns the standard error of the weighted mean of `(rows,)`, two at least.
+
+    Args:
+        terms: of the rows.
+        weights: of the rows, 1 in the mean.
+    """
+    return float((weights * (terms - (weights * terms).mean())).std() / len(terms) ** 0.5)
+
+
+def _of_share(right: Tensor, weights: Tensor) -> float:
     """Returns the standard error of the share of rows `(rows,)` that are 1 and not 0.
 
     Two rows that are right and two that are wrong are added first (Agresti and Coull 1998,
     Approximate is better than "exact"), since otherwise a share of 1 would be sure, however few the
     rows.
     """
-    return _of_mean(torch.cat([right, right.new_tensor([1.0, 1.0, 0.0, 0.0])]))
+    added = right.new_tensor([1.0, 1.0, 0.0, 0.0])
+    weights = torch.cat([weights, torch.ones_like(added)])
+    return _of_mean(torch.cat([right, added]), weights / weights.mean())

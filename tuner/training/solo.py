@@ -62,6 +62,9 @@ def train_mlp(
         model.measure(ruler.offset, ruler.unit)
     if standardization.input_limit is not None:
         model.limit(standardization.input_limit)
+    if dataset.class_weights is not None:
+        model.weigh(torch.from_numpy(dataset.class_weights))
+    model.extra = dataset.extra
     rows = RowsDataModule(dataset, config.batch_size, shuffle_seed)
     train(
         model,

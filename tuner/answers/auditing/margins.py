@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
+import torch
 
 from ...data import Dataset
+from ...network.metrics import METRICS, Predicted
 
 
 def trivial_score(metric: str, dataset: Dataset) -> float:
@@ -14,19 +15,22 @@ def trivial_score(metric: str, dataset: Dataset) -> float:
         metric: as a study file names it.
         dataset: whose known rows have that distribution.
     """
-    y = dataset.known.y
-    if dataset.classes:
-        shares = np.bincount(y, minlength=len(dataset.classes)) / len(y)
-        if metric == "val_accuracy":
-            return float(shares.max())
-        return float(-np.sum(shares * np.log(shares)))  # of each class there are rows
-    match metric:
-        case "val_r2":
-            return 0.0
-        case "val_rmse":
-            return float(np.sqrt(np.mean(np.var(y.astype(np.float64), axis=0))))
-        case _:  # the squared error of standardized targets
+    y = torch.from_numpy(dataset.known.y.copy())
+    if dataset.task == "classification":
+        shares = torch.bincount(y, minlength=len(dataset.classes)).double() / len(y)
+        outputs = shares.log().expand(len(y), -1)  # of each class there are rows
+    else:
+        y = y.double()
+        outputs = y.mean(0).expand(len(y), -1)
+    name = metric.removeprefix("val_")
+    if name == "rmse":  # over all targets at once
+        return float((y - outputs).square().mean().sqrt())
+    if name == "loss":
+        if dataset.task == "regression":  # the squared error of standardized targets
             return 1.0
+        name = "log_loss"
+    known = Predicted(outputs, y, torch.ones(len(y), dtype=torch.float64), dataset.rarer)
+    return float(METRICS[dataset.task][name](known))
 
 
 def one_row(metric: str, dataset: Dataset) -> float:

@@ -169,7 +169,7 @@ class _Batch:
         self.offsets = torch.arange(n_rows, device=device)
         self.index = torch.empty_like(self.offsets)
         self.x = torch.empty(n_rows, facts.n_inputs, device=device, dtype=rows.dtype)
-        self.y = torch.empty(n_rows, facts.n_outputs, device=device, dtype=rows.dtype)
+        self.y = torch.empty(n_rows, rows.n_targets, device=device, dtype=rows.dtype)
 
 
 class GraphMember(Member):

@@ -53,6 +53,8 @@ class Member:
         self._model.standardize(*rows.standardization)
         if rows.limit is not None:
             self._model.limit(rows.limit)
+        if rows.class_weights is not None:
+            self._model.weigh(rows.class_weights)
         self._flat = FlatParameters(self._model)
         self._masks = Masks(seed, rows.device)
         self._loss = self._flat.values.new_zeros(())
@@ -119,7 +121,7 @@ class Member:
         model.eval()
         outputs = torch.cat([model.of_standardized(x) for x in rows.validation_x])
         model.train()
-        found = scores(model, outputs, rows.validation_y)
+        found = scores(model, outputs, rows.validation_y, rows.validation_weights, rows.extra)
         values = torch.stack([self._loss, *found.values()])
         if self._scores is None:
             self._names, self._scores = tuple(found), values
@@ -188,7 +190,7 @@ class _Network:
             HiddenLayer(index, layer, flat, n_rows, config, masks, mixed)
             for index, layer in enumerate(model.hidden)
         ]
-        self._output = OutputLayer(flat, n_rows, model.task, config.label_smoothing, loss, mixed)
+        self._output = OutputLayer(flat, n_rows, model, loss, mixed)
         # Gradient of the inputs of one layer after the other, each used up before the next.
         self._gradient = flat.values.new_empty(n_rows, config.width)
 
@@ -197,7 +199,7 @@ class _Network:
 
         Args:
             x: standardized inputs, `(n_rows, n_inputs)`.
-            y: one-hot or standardized targets, `(n_rows, n_outputs)`.
+            y: one-hot or standardized targets, `(n_rows, n_outputs)`, and weights if there are.
         """
         embedding = self._embedding
         inputs = [x if embedding is None else embedding.forward(x)]

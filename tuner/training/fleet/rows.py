@@ -23,7 +23,8 @@ class Minibatches:
 
     Attributes:
         x: standardized inputs of each step, `(batch, n_inputs)`.
-        y: of each step, one-hot classes or standardized targets, `(batch, n_outputs)`.
+        y: of each step, one-hot classes or standardized targets, `(batch, n_outputs)`, with a
+            column more, of weights, where rows don't count alike.
         memory: in which the inputs lie, one step after the other, and that of the targets; at least
             as many rows as the steps have.
     """
@@ -69,6 +70,20 @@ class Rows:
         self.limit = norm.input_limit
         mean, scale, self._target_mean, self._target_scale = self.standardization
         self._shift, self._factor = -mean / scale, scale.reciprocal()
+        #: What `Perceptron.weigh` takes.
+        self.class_weights = (
+            None
+            if dataset.class_weights is None
+            else torch.from_numpy(dataset.class_weights).to(device, dtype)
+        )
+        #: What each of the known rows counts, `(rows,)`, if not all count alike.
+        self.weights = (
+            None if dataset.weights is None else torch.from_numpy(dataset.weights).to(device, dtype)
+        )
+        #: Columns of what minibatches have as targets: the last one is of weights, if there are.
+        self.n_targets = self.facts.n_outputs + (self.weights is not None)
+        #: Metric that members are scored by beside the usual ones.
+        self.extra = dataset.extra
         if known is None:
             x, y = dataset.measured(dataset.known.x), dataset.known.y
             known = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
@@ -78,6 +93,9 @@ class Rows:
         self.training = torch.from_numpy(dataset.train_rows).to(device)
         index = torch.from_numpy(dataset.validation_rows).to(device)
         self.validation_y = known[1].index_select(0, index)
+        self.validation_weights = (
+            None if self.weights is None else self.weights.index_select(0, index)
+        )
         #: Standardized inputs of the validation rows, in blocks `(rows, n_inputs)`.
         self.validation_x = tuple(
             self._standardized(known[0].index_select(0, block))
@@ -98,14 +116,16 @@ class Rows:
         Args:
             index: which of the known rows, `(n,)`.
             x: takes their inputs, `(n, n_inputs)`.
-            y: takes one-hot classes or standardized targets, `(n, n_outputs)`.
+            y: takes one-hot classes or standardized targets, and weights, `(n, n_targets)`.
         """
         known_x, known_y = self.known
         x.copy_(known_x.index_select(0, index).flatten(1))
         torch.addcmul(self._shift, x, self._factor, out=x)
         if self.limit is not None:
             x.copy_(self._clipped(x))
-        y.copy_(self._targets(known_y.index_select(0, index)))
+        y[:, : self.facts.n_outputs].copy_(self._targets(known_y.index_select(0, index)))
+        if self.weights is not None:
+            torch.index_select(self.weights, 0, index, out=y[:, -1])
 
     def _standardized(self, raw: Tensor) -> Tensor:
         rows = torch.addcmul(self._shift, raw.flatten(1).to(self.dtype), self._factor)
@@ -148,13 +168,13 @@ class LaneRows:
         """
         rows, size = self._rows, self._batch_size
         order = shuffled(len(rows.training), self._seed, shuffle)[: rows.n_trained(size)]
-        a_row = (rows.facts.n_inputs + rows.facts.n_outputs) * rows.dtype.itemsize
+        a_row = (rows.facts.n_inputs + rows.n_targets) * rows.dtype.itemsize
         block = max(1, n_bytes // (a_row * size)) * size
         self._left = list(torch.split(rows.training[order.to(rows.device)], block))[::-1]
         if len(self._x) != len(self._left[-1]):
             n, facts = len(self._left[-1]), rows.facts
             self._x = torch.empty(n, facts.n_inputs, device=rows.device, dtype=rows.dtype)
-            self._y = torch.empty(n, facts.n_outputs, device=rows.device, dtype=rows.dtype)
+            self._y = torch.empty(n, rows.n_targets, device=rows.device, dtype=rows.dtype)
 
     def next_block(self) -> tuple[Minibatches, list[Callable[[], None]]] | None:
         """Returns the next minibatches, and what must be called to lay them ready; None at the end.
