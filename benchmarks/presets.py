@@ -3,9 +3,9 @@
 On each table and seed, which decides the test rows and the study's seed, a study file that says
 nothing but the data, the minutes and the seed is tuned on the command line; of what it leaves both
 the one network (`load_model`) and all of them (`load_ensemble`) are scored. Beside it: the presets
-of the rules, each trained once; the better of them on five cuts, averaged; and scikit-learn's
-boosted trees, at their defaults and tuned for the same time. An error is the share of wrong
-classes, or the RMSE over the standard deviation of the test targets.
+of the rules, each trained once; the better of them on five cuts, averaged; and, for the same time,
+scikit-learn's boosted trees, tuned, its networks, searched at random, and RealMLP. An error is the
+share of wrong classes, or the RMSE over the standard deviation of the test targets.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ import pandas as pd
 import torch
 from rich.console import Console
 from rich.table import Table
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 import tuner
 from tuner import heuristics, storage
@@ -44,12 +43,10 @@ from tuner.storage.reading import CONFIRMATION_SECONDS
 from tuner.study import load_study
 from tuner.training.solo import train_mlp
 
-from . import tables
+from . import rivals, tables
 
 #: Threads of the arms that train in this process; networks that a bag averages.
 THREADS, BAG = 2, 5
-#: Iterations of boosting between two looks at the clock, and at most.
-STEP, MOST = 50, 1000
 console = Console()
 
 
@@ -85,6 +82,11 @@ class Case:
         dataset = open_study.load_data(load_study(study))
         assert dataset is not None
         return cls(table, seed, budget, study, dataset)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether it is a classification."""
+        return bool(self.dataset.classes)
 
     @property
     def known(self) -> Part:
@@ -247,58 +249,37 @@ def bag(case: Case, best: str) -> tuple[float, dict[str, Any]]:
     return network_error(case.dataset, np.mean(outputs, 0), test), {"preset": best}
 
 
-def trees(case: Case, **arguments: Any) -> Any:
-    """Makes scikit-learn's boosted trees for the task."""
-    kinds = (HistGradientBoostingRegressor, HistGradientBoostingClassifier)
-    return kinds[bool(case.dataset.classes)](random_state=case.seed, **arguments)
-
-
 def trees_default(case: Case) -> tuple[float, dict[str, Any]]:
     """Fits boosted trees at their defaults."""
     known, test = case.known, case.dataset.test
-    model = trees(case).fit(known.x, known.y.ravel())
+    model = rivals.trees(case.has_classes, case.seed).fit(known.x, known.y.ravel())
     return error_of(model.predict(test.x), test.y.ravel()), {"iterations": model.n_iter_}
 
 
 def trees_tuned(case: Case) -> tuple[float, dict[str, Any]]:
     """Tunes boosted trees for the time of a search, and fits the best ones on all known rows."""
-    train, validation, deadline = (
-        case.dataset.train, case.dataset.validation, time.monotonic() + case.budget
-    )  # fmt: skip
+    return _searched(case, rivals.tuned_trees)
 
-    def objective(trial: optuna.Trial) -> float:
-        model = trees(
-            case,
-            learning_rate=trial.suggest_float("learning_rate", 0.01, 0.5, log=True),
-            max_leaf_nodes=trial.suggest_int("max_leaf_nodes", 8, 256, log=True),
-            min_samples_leaf=trial.suggest_int("min_samples_leaf", 1, 100, log=True),
-            l2_regularization=trial.suggest_float("l2_regularization", 1e-3, 10, log=True),
-            early_stopping=True,
-            warm_start=True,
-        )
-        for most in range(STEP, MOST + 1, STEP):
-            model.set_params(max_iter=most).fit(train.x, train.y.ravel())
-            if model.n_iter_ < most or time.monotonic() > deadline:
-                break
-        trial.set_user_attr("max_iter", model.n_iter_)
-        return error_of(model.predict(validation.x), validation.y.ravel())
 
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=case.seed))
-    # The defaults first, so that a short search is not one of bad luck.
-    study.enqueue_trial(
-        {
-            "learning_rate": 0.1,
-            "max_leaf_nodes": 31,
-            "min_samples_leaf": 20,
-            "l2_regularization": 1e-3,
-        }
+def networks_searched(case: Case) -> tuple[float, dict[str, Any]]:
+    """Searches scikit-learn's networks at random for the time of a search."""
+    return _searched(case, rivals.searched_networks)
+
+
+def _searched(case: Case, search: Callable[..., Any]) -> tuple[float, dict[str, Any]]:
+    data = case.dataset
+    parts = (data.train, data.validation, case.known, data.test.x)
+    predicted, told = search(*parts, case.seed, case.budget, case.has_classes)
+    return error_of(predicted, data.test.y.ravel()), told
+
+
+def realmlp(case: Case) -> tuple[float, dict[str, Any]]:
+    """Trains RealMLP with tuned defaults for the time of a search."""
+    test = case.dataset.test
+    predicted, told = rivals.realmlp(
+        case.known, test.x, case.seed, case.budget, case.has_classes, THREADS
     )
-    study.optimize(objective, timeout=case.budget)
-    best = {**study.best_params, **study.best_trial.user_attrs}
-    known, test = case.known, case.dataset.test
-    model = trees(case, **best, early_stopping=False).fit(known.x, known.y.ravel())
-    error = error_of(model.predict(test.x), test.y.ravel())
-    return error, {"trials": len(study.trials), "validation": study.best_value, **best}
+    return error_of(predicted, test.y.ravel()), told
 
 
 #: The arms, in the order of the table, and whether the seconds of a search matter to them.
@@ -309,6 +290,8 @@ ARMS = {
     "bag": False,
     "trees": False,
     "trees-tuned": True,
+    "sklearn": True,
+    "realmlp": True,
 }
 #: Those that `tuner tune` leaves: one network, and all of them together.
 OURS = ("tune", "ensemble")
@@ -358,6 +341,8 @@ def measure(case: Case, arm: str, figures: Figures) -> Figure:
         "bag": lambda: bag(case, best),
         "trees": lambda: trees_default(case),
         "trees-tuned": lambda: trees_tuned(case),
+        "sklearn": lambda: networks_searched(case),
+        "realmlp": lambda: realmlp(case),
     }
     start = time.monotonic()
     error, details = runs[arm]()
@@ -408,6 +393,12 @@ def report(figures: Figures, names: Sequence[str], seeds: Sequence[int], budget:
         console.print(f"{mine}, geometric means of ratios: {said or 'none'}")
         worse = over[mine, "preset"][mine] > over[mine, "preset"]["preset"]
         console.print(f"{mine} worse than the better preset: {worse.sum()} of {len(worse)}")
+    complete = errors.dropna(axis=1, how="all").dropna()
+    if len(complete) and len(complete.columns) > 1:
+        ranks = complete.rank(axis=1).mean().sort_values()
+        best = complete.div(complete.min(axis=1), axis=0).mean()
+        said = ", ".join(f"{arm} {rank:.2f} ({best[str(arm)]:.3f})" for arm, rank in ranks.items())
+        console.print(f"mean ranks over {len(complete)} (mean error over the best one's): {said}")
 
 
 def main() -> None:

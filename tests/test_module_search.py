@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as lightning
+import numpy as np
 import optuna
 import pandas as pd
 import pytest
@@ -16,13 +18,20 @@ from optuna.trial import TrialState
 
 import tuner
 from tuner import storage
-from tuner.data import load
+from tuner.data import TableDataModule, load
 from tuner.data.loading import StandardizedRowsDataModule
-from tuner.errors import ChangedStudyError, InputError, StudyFailedError, StudyFileError
+from tuner.errors import (
+    ChangedStudyError,
+    DataError,
+    InputError,
+    StudyFailedError,
+    StudyFileError,
+)
 from tuner.storage.reading import IDENTITY
 
 from .commands import run
 from .conftest import SMALL, Write
+from .estimators.test_predictor import rows
 from .networks import Net, Wine
 from .study.test_modules import MODULE, ROWS
 from .test_search import Recorder, trials
@@ -39,9 +48,9 @@ def text(head: str = MODULE, epochs: int = 3, more: str = "") -> str:
     return head + f"epochs = {epochs}\n" + BUDGET + more + SEARCH
 
 
-def val_loss(model: Any, rows: Any) -> float:
+def val_loss(model: Any, data: Any) -> float:
     with torch.no_grad():
-        x, y = next(iter(rows.val_dataloader()))
+        x, y = next(iter(data.val_dataloader()))
         return float(torch.nn.functional.cross_entropy(model.layers(x), y))
 
 
@@ -76,15 +85,15 @@ def test_the_loaded_winner_scores_what_was_promised(write_study: Write, head: st
     path = write_study(text(head))
     tuner.tune("small")
     best = tuner.best("small")
-    rows: Any = Wine() if head == MODULE else StandardizedRowsDataModule(load("wine", Path()), 64)
-    rows.setup("fit")
+    data: Any = Wine() if head == MODULE else StandardizedRowsDataModule(load("wine", Path()), 64)
+    data.setup("fit")
     for name in ("small", path):
         model = tuner.load_model(name)
         assert isinstance(model, Net)
         assert not model.training
-        assert val_loss(model, rows) == pytest.approx(best.value, rel=1e-5)
+        assert val_loss(model, data) == pytest.approx(best.value, rel=1e-5)
     other = Net.load_from_checkpoint("runs/small/best.ckpt", weights_only=True)
-    assert val_loss(other.eval(), rows) == pytest.approx(best.value, rel=1e-5)
+    assert val_loss(other.eval(), data) == pytest.approx(best.value, rel=1e-5)
     config = tuner.best_config("small")
     assert isinstance(config, tuner.ModuleConfig)
     built = config.build()
@@ -288,3 +297,25 @@ def test_the_example_on_the_command_line(project: Path) -> None:
     frame = tuner.leaderboard("digits_cnn")
     assert frame["val_accuracy"].max() >= 0.95
     assert {path.name for path in project.iterdir()} == {"examples", "runs", "studies"}
+
+
+def test_a_table(write_study: Write, project: Path) -> None:
+    """Its columns come to a module of the user's as numbers, scaled as its training rows are."""
+    rows().drop(columns="value").to_csv(project / "rows.csv", index=False)
+    write_study(text(ROWS).replace("source = 'wine'", "source = '../rows.csv'\nlabel = 'churned'"))
+    result = tuner.tune("small", trials=2)
+    assert result.counts.complete == 2
+    data = TableDataModule(project / "rows.csv", "churned", batch_size=16)
+    model: Any = tuner.load_model("small")
+    assert result.best is not None and result.best.facts is not None
+    assert result.best.facts.n_inputs == data.n_inputs and data.classes == ("no", "yes")
+    assert val_loss(model, data) == pytest.approx(result.best.value, rel=1e-5)
+    trainer = lightning.Trainer(
+        max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False
+    )
+    trainer.fit(tuner.MLPConfig(depth=1, width=8).build(data.n_inputs, data.n_outputs), data)
+    assert np.isfinite(float(trainer.callback_metrics["val_loss"]))
+    with pytest.raises(DataError, match="lable: no key"):
+        TableDataModule(project / "rows.csv", "churned", lable="x")
+    with pytest.raises(DataError, match="did you mean 'churned'"):
+        TableDataModule(project / "rows.csv", "churnd")

@@ -14,6 +14,7 @@ import pandas as pd  # noqa: F401  here, so that an interrupted search writes it
 
 from . import heuristics
 from .answers.confirmer import Confirmer
+from .errors import InputError
 from .network.config import Config, MLPConfig, config_from_json
 from .results.arms import Arm
 from .results.best import Best
@@ -21,6 +22,7 @@ from .results.importance import importances
 from .results.winner import Confirmation
 from .running.arguments import Trainer, budget_of
 from .running.coordinator import Coordinator
+from .running.display import shown
 from .running.evaluation import affordable
 from .running.given import spec_of
 from .running.minutes import Minutes
@@ -34,6 +36,7 @@ from .study import BudgetSpec
 from .study.domains import Fixed
 from .system import paths
 from .system.devices import Devices
+from .system.quiet import quiet_optuna
 from .training.fleet import busy_with
 
 #: Networks are timed on so many rows, for so many epochs.
@@ -92,6 +95,7 @@ def tune(
     cluster: str | None = None,
     storage: str | None = None,
     confirm: bool = True,
+    progress: bool | None = None,
     observer: Observer | None = None,
     **sections: Mapping[str, Any],
 ) -> TuneResult:
@@ -99,7 +103,7 @@ def tune(
 
     Args:
         study: name of a file in `studies/`, or the path of one; the path of a table; a `Study`; a
-            frame; or a pair `(x, y)` of inputs and targets.
+            frame; or a pair `(x, y)` of inputs and targets, or `(x, y, weights)`.
         label: column of a table or frame that is predicted; several in a regression.
         name: of the study of a frame or a pair; if left out, a hash of the rows is part of it.
         trials: finished trials in all, with those of earlier calls.
@@ -127,7 +131,9 @@ def tune(
             what TUNER_STORAGE says, or else a file in the results' folder.
         confirm: train the best configs again over fresh seeds, as `[confirm]` of the study file
             says, and pick the winner by those scores. A share of the minutes is kept for it.
-        observer: is told what happens.
+        progress: shows the search as it goes on; None does where standard output is a terminal, and
+            in a notebook, unless there is an observer.
+        observer: is told what happens, instead of showing it.
         sections: tables of a study file for a frame or a pair, such as `search={"depth": 1}`.
 
     A LightningModule of the user's, and its data, are imported, which runs their files.
@@ -150,50 +156,66 @@ def tune(
     With `workers=1` and a number of trials for `fleet`, one seed gives the same trials and scores
     again on the same machine.
     """
-    observer = observer or Observer()
+    if observer is not None and progress:
+        raise InputError("an observer is told what happens instead of showing it: progress=False")
     spec = spec_of(study, label=label, name=name, **sections)
     budget = budget_of(spec, trials, minutes, target)
-    with opened(
-        spec,
-        trainer=trainer,
-        fleet=fleet,
-        workers=workers,
-        devices=devices,
-        cluster=cluster,
-        storage=storage,
-        at_most=budget.trials,
-        new=new,
-        observer=observer,
-    ) as open_study:
-        spec.save()
-        repeats = open_study.repeats(observer)
-        open_study, pace = _evaluated(open_study, budget, repeats, observer)
-        confirmer = _confirmer(open_study, repeats, observer)
-        confirms = confirm and spec.confirm.seeds > 0
-        search = _coordinator(
-            open_study, budget, confirmer if confirms else None, pace, fleet, observer
-        )
-        while True:
-            stopped = search.run()
-            confirmation = None
-            if confirms:
-                confirmation = _confirmed(open_study, search, confirmer, repeats)
-            if not search.misses(confirmation):
-                break
-        standing = search.standing
-        best = standing.best if confirmation is None else standing.confirmed(confirmation)
-        return TuneResult(
-            study=spec.name,
-            metric=open_study.metric,
-            best=None if best is None else search.files.sealed(best),
-            counts=standing.counts,
-            confirmation=confirmation,
-            importances=importances(open_study.store.study),
-            folder=paths.study_folder(spec.name),
-            stopped=stopped,
-            ran=search.allowance.ran,
-            seconds=open_study.store.seconds,
-        )
+    with quiet_optuna(), shown(progress if observer is None else False) as display:
+        observer = observer or display
+        with opened(
+            spec,
+            trainer=trainer,
+            fleet=fleet,
+            workers=workers,
+            devices=devices,
+            cluster=cluster,
+            storage=storage,
+            at_most=budget.trials,
+            new=new,
+            observer=observer,
+        ) as open_study:
+            return _tuned(open_study, budget, fleet, observer, confirm=confirm)
+
+
+def _tuned(
+    open_study: OpenStudy,
+    budget: BudgetSpec,
+    fleet: int | None,
+    observer: Observer,
+    *,
+    confirm: bool,
+) -> TuneResult:
+    """Searches until the budget is used, and confirms what was found."""
+    spec = open_study.spec
+    spec.save()
+    repeats = open_study.repeats(observer)
+    open_study, pace = _evaluated(open_study, budget, repeats, observer)
+    confirmer = _confirmer(open_study, repeats, observer)
+    confirms = confirm and spec.confirm.seeds > 0
+    search = _coordinator(
+        open_study, budget, confirmer if confirms else None, pace, fleet, observer
+    )
+    while True:
+        stopped = search.run()
+        confirmation = None
+        if confirms:
+            confirmation = _confirmed(open_study, search, confirmer, repeats)
+        if not search.misses(confirmation):
+            break
+    standing = search.standing
+    best = standing.best if confirmation is None else standing.confirmed(confirmation)
+    return TuneResult(
+        study=spec.name,
+        metric=open_study.metric,
+        best=None if best is None else search.files.sealed(best),
+        counts=standing.counts,
+        confirmation=confirmation,
+        importances=importances(open_study.store.study),
+        folder=paths.study_folder(spec.name),
+        stopped=stopped,
+        ran=search.allowance.ran,
+        seconds=open_study.store.seconds,
+    )
 
 
 def _evaluated(

@@ -12,6 +12,7 @@ import pytest
 import tuner
 from tuner import storage
 from tuner.errors import InputError
+from tuner.reporting.predictions import calibration
 from tuner.results.wording import estimate, number
 from tuner.running.rate_range import RateRange
 
@@ -67,11 +68,15 @@ def test_a_confirmed_study(write_study: Write) -> None:
         *(number(score) for arm in found.arms for score in arm.scores),
         *(number(score) for score in best.confirmed.metrics.values()),
         "".join(f"<td>{n}</td>" for n in best.confirmed.confusion[0]),
+        "(the most likely class of each row)",
         *(estimate(found.estimate(arm)) for arm in found.arms),
         str(best.config.flat()["learning_rate"]),
         f"{result.counts.complete} trials complete, {result.counts.pruned} pruned",
     ):
         assert value in told, value
+    assert found.refit is not None
+    drawn = calibration(found.refit.calibration).data[1]
+    assert list(zip(drawn.x, drawn.y, strict=True)) == [row[:2] for row in found.refit.calibration]
     machine = storage.read_study("small").user_attrs["machine"]
     assert machine["torch"] in told and machine["optuna"] in told
     assert "two_thirds" in told  # the study file

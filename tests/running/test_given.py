@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 from sklearn.datasets import load_wine
 
@@ -136,6 +137,16 @@ def test_a_frame_beside_its_targets() -> None:
     assert two.y.shape == (60, 2)
     turned = table_in_memory((x.set_index(pd.Index(range(60, 0, -1))), y), "t", Wanted())
     assert np.array_equal(turned.x, table.x, equal_nan=True)
+
+
+def test_a_frame_of_another_library(project: Path) -> None:
+    """pyarrow's, which has the interchange protocol as polars has."""
+    frame = rows().drop(columns="value")
+    sections = {key: SECTIONS[key] for key in ("objective", "start", "search")}
+    for name, given in {"pandas": frame, "arrow": pyarrow.Table.from_pandas(frame)}.items():
+        study = tuner.Study(given, label="churned", name=name, **sections)
+        tuner.tune(study, confirm=False, **ALONE)
+    assert scores("pandas") == scores("arrow")
 
 
 def weighed(n: int = 120) -> tuple[pd.DataFrame, Any, Any]:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy import stats
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import calibration_curve
 from sklearn.metrics import check_scoring, confusion_matrix, f1_score, make_scorer
 
 from tuner.data import Part, load
@@ -123,6 +124,12 @@ def test_all_metrics_of_a_classification(source: str) -> None:
         assert found.metrics[name] == pytest.approx(expected, rel=1e-5), name
     assert np.array_equal(found.confusion, confusion_matrix(y, classifier.predict(x)))
     assert set(found.metrics) == {*scorers, "brier"}
+    shares = classifier.predict_proba(x)
+    said, so = (shares[:, 1], y) if two else (shares.max(1), shares.argmax(1) == y)
+    true, mean = calibration_curve(so, said, n_bins=10)
+    assert [each[0] for each in found.calibration] == pytest.approx(list(mean), abs=1e-4)
+    assert [each[1] for each in found.calibration] == pytest.approx(list(true), abs=1e-4)
+    assert sum(each[2] for each in found.calibration) == len(y)
 
 
 def test_all_metrics_of_a_regression() -> None:
@@ -133,6 +140,8 @@ def test_all_metrics_of_a_regression() -> None:
     errors = np.abs(predicted - dataset.test.y[:, 0].astype(np.float64))
     deviation = dataset.test.y.astype(np.float64).std()
     assert found.confusion == ()
+    assert [each[1] for each in found.agreement] == pytest.approx(list(predicted), rel=1e-5)
+    assert [each[0] for each in found.agreement] == pytest.approx(list(dataset.test.y[:, 0]))
     assert found.metrics == pytest.approx(
         {
             "rmse": np.sqrt(np.mean(errors**2)),

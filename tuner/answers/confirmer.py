@@ -321,7 +321,7 @@ class Confirmer:
         if trained is None:
             return confirmation
         config, (seed, *others), self._network = trained
-        test, ensemble_test, measured = None, None, Measured({}, ())
+        test, ensemble_test, measured = None, None, Measured({})
         if confirmation.test_metric:
             assert self._dataset is not None
             if opens_test:
@@ -341,6 +341,8 @@ class Confirmer:
             ensemble_test=ensemble_test,
             metrics=rounded(measured.metrics),
             confusion=measured.confusion,
+            calibration=measured.calibration,
+            agreement=measured.agreement,
         )
         return confirmation.model_copy(update={"refit": refit})
 

@@ -1,7 +1,10 @@
 """Data: from a source to a `Dataset`, and from there to minibatches.
 
-`loading` gives the rows to a Lightning Trainer.
+`loading` gives the rows to a Lightning Trainer; its `TableDataModule` is for users, too, and loads
+Lightning when it is first used.
 """
+
+from typing import Any
 
 from .base import Dataset, Part, Standardization, Table
 from .batches import EVALUATION_ROWS, TensorBatches, shuffled
@@ -23,6 +26,7 @@ __all__ = [
     "Part",
     "Standardization",
     "Table",
+    "TableDataModule",
     "TensorBatches",
     "Wanted",
     "frame_of",
@@ -38,3 +42,11 @@ __all__ = [
     "text_of",
     "uncut",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "TableDataModule":
+        raise AttributeError(f"module 'tuner.data' has no attribute {name!r}")
+    from .loading import TableDataModule
+
+    return TableDataModule

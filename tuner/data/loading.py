@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
 import lightning.pytorch as lightning
 import torch
 from torch import Tensor
 
+from ..errors import DataError
+from ..network.config import Task
 from ..network.perceptron import smoothly_clipped
 from .base import Dataset, Part
 from .batches import EVALUATION_ROWS, Batch, TensorBatches
 from .kin import Index
+from .memory import table_in_memory
 from .rulers import Array
+from .splitting import split
+from .tabular import Wanted, read_table
 
 
 class RowsDataModule(lightning.LightningDataModule):
@@ -90,3 +101,66 @@ class StandardizedRowsDataModule(RowsDataModule):
         if standardization.input_limit is not None:
             rows = smoothly_clipped(rows, rows.new_tensor(standardization.input_limit))
         return rows, y
+
+
+class TableDataModule(StandardizedRowsDataModule):
+    """A table for any Lightning Trainer: its columns as numbers, scaled as the training rows are.
+
+    Batches are `(x, y)`, or `(x, y, weights)` where rows don't count alike: `x` float32
+    `(batch, n_inputs)` without gaps; `y` class numbers `(batch,)`, or targets `(batch, targets)` in
+    their own unit.
+
+    Args:
+        rows: a file with a table, or a frame.
+        label: the column that is predicted; several in a regression.
+        batch_size: rows of a training batch.
+        seed: of the cuts and the shuffles.
+        validation: share of the rows that are not test rows.
+        test: share of all rows, unless `test_source` names a file with the test rows.
+        task: "classification" or "regression"; None lets the kind of the targets decide.
+        columns: `drop`, `categorical`, `numeric`, `weight`, `group`, `time`, `test_source` and
+            `read`, as in the `[data]` of a study file.
+
+    Attributes:
+        n_inputs: numbers of a row.
+        n_outputs: classes, or targets of a regression.
+        classes: names of the classes, in the order of their numbers; () in a regression.
+        dataset: all that is known of the rows.
+
+    Raises:
+        DataError: they cannot be read or learned from; the message names file, column and row.
+
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"a": range(40), "b": list("xy") * 20, "y": list("np") * 20})
+    >>> rows = TableDataModule(frame.assign(a=frame["a"] % 7), label="y", batch_size=8)
+    >>> [tuple(each.shape) for each in next(iter(rows.train_dataloader()))]
+    [(8, 3), (8,)]
+    """
+
+    def __init__(
+        self,
+        rows: object,
+        label: str | Sequence[str],
+        batch_size: int = 64,
+        *,
+        seed: int = 0,
+        validation: float = 0.2,
+        test: float = 0.2,
+        task: Task | None = None,
+        **columns: Any,
+    ) -> None:
+        told: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in columns.items()
+        }
+        if unknown := told.keys() - {field.name for field in fields(Wanted)}:
+            raise DataError(f"{', '.join(sorted(unknown))}: no key of a table")
+        wanted = Wanted(label=(label,) if isinstance(label, str) else tuple(label), **told)
+        if isinstance(rows, str | PathLike):
+            table = read_table(str(rows), Path(), wanted)
+        else:
+            table = table_in_memory(rows, "rows", wanted)
+        dataset = split(table, validation=validation, test=test, task=task, seed=seed)
+        super().__init__(dataset, batch_size, seed)
+        self.n_inputs, self.n_outputs = dataset.facts.n_inputs, dataset.facts.n_outputs
+        self.classes = dataset.classes

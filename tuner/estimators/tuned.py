@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import optuna
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import (
@@ -128,14 +127,14 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]  # scikit-learn tells no type
             start={"history": self.study is not None},
             study={"seed": seed},
         )
-        with _quiet():
-            result = tune(
-                study,
-                trials=self.trials,
-                minutes=minutes,
-                workers=self.workers,
-                fleet=_AT_ONCE if self.workers == 1 else None,
-            )
+        result = tune(
+            study,
+            trials=self.trials,
+            minutes=minutes,
+            workers=self.workers,
+            fleet=_AT_ONCE if self.workers == 1 else None,
+            progress=False,
+        )
         assert result.best is not None and isinstance(result.best.config, MLPConfig)
         self.best_: Best | None = result.best
         self.study_ = result.study if self.study is not None else None
@@ -206,17 +205,6 @@ def _told() -> Iterator[None]:
         yield
     except InputError as error:
         raise ValueError(str(error)) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Has Optuna log warnings only, as an estimator says nothing as it fits."""
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(verbosity)
 
 
 class TunedMLPClassifier(ClassifierMixin, _Tuned):  # type: ignore[misc]  # as above

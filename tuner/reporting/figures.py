@@ -34,7 +34,15 @@ _STATES = {
 }
 
 
-def _figure(x: str, y: str, height: int = 340, **layout: Any) -> go.Figure:
+def figure_of(x: str, y: str, height: int = 340, **layout: Any) -> go.Figure:
+    """Returns an empty figure with these axes.
+
+    Args:
+        x: title of the axis.
+        y: title of the other.
+        height: in pixels.
+        layout: more of plotly's.
+    """
     figure = go.Figure()
     figure.update_layout(
         height=height,
@@ -53,7 +61,7 @@ def score_over_time(study: optuna.Study, metric: str) -> go.Figure:
     """Every complete trial over the minutes in which the study ran, and the best so far."""
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.duration is not None]
     minutes = _busy_minutes(trials)
-    figure = _figure("minutes of search", metric)
+    figure = figure_of("minutes of search", metric)
     for state, (name, color, symbol) in _STATES.items():
         shown = [trial for trial in trials if trial.state == state and _last(trial) is not None]
         figure.add_scatter(
@@ -111,7 +119,7 @@ def _busy_minutes(trials: Sequence[FrozenTrial]) -> dict[int, float]:
 
 def learning_curves(study: optuna.Study, metric: str, winner: int | None) -> go.Figure:
     """The metric after each epoch of all trials; the winner's on top."""
-    figure = _figure("epoch", metric)
+    figure = figure_of("epoch", metric)
     for state, (name, color, _) in _STATES.items():
         x: list[float | None] = []
         y: list[float | None] = []
@@ -137,7 +145,7 @@ def learning_curves(study: optuna.Study, metric: str, winner: int | None) -> go.
 def importances(shares: dict[str, float]) -> go.Figure:
     """The share of each parameter in the spread of the scores."""
     names = list(shares)[::-1]
-    figure = _figure("share of the spread of the scores", "", height=60 + 28 * len(names))
+    figure = figure_of("share of the spread of the scores", "", height=60 + 28 * len(names))
     figure.add_bar(
         x=[shares[name] for name in names],
         y=names,
@@ -165,7 +173,7 @@ def slices(study: optuna.Study, metric: str, facts: DataFacts | None) -> dict[st
         is_number = all(
             isinstance(value, int | float) and not isinstance(value, bool) for value in values
         )
-        figure = _figure(name, metric, height=280, showlegend=False)
+        figure = figure_of(name, metric, height=280, showlegend=False)
         figure.add_scatter(
             x=values if is_number else [str(value) for value in values],
             y=[row[1] for row in rows],
@@ -226,7 +234,7 @@ def _mark(figure: go.Figure, x: float, words: str, color: str, row: int = 0) -> 
 def confirmation(found: Confirmation) -> go.Figure:
     """The scores of all arms over the seeds, with mean and standard error."""
     names = [arm.name for arm in found.arms][::-1]
-    figure = _figure(found.metric, "", height=90 + 40 * len(names))
+    figure = figure_of(found.metric, "", height=90 + 40 * len(names))
     scored = [arm for arm in found.arms if arm.scores]
     figure.add_scatter(
         x=[score for arm in scored for score in arm.scores],
@@ -260,7 +268,7 @@ def confirmation(found: Confirmation) -> go.Figure:
 def ablation(found: Ablation) -> go.Figure:
     """The score after each change from the rules to the winner."""
     labels = [step.change or "the note's rules" for step in found.steps][::-1]
-    figure = _figure(found.metric, "", height=100 + 30 * len(labels), showlegend=False)
+    figure = figure_of(found.metric, "", height=100 + 30 * len(labels), showlegend=False)
     shown = [(step, step.estimate) for step in found.steps]
     known = [(step, each) for step, each in shown if each is not None]
     figure.add_scatter(
@@ -285,7 +293,7 @@ def verdicts(found: Audit) -> go.Figure:
         if each.kind is not None and each.unit == found.metric and found.deviation > 0
     ]
     labels = [f"{each.rule} {each.name}" for each in shown][::-1]
-    figure = _figure(
+    figure = figure_of(
         "effect, in standard deviations between seeds", "", height=110 + 26 * len(shown)
     )
     band = found.allowed / found.deviation if found.deviation > 0 else 0.0
@@ -328,7 +336,7 @@ def _errors(rows: Sequence[Finding], deviation: float) -> dict[str, Any]:
 
 def rate_range(found: RateRange, config: MLPConfig | None) -> go.Figure:
     """The validation loss after one epoch at each learning rate."""
-    figure = _figure(
+    figure = figure_of(
         "learning rate", f"val_loss after {found.epochs} epoch{'s' * (found.epochs > 1)}"
     )
     losses = [loss for loss in found.losses if loss is not None]

@@ -49,7 +49,7 @@ from ..storage import (
     translated,
 )
 from ..system import paths
-from . import figures
+from . import figures, predictions
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,11 @@ def _drawn(study: optuna.Study) -> dict[str, go.Figure]:
         drawn["ablation"] = figures.ablation(told.ablation)
     if told.audit is not None:
         drawn["verdicts"] = figures.verdicts(told.audit)
+    refit = None if told.confirmation is None else told.confirmation.refit
+    if refit is not None and refit.calibration:
+        drawn["predictions"] = predictions.calibration(refit.calibration)
+    if refit is not None and refit.agreement:
+        drawn["predictions"] = predictions.agreement(refit.agreement)
     if told.rate_range is not None:
         config = told.audit.base if told.best is None and told.audit is not None else None
         if told.best is not None and isinstance(told.best.config, MLPConfig):

@@ -33,6 +33,9 @@ class Refit(BaseModel):
         metrics: of all its networks together on the test rows, by name; {} if those were not
             opened.
         confusion: test rows of each class by the class that was predicted; () where there is none.
+        calibration: of test rows by the probability of a class, its mean, how often it was that
+            class, and the number of rows; () where there is none.
+        agreement: true and predicted values of some test rows; () in a classification.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +47,8 @@ class Refit(BaseModel):
     ensemble_test: float | None = None
     metrics: dict[str, float] = {}
     confusion: tuple[tuple[int, ...], ...] = ()
+    calibration: tuple[tuple[float, float, int], ...] = ()
+    agreement: tuple[tuple[float, float], ...] = ()
 
     @property
     def seeds(self) -> tuple[int, ...]:

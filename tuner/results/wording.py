@@ -42,6 +42,10 @@ def describe(config: Config) -> str:
     ]
     if config.dropout > 0:
         parts.insert(2, f"dropout {config.dropout:.2f}")
+    if config.numeric_embedding != "none":
+        parts.insert(1, f"{config.numeric_embedding} inputs")
+    if config.class_weight != "none":
+        parts.append(f"{config.class_weight} classes")
     return ", ".join(parts)
 
 

@@ -6,5 +6,5 @@
 - `coordinator`: asks, reports, prunes, tells; `under_way`: a trial that workers have.
 - `rate_range`: a first learning rate.
 - `repeats`: configs trained again over seeds; `kept_repeats`: those that ended.
-- `progress`: what whoever watches is told.
+- `progress`: what whoever watches is told; `display`: it on a terminal, or in a notebook.
 """

@@ -1,4 +1,4 @@
-"""Keeps Lightning's banners, and hints for people who write a Trainer, out of the output."""
+"""Keeps what libraries say of themselves out of the output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Lets only Lightning's errors through, for as long as it is open."""
+    """Lets only Lightning's errors through, for as long as it is open.
+
+    It has banners, and hints for people who write a Trainer.
+    """
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -22,3 +25,16 @@ def quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Lets only Optuna's warnings through, for as long as it is open: what happens is told here."""
+    import optuna  # which takes a while
+
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)

@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..running.ahead import start_workers
 from ..running.arguments import budget_of, check_audit, check_trainers
 from ..system.formats import is_table
+from ..system.quiet import quiet_optuna
 from . import on_tables
 from .command import (
     AsJson,
@@ -27,7 +28,6 @@ from .command import (
     displayed,
     loading,
     out,
-    quiet_optuna,
     run_and_exit,
 )
 
@@ -313,13 +313,12 @@ def dashboard(
     with loading():
         from ..reporting.dashboard import serve
         from ..storage import locate
-    quiet_optuna()
 
     def ready(url: str) -> None:
         out.print(f"optuna-dashboard: {url}  (Ctrl-C ends it)", highlight=False)
 
     # Ctrl-C is how one ends a server, so it is no error.
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), quiet_optuna():
         serve(port, ready, locate(storage))
 
 

@@ -22,10 +22,11 @@ from ..system import imports
 from ..system.devices import Devices, parse_devices
 from ..system.folder_lock import refuse_owned
 from ..system.formats import SUFFIXES, is_table
+from ..system.quiet import quiet_optuna
 from ..system.text import printable
 
 if TYPE_CHECKING:
-    from .display import Display
+    from ..running.display import Display
 
 out = Console()
 err = Console(stderr=True)
@@ -92,18 +93,9 @@ def loading() -> Iterator[None]:
 def displayed() -> Iterator[Display]:
     """Shows what happens to a study, and nothing else."""
     with loading():
-        from .display import Display
-
-        quiet_optuna()
-    with Display(out) as display:
+        from ..running.display import Display
+    with quiet_optuna(), Display(out) as display:
         yield display
-
-
-def quiet_optuna() -> None:
-    """Has Optuna log warnings only: the display says what happens."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def run_and_exit(app: Callable[[], None]) -> None:

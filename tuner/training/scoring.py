@@ -20,6 +20,8 @@ from ..network.perceptron import Perceptron, scores
 _ROUNDING = 1e-12
 #: Times that rows are drawn again for the error of a metric: it is then known within 5%.
 _RESAMPLES = 200
+#: Bins of a calibration curve, as scikit-learn has them, and test rows that a report shows at most.
+_BINS, _SHOWN = 10, 500
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,17 @@ class Measured:
         metrics: by their names, without spaces; see `measure`.
         confusion: `(classes, classes)` rows of each class by the class that was predicted, in the
             order of the classes; () in a regression.
+        calibration: for each tenth of the range of probabilities that has rows, their mean, the
+            share of rows that it was true of, and how many rows: of the second class of two, of the
+            most likely class of more; () in a regression.
+        agreement: true and predicted value of some rows, of the first target; () in a
+            classification.
     """
 
     metrics: Mapping[str, float]
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: tuple[tuple[int, ...], ...] = ()
+    calibration: tuple[tuple[float, float, int], ...] = ()
+    agreement: tuple[tuple[float, float], ...] = ()
 
 
 @torch.no_grad()
@@ -110,12 +119,33 @@ def measure(checkpoint: bytes, dataset: Dataset) -> Measured:
     rows = Predicted(outputs, y, weights.double(), dataset.rarer)
     found = {name: float(metric(rows)) for name, metric in METRICS[dataset.task].items()}
     if dataset.task == "regression":
-        return Measured(found, ())
+        some = slice(None, None, -(-len(y) // _SHOWN))
+        pairs = torch.stack([rows.y.view(len(y), -1)[some, 0], outputs[some, 0]], 1)
+        return Measured(found, agreement=tuple((float(a), float(b)) for a, b in pairs))
     n = len(dataset.classes)
     counts = torch.bincount(n * y + outputs.argmax(1), minlength=n * n).view(n, n)
     if not (counts.sum(1) > 0).all():
         del found["roc_auc"]
-    return Measured(found, tuple(tuple(row) for row in counts.tolist()))
+    return Measured(found, tuple(tuple(row) for row in counts.tolist()), _calibration(rows))
+
+
+def _calibration(rows: Predicted) -> tuple[tuple[float, float, int], ...]:
+    """Returns mean probability, share of rows, and number of rows of each bin that has rows."""
+    shares = rows.shares
+    if shares.shape[1] == 2:
+        said, so = shares[:, 1], rows.y == 1
+    else:
+        said, likely = shares.max(1)
+        so = likely == rows.y
+    bins = (said * _BINS).long().clamp(max=_BINS - 1)
+    found = []
+    for number in range(_BINS):
+        there = bins == number
+        if not there.any():
+            continue
+        of = (float(said[there].mean()), float(so[there].double().mean()))
+        found.append((round(of[0], 4), round(of[1], 4), int(there.sum())))
+    return tuple(found)
 
 
 def _errors(

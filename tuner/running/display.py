@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -12,8 +15,8 @@ from rich.text import Text
 
 from ..results.best import Best
 from ..results.wording import clock, describe, number, origin
-from ..running.progress import Ended, Observer, Repeated, Running, Snapshot
 from ..system.text import printable
+from .progress import Ended, Observer, Repeated, Running, Snapshot
 
 #: Trials that the live panel shows below each other.
 _SHOWN = 6
@@ -36,7 +39,7 @@ class Display(Observer):
         self._shown = 0.0
 
     def __enter__(self) -> Display:
-        if self._console.is_terminal:
+        if _is_watched(self._console):
             self._live.start()
         return self
 
@@ -76,6 +79,26 @@ class Display(Observer):
     def _width(self) -> int:
         """Letters of a line of the panel: what Ctrl-C leaves there must not begin another line."""
         return max(_LEAST, self._console.width - _FOR_SIGNALS)
+
+
+@contextmanager
+def shown(progress: bool | None) -> Iterator[Observer]:
+    """Shows a search, for as long as it is open.
+
+    Args:
+        progress: whether it is shown; None shows it in a terminal and in a notebook.
+    """
+    console = Console()
+    if progress or (progress is None and _is_watched(console)):
+        with Display(console) as display:
+            yield display
+    else:
+        yield Observer()
+
+
+def _is_watched(console: Console) -> bool:
+    """Says whether someone sits before it, in a terminal or a notebook."""
+    return console.is_terminal or console.is_jupyter
 
 
 def _line(ended: Ended) -> str:

@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+import tuner
+from tuner.errors import InputError
 from tuner.network.config import MLPConfig, ModuleConfig
 from tuner.results.wording import clock, comparisons, describe, number
-from tuner.running.progress import Ended, Repeated, Running, Snapshot
+from tuner.running.display import Display
+from tuner.running.progress import Ended, Observer, Repeated, Running, Snapshot
 from tuner.search import TuneResult
 from tuner.storage import Counts
-from tuner.terminal.display import Display
 from tuner.terminal.tables import config_table, show_result
 
+from ..conftest import Write
 from ..results.test_winner import arm, winning_over
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +30,9 @@ def test_words() -> None:
     assert clock(None) == "-"
     config = MLPConfig(depth=2, width=64, dropout=0.1, batch_size=32, learning_rate=0.001)
     assert describe(config) == "2 x 64 relu, bn, dropout 0.10, batch 32, adamw 0.001, cosine"
+    more = config.model_copy(update={"numeric_embedding": "periodic", "class_weight": "balanced"})
+    assert describe(more).startswith("2 x 64 relu, periodic inputs, bn,")
+    assert describe(more).endswith(", cosine, balanced classes")
     values: dict[str, Any] = {"epochs": 3, "n_inputs": 4, "width": 8, "rate": 0.00123456}
     module = ModuleConfig(module="a:B", values=values, data_values={"batch_size": 64}, epochs=3)
     assert describe(module) == "width 8, rate 0.001235, batch_size 64"
@@ -133,3 +139,17 @@ def test_what_ctrl_c_leaves_begins_no_line() -> None:
     lines = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown).replace("\r", "\n").split("\n")
     assert any("3 of 7 trainings" in line for line in lines)
     assert max(map(len, lines)) <= 80 - 2 * len("^C")
+
+
+def test_from_python(write_study: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """A search shows itself where it is asked to, and says nothing where no one watches."""
+    write_study()
+    tuner.tune("small", trials=1)
+    told = capsys.readouterr()
+    assert told.out == told.err == ""
+    tuner.tune("small", trials=2, progress=True)
+    told = capsys.readouterr()
+    assert "trial   1 done" in told.out and "reading wine ..." in told.out
+    assert "A new study" not in told.err
+    with pytest.raises(InputError, match="progress=False"):
+        tuner.tune("small", progress=True, observer=Observer())
