@@ -28,6 +28,7 @@ from tuner.errors import (
     StudyFileError,
 )
 from tuner.storage.reading import IDENTITY
+from tuner.system.quiet import quiet
 
 from .commands import run
 from .conftest import SMALL, Write
@@ -313,7 +314,8 @@ def test_a_table(write_study: Write, project: Path) -> None:
     trainer = lightning.Trainer(
         max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False
     )
-    trainer.fit(tuner.MLPConfig(depth=1, width=8).build(data.n_inputs, data.n_outputs), data)
+    with quiet():  # Lightning calls what torch has deprecated
+        trainer.fit(tuner.MLPConfig(depth=1, width=8).build(data.n_inputs, data.n_outputs), data)
     assert np.isfinite(float(trainer.callback_metrics["val_loss"]))
     with pytest.raises(DataError, match="lable: no key"):
         TableDataModule(project / "rows.csv", "churned", lable="x")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,6 @@ from .results.importance import importances
 from .results.winner import Confirmation
 from .running.arguments import Trainer, budget_of
 from .running.coordinator import Coordinator
-from .running.display import shown
 from .running.evaluation import affordable
 from .running.given import spec_of
 from .running.minutes import Minutes
@@ -160,9 +160,10 @@ def tune(
         raise InputError("an observer is told what happens instead of showing it: progress=False")
     spec = spec_of(study, label=label, name=name, **sections)
     budget = budget_of(spec, trials, minutes, target)
-    with quiet_optuna(), shown(progress if observer is None else False) as display:
-        observer = observer or display
-        with opened(
+    with (
+        quiet_optuna(),
+        _shown(progress, observer) as observer,
+        opened(
             spec,
             trainer=trainer,
             fleet=fleet,
@@ -173,8 +174,18 @@ def tune(
             at_most=budget.trials,
             new=new,
             observer=observer,
-        ) as open_study:
-            return _tuned(open_study, budget, fleet, observer, confirm=confirm)
+        ) as open_study,
+    ):
+        return _tuned(open_study, budget, fleet, observer, confirm=confirm)
+
+
+def _shown(progress: bool | None, observer: Observer | None) -> AbstractContextManager[Observer]:
+    """Returns who is told what happens."""
+    if observer is not None:
+        return nullcontext(observer)
+    from .running.display import shown  # which loads Rich
+
+    return shown(progress)
 
 
 def _tuned(

@@ -563,8 +563,9 @@ def test_time_that_is_left_is_used(write_study: Write, monkeypatch: pytest.Monke
         "confirming 1 of 6 configs",
         "confirming 3 of 6 configs",
     ]
-    configs = [len(arm.scores) for arm in found.arms if not arm.is_preset]
-    assert configs == [5, 5, 5]
+    # Three last; a preset may be one of them.
+    lasted = [arm for arm in found.arms if len(arm.scores) == 5]
+    assert len(lasted) >= 3 and all(arm.trial is not None for arm in lasted)
     assert len(found.seeds) == 5
 
 
@@ -678,13 +679,14 @@ def test_the_same_again_trains_nothing_and_opens_no_test(write_study: Write) -> 
     assert (recorder.told, again.confirmation, again.best) == ([], first.confirmation, first.best)
     more = tuner.tune("small", trials=8, observer=recorder)
     assert more.confirmation is not None and first.confirmation is not None
-    opened = [each.confirmation.winning.config.to_json() for each in (first, more)]
-    assert more.confirmation.test_openings == len({*opened})
+    tested = [arm.config for arm in first.confirmation.arms if arm.tests]
+    is_new = more.confirmation.winning.config not in tested
+    assert more.confirmation.test_openings == 1 + is_new
     # What runs again are networks that the test rows need; what is new are the other configs.
     before = {arm.config.to_json() for arm in first.confirmation.arms}
     after = {arm.config.to_json() for arm in more.confirmation.arms}
     ran = {told.config.to_json() for told in recorder.told}
-    assert after - before <= ran <= (after - before) | {opened[1]}
+    assert after - before <= ran <= (after - before) | {more.confirmation.winning.config.to_json()}
 
 
 @pytest.mark.slow
