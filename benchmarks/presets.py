@@ -376,12 +376,14 @@ def report(figures: Figures, names: Sequence[str], seeds: Sequence[int], budget:
     over = {(mine, arm): errors[[mine, arm]].dropna() for mine in OURS for arm in others}
     means = {pair: both.groupby("table").mean() for pair, both in over.items()}
     ratios = {pair: mean[pair[0]] / mean[pair[1]] for pair, mean in means.items()}
+    there = [arm for arm in ARMS if shown[arm].notna().any()]
+    compared = [mine for mine in OURS if ratios[mine, "preset"].notna().any()]
     result = Table(
-        "table", *ARMS, *[f"{mine} / preset" for mine in OURS],
+        "table", *there, *[f"{mine} / preset" for mine in compared],
         title=f"mean test errors, {budget:g} s of search",
     )  # fmt: skip
-    for name, row in shown.groupby("table", sort=False).mean().iterrows():
-        cells = [*row, *[ratios[mine, "preset"].get(name, np.nan) for mine in OURS]]
+    for name, row in shown[there].groupby("table", sort=False).mean().iterrows():
+        cells = [*row, *[ratios[mine, "preset"].get(name, np.nan) for mine in compared]]
         result.add_row(str(name), *["-" if np.isnan(cell) else f"{cell:.4f}" for cell in cells])
     console.print(result)
     for mine in OURS:

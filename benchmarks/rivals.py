@@ -8,12 +8,15 @@ import sys
 import tempfile
 import time
 import venv
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import ParameterSampler
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -107,6 +110,7 @@ def searched_networks(
     began, trials = time.monotonic(), 0
     best: tuple[float, dict[str, Any], float] = (np.inf, {}, 0.0)
     drawn = ParameterSampler(_NETWORKS, 1_000_000, random_state=seed)
+    warnings.simplefilter("ignore", ConvergenceWarning)  # 200 epochs are what there is time for
     for values in drawn:
         start = time.monotonic()
         model = _network(classes, seed, values).fit(train.x, _targets(train))
@@ -165,23 +169,9 @@ def _environment() -> Path:
 def _network(classes: bool, seed: int, values: dict[str, Any]) -> Any:
     kind = MLPClassifier if classes else MLPRegressor
     network = kind(random_state=seed, early_stopping=True, max_iter=200, **values)
-    return make_pipeline(StandardScaler(), network if classes else _Scaled(network))
-
-
-class _Scaled:
-    """A regressor whose targets are standardized, without which its rates mean nothing."""
-
-    def __init__(self, regressor: Any) -> None:
-        self._regressor = regressor
-
-    def fit(self, x: Array, y: Array) -> _Scaled:
-        self._mean, self._scale = y.mean(), y.std()
-        self._regressor.fit(x, (y - self._mean) / self._scale)
-        return self
-
-    def predict(self, x: Array) -> Array:
-        found: Array = self._regressor.predict(x) * self._scale + self._mean
-        return found
+    if not classes:  # whose rates mean nothing beside targets as they are
+        network = TransformedTargetRegressor(network, transformer=StandardScaler())
+    return make_pipeline(StandardScaler(), network)
 
 
 def _targets(part: Part) -> Array:
