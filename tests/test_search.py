@@ -57,9 +57,7 @@ def test_a_whole_study(write_study: Write) -> None:
     assert (result.counts.finished, result.ran, len(recorder.ends)) == (4, 4, 4)
     assert result.best is not None
     assert result.best.value == min(t.value for t in trials() if t.state == TrialState.COMPLETE)
-    assert result.best.facts == DataFacts(
-        n_inputs=13, n_outputs=3, n_rows=113, numeric=tuple(range(13))
-    )
+    assert result.best.facts == DataFacts(n_inputs=13, n_outputs=3, n_rows=113)
     assert result.best.classes == ("class_0", "class_1", "class_2")
     sources = [trial.user_attrs["source"] for trial in trials()]
     # What promises most comes first, and no more of it than the budget has room for.

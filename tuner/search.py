@@ -160,6 +160,7 @@ def tune(
         raise InputError("an observer is told what happens instead of showing it: progress=False")
     spec = spec_of(study, label=label, name=name, **sections)
     budget = budget_of(spec, trials, minutes, target)
+    spec = spec.model_copy(update={"budget": budget})
     with (
         quiet_optuna(),
         _shown(progress, observer) as observer,

@@ -12,7 +12,7 @@ import pytest
 import torch
 from sklearn.preprocessing import RobustScaler
 
-from tuner.data import Cut, Dataset, Encoding, Wanted, read_frame, split, table_of
+from tuner.data import Cut, Dataset, Encoding, Part, Wanted, read_frame, split, table_of
 from tuner.data import kinds as guessing
 from tuner.data.columns import Categories, Dates, Numbers
 from tuner.data.kinds import MOST_VALUES, kinds_of
@@ -383,6 +383,17 @@ def mixed(n: int = 300, seed: int = 0) -> Dataset:
     return split(table_of(frame, "t", WANTED))
 
 
+def test_numbers_are_what_has_three_values() -> None:
+    """Also where only a late row shows it, and whatever is missing."""
+    x = np.zeros((9_000, 4), np.float32)
+    x[::2, :] = 1
+    x[8_999, 1], x[5, 2], x[6, 2] = 0.5, np.nan, np.nan
+    x[:, 3] = np.nan
+    assert Part(x, np.zeros(len(x), np.int64)).numeric == (1,)
+    x[::3, 0] = -1
+    assert Part(x, np.zeros(len(x), np.int64)).numeric == (0, 1)
+
+
 class TestStandardization:
     def test_numbers_are_scaled_as_by_scikit_learn(self) -> None:
         dataset = mixed()
@@ -447,3 +458,53 @@ def test_another_kind_of_column_is_other_data() -> None:
         split(table_of(frame, "t", Wanted(label=("y",), categorical=each))) for each in ((), ("x",))
     )
     assert one.fingerprint != other.fingerprint
+
+
+class TestWeights:
+    def frame(self) -> pd.DataFrame:
+        n = np.arange(60)
+        return pd.DataFrame({"x": n % 7, "w": n + 1.0, "g": n // 3, "y": np.where(n % 2, "p", "q")})
+
+    @pytest.mark.parametrize("more", [{}, {"group": "g"}, {"time": "g"}])
+    def test_they_stay_with_their_rows(self, more: dict[str, str]) -> None:
+        """Through the split, and through cuts anew."""
+        frame = self.frame().assign(x=np.arange(60) + 0.5)
+        dataset = split(table_of(frame, "t", Wanted(label=("y",), weight="w", **more)))
+        for cut in (dataset, dataset.cut_anew(Cut(3))):
+            for part in (cut.train, cut.validation, cut.test):
+                assert part.weights is not None
+                share = part.weights / (part.x[:, 0] + 0.5)  # x is the weight less a half
+                assert np.allclose(share, share[0])
+            assert cut.weights is not None
+            assert cut.weights[cut.train_rows].mean() == pytest.approx(1.0)
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            (-1.0, "column 'w' has -1 in row 3, expected weights from 0 up"),
+            (np.nan, "column 'w' has no value in row 3"),
+            (np.inf, "column 'w' has inf in row 3"),
+        ],
+    )
+    def test_what_is_none(self, value: float, message: str) -> None:
+        frame = self.frame()
+        frame.loc[3, "w"] = value
+        with pytest.raises(DataError, match=message):
+            table_of(frame, "t", Wanted(label=("y",), weight="w"))
+
+    def test_none_at_all(self) -> None:
+        frame = self.frame().assign(w=0)
+        with pytest.raises(DataError, match="'w' is 0 in every row: no row counts"):
+            table_of(frame, "t", Wanted(label=("y",), weight="w"))
+        with pytest.raises(DataError, match="'ww' is missing; did you mean 'w'"):
+            table_of(frame, "t", Wanted(label=("y",), weight="ww"))
+
+    def test_those_of_a_test_file(self) -> None:
+        wanted = Wanted(label=("y",), weight="w")
+        test = self.frame().assign(w=[0.0, 2.0] * 30)
+        table = table_of(self.frame(), "t", wanted, lambda _: test, "u")
+        assert table.test_weights is not None and list(table.test_weights) == [2.0] * 30
+        assert "u: 30 rows of weight 0 are left out" in table.remarks
+        dataset = split(table)
+        assert dataset.test.weights is not None
+        assert list(dataset.test.weights) == [1.0] * 30

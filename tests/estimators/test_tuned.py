@@ -37,7 +37,7 @@ def expected(estimator: Any) -> dict[str, str]:
     [TunedMLPClassifier(**GIVEN), TunedMLPRegressor(**GIVEN)], expected_failed_checks=expected
 )
 def test_scikit_learn_finds_nothing_wrong(estimator: Any, check: Any) -> None:
-    """With one expected failure, which scikit-learn expects of its own networks, too."""
+    """With one expected failure, which scikit-learn expects of its boosted trees and SGD, too."""
     check(estimator)
 
 

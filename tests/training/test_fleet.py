@@ -75,11 +75,15 @@ MIXED = [
     config(depth=0, label_smoothing=0.1, schedule="cosine", warmup=0.2),
     config(normalization_batch_size=24, optimizer="sgd", label_smoothing=0.2, batch_size=128),
     config(schedule="plateau", learning_rate=0.5, optimizer="sgd", patience=0.1, batch_size=128),
-    config(class_weight="balanced", label_smoothing=0.1, batch_size=32),
+    config(class_weight="balanced", label_smoothing=0.1, batch_size=64),
     config(numeric_embedding="periodic", gradient_clipping=0.3, batch_size=32),
     config(numeric_embedding="periodic", depth=0, optimizer="sgd", learning_rate=0.02),
     config(numeric_embedding="periodic", batch_normalization=False, depth=1, batch_size=128),
 ]
+
+
+#: What a regression has none of.
+OF_CLASSES = {"label_smoothing": 0.0, "class_weight": "none"}
 
 
 def test_every_choice_is_compared() -> None:
@@ -570,7 +574,7 @@ class TestRecorded:
         dataset: Dataset = request.getfixturevalue(task)
         monkeypatch.setattr(fleet_module, "_BLOCK_BYTES", 9 * 64 * 74 * 8)
         configs = [
-            each.model_copy(update={} if task == "digits" else {"label_smoothing": 0.0})
+            each.model_copy(update={} if task == "digits" else OF_CLASSES)
             for each in MIXED
             if each.batch_size > 32
         ]
@@ -616,10 +620,7 @@ class TestOnAGPU:
         epoch.
         """
         dataset: Dataset = request.getfixturevalue(task)
-        configs = [
-            each.model_copy(update={} if task == "digits" else {"label_smoothing": 0.0})
-            for each in MIXED
-        ]
+        configs = [each.model_copy(update={} if task == "digits" else OF_CLASSES) for each in MIXED]
         outcomes = []
         for accelerator in ("cpu", "gpu"):
             with fleet_of(dataset, configs, accelerator=accelerator) as fleet:
@@ -627,6 +628,19 @@ class TestOnAGPU:
         for one, other in zip(*outcomes, strict=True):
             assert other.error is None
             assert one.metrics == pytest.approx(dict(other.metrics), rel=1e-6, abs=1e-9)
+
+    @pytest.mark.parametrize("metric", ["f1", "roc_auc", "brier", "balanced_accuracy"])
+    def test_rows_that_count_more_and_another_metric(self, digits: Dataset, metric: str) -> None:
+        """Scoring is recorded with whatever it computes."""
+        weights = np.linspace(0.5, 2, len(digits.known)).astype(np.float32)
+        known = replace(digits.known, weights=weights)
+        dataset = replace(digits, known=known, metric=metric)
+        outcomes = []
+        for accelerator in ("cpu", "gpu"):
+            with fleet_of(dataset, [config()], accelerator=accelerator) as fleet:
+                outcomes.append(run(fleet, 4)[-1])
+        assert outcomes[0].metrics == pytest.approx(dict(outcomes[1].metrics), rel=1e-6)
+        assert f"val_{metric}" in outcomes[0].metrics
 
     def test_blocks_that_move(self, digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
         """Several blocks in an epoch, at other places as soon as a lane joins."""

@@ -17,6 +17,7 @@ from tuner.network.checkpoints import to_checkpoint
 from tuner.network.config import MLPConfig
 from tuner.network.perceptron import Perceptron, scores
 from tuner.results.arms import share_error
+from tuner.training import scoring
 from tuner.training.scoring import measure
 from tuner.training.scoring import test_mlp as scored
 
@@ -61,6 +62,50 @@ def test_the_error_of_other_rows_is_that_of_the_bootstrap(source: str, metric: s
     error = found.errors[f"test_{metric}"]
     assert error == pytest.approx(resampled.standard_error, rel=0.15)
     assert found.scores[f"test_{metric}"] == pytest.approx(score(np.arange(len(y))), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("source", "metric"),
+    [("breast_cancer", "f1"), ("digits", "roc_auc"), ("diabetes", "mae")],
+)
+@pytest.mark.parametrize("many", [False, True])
+def test_the_error_of_another_metric(
+    source: str, metric: str, many: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many rows it is that of some of them, less by the root of how many there are."""
+    model, dataset = network(source), replace(load(source, Path()), metric=metric)
+    if many:
+        monkeypatch.setattr(scoring, "_DRAWN_ROWS", 60)
+    monkeypatch.setattr(scoring, "_RESAMPLES", 400)
+    found = scored(to_checkpoint(model), dataset)
+    x, y = torch.from_numpy(dataset.test.x), torch.from_numpy(dataset.test.y)
+    with torch.no_grad():
+        outputs = model.outputs(x)
+
+    def score(index: np.ndarray) -> float:  # type: ignore[type-arg]
+        rows = torch.from_numpy(index)
+        return float(scores(model, outputs[rows], y[rows], extra=dataset.extra)[metric])
+
+    resampled = stats.bootstrap(
+        (np.arange(len(y)),), score, vectorized=False, n_resamples=400, method="percentile",
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    error = found.errors[f"test_{metric}"]
+    assert error == pytest.approx(resampled.standard_error, rel=0.4 if many else 0.2)
+    assert found.scores[f"test_{metric}"] == pytest.approx(score(np.arange(len(y))), rel=1e-5)
+
+
+def test_rows_count_in_the_error_of_a_score() -> None:
+    """A row of weight 2 is as two rows to the mean, and a tenth of the weight is as few rows."""
+    model, dataset = network("digits"), load("digits", Path())
+    weights = np.full(len(dataset.test), 0.01, np.float32)
+    weights[:40] = 1.0
+    heavy = replace(dataset, test=replace(dataset.test, weights=weights))
+    few = replace(dataset, test=dataset.test.rows(np.arange(40)))
+    one, other = (scored(to_checkpoint(model), each) for each in (heavy, few))
+    for name in ("test_loss", "test_accuracy"):
+        assert one.scores[name] == pytest.approx(other.scores[name], rel=0.1)
+        assert one.errors[name] == pytest.approx(other.errors[name], rel=0.25)
 
 
 def test_rows_that_say_nothing_of_others_have_no_error() -> None:

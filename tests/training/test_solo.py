@@ -1,6 +1,7 @@
 """Solo training: reproducible, cancellable, and not fooled by a network that diverges."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -226,23 +227,34 @@ def test_another_metric_of_rows_that_do_not_count_alike(metric: str) -> None:
     dataset = load("breast_cancer", Path())
     weights = np.random.default_rng(0).exponential(size=len(dataset.known)).astype(np.float32)
     known = replace(dataset.known, weights=weights)
+    # A few epochs at a small rate, so that it is far from right.
+    config = SMALL.model_copy(update={"dropout": 0.0, "learning_rate": 1e-4})
     dataset = replace(dataset, known=known, metric=metric)
-    model, seen = run(dataset)
+    model, seen = run(dataset, config)
     with Fleet(dataset, accelerator="cpu") as fleet:
-        fleet.join(0, SMALL.model_copy(update={"dropout": 0.0}), seed=1, shuffle_seed=0)
+        fleet.join(0, config, seed=1, shuffle_seed=0)
         for _ in range(3):
             (outcome,) = fleet.run_epoch()
-    plain, own = run(dataset, SMALL.model_copy(update={"dropout": 0.0}))
-    assert own[-1][f"val_{metric}"] == pytest.approx(outcome.metrics[f"val_{metric}"], abs=0.02)
-    part = dataset.validation
-    with torch.no_grad():
-        shares = model.eval()(torch.from_numpy(part.x)).softmax(1).numpy()
-    rare = int(np.bincount(dataset.known.y).argmin())
-    expected = {
-        "f1": lambda: metrics.f1_score(
-            part.y, shares.argmax(1), pos_label=rare, sample_weight=part.weights
-        ),
-        "roc_auc": lambda: metrics.roc_auc_score(part.y, shares[:, 1], sample_weight=part.weights),
-    }[metric]()
-    assert seen[-1][f"val_{metric}"] == pytest.approx(expected, abs=1e-5)
-    assert plain.extra == dataset.extra
+        member = fleet.leave(0)
+    part, rare = dataset.validation, int(np.bincount(dataset.known.y).argmin())
+    for network, told in ((model, seen[-1]), (member, outcome.metrics)):
+        with torch.no_grad():
+            shares = network.eval()(torch.from_numpy(part.x)).softmax(1).numpy()
+        if metric == "f1":
+            score = partial(metrics.f1_score, part.y, shares.argmax(1), pos_label=rare)
+        else:
+            score = partial(metrics.roc_auc_score, part.y, shares[:, 1])
+        weighed = score(sample_weight=part.weights)
+        assert told[f"val_{metric}"] == pytest.approx(weighed, abs=1e-5)
+        assert abs(weighed - score()) > 1e-3
+
+
+def test_rows_are_counted_exactly_in_half_precision(wine: Dataset) -> None:
+    """Else scores that differ by a row are the same."""
+    seen: list[Metrics] = []
+    train_mlp(
+        SMALL, wine, seed=1, shuffle_seed=0, precision="bf16-mixed",
+        on_epoch=lambda _, told: seen.append(told), cancelled=lambda: False,
+    )  # fmt: skip
+    right = seen[-1]["val_accuracy"] * len(wine.validation)
+    assert right == pytest.approx(round(right), abs=1e-5)

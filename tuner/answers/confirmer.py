@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 from optuna.trial import FrozenTrial
 
 from ..data import Cut, Dataset
@@ -28,6 +29,9 @@ from ..training.scoring import Measured, Tested, measure, test_ensemble, test_ml
 from ..workers import rounded
 from .halving import Halving
 from .last_training import LastTraining
+
+#: Metrics that look at each class.
+_OF_EACH_CLASS = ("val_balanced_accuracy", "val_f1", "val_roc_auc")
 
 
 class Confirmer:
@@ -172,10 +176,16 @@ class Confirmer:
 
     @property
     def _n_rows(self) -> int:
-        """Rows that cuts are of; 0 where that is not known."""
+        """Rows that a share is known from, of those that cuts are of; 0 where that is not known.
+
+        Of a metric that looks at each class they are as many as the rarest has.
+        """
         if self._dataset is None:
             return 0
-        return len(self._dataset.validation) + len(self._dataset.train)
+        n_classes = len(self._dataset.classes)
+        if self._metric not in _OF_EACH_CLASS:
+            return len(self._dataset.known)
+        return int(np.bincount(self._dataset.known.y, minlength=n_classes).min())
 
     @property
     def _searched(self) -> float:

@@ -78,11 +78,20 @@ class Part:
     @cached_property
     def numeric(self) -> tuple[int, ...]:
         """Inputs that have three values at least, gaps left out: all but switches and the like."""
-        columns = range(self.x.shape[1])
-        # Of nearly all the first rows show it.
-        return tuple(
-            j for j in columns if _varies(self.x[:_BLOCK_ROWS, j]) or _varies(self.x[:, j])
-        )
+        first = self.x[:_BLOCK_ROWS]
+        varies: Array = _between(first, np.fmin.reduce(first), np.fmax.reduce(first))
+        left = np.flatnonzero(~varies)  # nearly all show it in their first rows
+        if len(left):
+            low = np.fmin.reduce([np.fmin.reduce(block) for block in self._blocks(left)])
+            high = np.fmax.reduce([np.fmax.reduce(block) for block in self._blocks(left)])
+            found = [_between(block, low, high) for block in self._blocks(left)]
+            varies[left] = np.stack(found).any(0)
+        return tuple(np.flatnonzero(varies).tolist())
+
+    def _blocks(self, columns: Array) -> Iterator[Array]:
+        """Gives some columns, some rows at a time."""
+        for first in range(0, len(self.x), _BLOCK_ROWS):
+            yield self.x[first : first + _BLOCK_ROWS, columns]
 
     def rows(self, index: Array) -> Part:
         """Returns the rows of this index, which increases; no copies of rows side by side."""
@@ -172,8 +181,15 @@ class Dataset:
             n_outputs=n_outputs,
             n_rows=len(self.train_rows),
             task=self.task,
-            numeric=() if self.pixels else self.known.numeric,
+            numeric=self._numeric,
         )
+
+    @property
+    def _numeric(self) -> tuple[int, ...] | None:
+        if self.pixels:
+            return ()
+        found = self.known.numeric
+        return None if len(found) == self.known.x.shape[1] else found
 
     @cached_property
     def rarer(self) -> int | None:
@@ -269,10 +285,10 @@ class Dataset:
         return replace(self, train_rows=train, validation_rows=validation)
 
 
-def _varies(values: Array) -> bool:
-    """Says whether there are three different values at least, but for gaps (NaN)."""
-    low, high = np.fmin.reduce(values), np.fmax.reduce(values)
-    return bool(np.any((values > low) & (values < high)))
+def _between(rows: Array, low: Array, high: Array) -> Array:
+    """Says of each column whether a value is between two, `(columns,)`."""
+    found: Array = ((rows > low) & (rows < high)).any(0)
+    return found
 
 
 def _mean_and_scale(blocks: Callable[[], Iterator[Array]], axis: int | None) -> tuple[Array, Array]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -149,13 +148,10 @@ class TableDataModule(StandardizedRowsDataModule):
         task: Task | None = None,
         **columns: Any,
     ) -> None:
-        told: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in columns.items()
-        }
-        if unknown := told.keys() - {field.name for field in fields(Wanted)}:
-            raise DataError(f"{', '.join(sorted(unknown))}: no key of a table")
-        wanted = Wanted(label=(label,) if isinstance(label, str) else tuple(label), **told)
+        wanted = Wanted.of(label, **columns)
+        for key, share in {"validation": validation, "test": test}.items():
+            if not 0 <= share < 1:
+                raise DataError(f"{key} must be a share from 0 to 1, got {share}")
         if isinstance(rows, str | PathLike):
             table = read_table(str(rows), Path(), wanted)
         else:

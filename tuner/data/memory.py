@@ -11,7 +11,7 @@ from ..errors import DataError
 from .base import Table
 from .frames import check_names
 from .rulers import Array
-from .tabular import Wanted, counting, table_of
+from .tabular import Wanted, check_weights, left_out, table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,41 +45,60 @@ def table_in_memory(rows: object, name: str, wanted: Wanted) -> Table:
     if wanted.label:
         raise DataError(f"{name}: label names a column of a frame, and y is given beside x")
     x, y = rows[0], rows[1]
-    weights = np.asarray(rows[2], np.float64) if len(rows) == 3 else None
+    weights = _weights(rows[2], name) if len(rows) == 3 else None
     if weights is not None and wanted.weight:
         raise DataError(f"{name}: data.weight names a column, and weights are given beside x")
+    if wanted.label:
+        raise DataError(f"{name}: label names a column of a frame, and y is given beside x")
     _refuse(wanted, name, ("test_source", "read"), "belongs to a file")
-    if not is_frame(x):
+    targets, of_frame = _targets(y), is_frame(x)
+    frame = _some(frame_of(x, name), name) if of_frame else None
+    array = np.asarray(x) if frame is None else None
+    n_rows = len(frame) if frame is not None else _length(array, name)
+    for what, given in (("y", targets), ("weights", weights)):
+        if given is not None and _length(given, name) != n_rows:
+            raise DataError(f"{name}: x has {n_rows} rows, {what} has {len(given)}")
+    if array is not None:
         of_frames = ("drop", "categorical", "numeric", "weight", "group", "time")
         _refuse(wanted, name, of_frames, "names columns, which x has none of; give a frame")
-        array, targets = np.asarray(x), _targets(y)
-        if weights is None:
-            return Table(name, array, targets)
-        there = _counting(weights, len(array), name)
-        return Table(name, array[there], targets[there], weights=weights[there])
-    frame, targets = _some(frame_of(x, name), name), _targets(y)
-    if len(frame) != len(targets):
-        raise DataError(f"{name}: x has {len(frame)} rows, y has {len(targets)}")
+        if weights is None or weights.all():
+            return Table(name, array, targets, weights=weights)
+        there = weights > 0
+        remarks = (left_out(there, name),)
+        return Table(name, array[there], targets[there], weights=weights[there], remarks=remarks)
+    assert frame is not None
     columns = targets[:, None] if targets.ndim == 1 else targets
     label = tuple(_free(frame, y, index, columns.shape[1]) for index in range(columns.shape[1]))
     frame = frame.assign(**{label[i]: columns[:, i] for i in range(len(label))})
     wanted = replace(wanted, label=label)
-    if weights is None:
-        return table_of(frame, name, wanted, is_apart=True)
-    there = _counting(weights, len(frame), name)
-    table = table_of(frame[there].reset_index(drop=True), name, wanted, is_apart=True)
-    return replace(table, weights=weights[there])
+    return table_of(frame, name, wanted, is_apart=True, weights=weights)
 
 
-def _counting(weights: Array, n_rows: int, name: str) -> Array:
-    """Says of each row whether it counts.
+def _weights(given: object, name: str) -> Array:
+    """Returns what each row counts, `(rows,)`.
 
     Raises:
-        DataError: weights are not as many as rows, or no weights.
+        DataError: these are no weights.
     """
-    if weights.shape != (n_rows,):
-        raise DataError(f"{name}: weights have the shape {weights.shape}, expected ({n_rows},)")
-    return counting(weights, f"{name}: weights")
+    try:
+        weights = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name}: weights must be numbers ({error})") from error
+    if weights.ndim != 1 or not len(weights):
+        raise DataError(f"{name}: weights have the shape {weights.shape}, expected (rows,)")
+    check_weights(weights, f"{name}: weights")
+    return weights
+
+
+def _length(values: Array | None, name: str) -> int:
+    """Returns how many rows there are.
+
+    Raises:
+        DataError: these are no rows.
+    """
+    if values is None or values.ndim < 1:
+        raise DataError(f"{name}: expected a pair (x, y) of rows, got a single number")
+    return len(values)
 
 
 def _refuse(wanted: Wanted, name: str, keys: tuple[str, ...], message: str) -> None:

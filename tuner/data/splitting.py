@@ -190,7 +190,11 @@ def _cut(table: Table, y: Array, share: float, seed: int, kin: Kin | None) -> tu
 
 def _weights(weights: Array | None) -> Array | None:
     """Returns what rows count as float32, 1 in the mean."""
-    return None if weights is None else (weights / weights.mean()).astype(np.float32)
+    if weights is None:
+        return None
+    shares = weights / weights.max()
+    found: Array = (shares / shares.mean()).astype(np.float32)
+    return found
 
 
 def _fingerprint(part: Part, words: tuple[str, ...]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,9 @@ from .rulers import Array
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: The largest weight of a row over the smallest, at most: beyond it a row counts nothing.
+_WEIGHTS_APART = 1e12
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,28 @@ class Wanted:
     time: str = ""
     test_source: str = ""
     read: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, label: str | Sequence[str], **columns: Any) -> Wanted:
+        """Returns what is wanted, where names are given as one writes them: one, or a list.
+
+        Raises:
+            DataError: there is no such key, or a column is named for two purposes.
+        """
+        known = {each.name for each in fields(cls)}
+        if unknown := sorted(columns.keys() - known):
+            raise DataError(f"{unknown[0]!r} is no key of a table; there are {', '.join(known)}")
+        told = {"label": label, **columns}
+        for key in ("label", "drop", "categorical", "numeric"):
+            names = told.get(key, ())
+            told[key] = (names,) if isinstance(names, str) else tuple(names)
+        if told.get("group") and told.get("time"):
+            raise DataError("a table has group or time, not both")
+        apart = [told[key] for key in ("weight", "group", "time") if told.get(key)]
+        named_for = [*told["label"], *told["drop"], *told["categorical"], *told["numeric"], *apart]
+        if twice := [name for name in named_for if named_for.count(name) > 1]:
+            raise DataError(f"column {twice[0]!r} is named for two purposes")
+        return cls(**told)
 
 
 def read_table(source: str, folder: Path, wanted: Wanted) -> Table:
@@ -87,8 +112,11 @@ def table_of(
     test_name: str = "",
     *,
     is_apart: bool = False,
+    weights: Array | None = None,
 ) -> Table:
     """Returns the rows of a table as numbers, and how they became so.
+
+    Rows of weight 0 are left out, whatever is in them.
 
     Args:
         frame: the rows.
@@ -98,6 +126,7 @@ def table_of(
             as they are written.
         test_name: where those are from.
         is_apart: the label came apart from the columns, none of which it is by mistake.
+        weights: `(rows,)`, what each row counts, where no column says it.
 
     Raises:
         DataError: it cannot be learned from; the message names table, column and row.
@@ -105,7 +134,10 @@ def table_of(
     apart = tuple(each for each in (wanted.weight, wanted.group, wanted.time) if each)
     kinds_told = (*wanted.categorical, *wanted.numeric)
     check_there((*wanted.label, *wanted.drop, *kinds_told, *apart), frame, name)
-    frame, weights, remarks = _counted(frame, wanted.weight, name)
+    if weights is None:
+        weights = _weights(frame, wanted.weight, name)
+    frame, weights, remarks = _counted(frame, weights, name)
+    name = f"{name} (rows of weight 0 left out)" if remarks else name
     y = _targets(frame, wanted.label, name)
     learned = frame.drop(columns=[*{*wanted.label, *wanted.drop, *apart}])
     if not is_apart and len(wanted.label) == 1:
@@ -127,7 +159,9 @@ def table_of(
             if all(isinstance(value, str) for value in frame[each].unique())
         )
         rows = test((*encoding.as_text, *texts))
-        rows, test_weights, more = _counted(rows, wanted.weight, test_name)
+        test_weights = _weights(rows, wanted.weight, test_name)
+        rows, test_weights, more = _counted(rows, test_weights, test_name)
+        test_name = f"{test_name} (rows of weight 0 left out)" if more else test_name
         encoded = encoding.encode(rows, test_name)
         x_test, y_test = encoded.x, _targets(rows, wanted.label, test_name)
         remarks += more
@@ -184,33 +218,44 @@ def _targets(frame: pd.DataFrame, label: tuple[str, ...], name: str) -> Array:
     return columns[0] if len(columns) == 1 else np.stack(columns, 1).astype(np.float64)
 
 
-def _counted(
-    frame: pd.DataFrame, column: str, name: str
-) -> tuple[pd.DataFrame, Array | None, list[str]]:
-    """Returns the rows that count, what each counts, if not all alike, and what to say of it.
+def _weights(frame: pd.DataFrame, column: str, name: str) -> Array | None:
+    """Returns what each row counts, `(rows,)`; None if all count alike.
 
     Raises:
         DataError: a weight is missing, or no number of at least 0, or no row counts.
     """
     if not column:
-        return frame, None, []
+        return None
     check_there((column,), frame, name)
     try:
         found = numbers(frame[column])
     except DataError as error:
         raise DataError(f"{name}: column {column!r} {error}") from error
-    there = counting(found, f"{name}: column {column!r}")
-    if there.all():
-        return frame, found, []
-    remark = f"{name}: {np.sum(~there)} rows of weight 0 are left out"
-    return frame[there].reset_index(drop=True), found[there], [remark]
+    check_weights(found, f"{name}: column {column!r}")
+    return found
 
 
-def counting(weights: Array, name: str) -> Array:
-    """Says of each weight whether it is above 0, `(rows,)`.
+def _counted(
+    frame: pd.DataFrame, weights: Array | None, name: str
+) -> tuple[pd.DataFrame, Array | None, list[str]]:
+    """Returns the rows that count, what each counts, and what to say of it."""
+    if weights is None or weights.all():
+        return frame, weights, []
+    there = weights > 0
+    return frame[there].reset_index(drop=True), weights[there], [left_out(there, name)]
+
+
+def left_out(there: Array, name: str) -> str:
+    """Says how many rows do not count."""
+    return f"{name}: {np.sum(~there)} rows of weight 0 are left out"
+
+
+def check_weights(weights: Array, name: str) -> None:
+    """Looks whether rows can count so much.
 
     Raises:
-        DataError: one is missing, infinite or below 0, or none is above.
+        DataError: a weight is missing, infinite or below 0, none is above, or they are too far
+            apart.
     """
     wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if len(wrong):
@@ -218,7 +263,9 @@ def counting(weights: Array, name: str) -> Array:
         raise DataError(f"{name} has {what} in row {wrong[0]}, expected weights from 0 up")
     if not weights.any():
         raise DataError(f"{name} is 0 in every row: no row counts")
-    return weights > 0
+    least, most = weights[weights > 0].min(), weights.max()
+    if least < most / _WEIGHTS_APART:
+        raise DataError(f"{name} has weights from {least:g} to {most:g}, which are too far apart")
 
 
 def _whole(dtype: Any) -> Any:

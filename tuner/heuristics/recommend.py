@@ -119,7 +119,7 @@ def variants(facts: DataFacts, epochs: int | None = None) -> dict[Preset, MLPCon
     But for the first one chosen greedily from twelve, so that the best of them is as good as can be
     over the tables of docs/benchmarks.md: that is 8% below the error of the modern default in the
     geometric mean, and none of them alone is below it. The embedding, where there are numbers for
-    it, was better by up to a fifth on tables of few inputs (docs/benchmarks.md).
+    it, was better by up to a seventh on tables of few inputs (docs/benchmarks.md).
 
     Args:
         facts: sizes of the data.

@@ -76,12 +76,12 @@ def f1(rows: Predicted) -> Tensor:
 def roc_auc(rows: Predicted) -> Tensor:
     """The area under the ROC curve, of more than two classes the mean of each against the others.
 
-    Classes that no row or every row has do not count.
+    Classes that no row or every row has do not count; without any it is what a coin has, 0.5.
     """
-    shares, truth = rows.shares.double(), rows.truth.double()
+    shares, truth = _exact(rows.shares), _exact(rows.truth)
     if rows.outputs.shape[1] == 2:
         shares, truth = shares[:, 1:], truth[:, 1:]
-    weights = rows.weights.double().unsqueeze(1)
+    weights = _exact(rows.weights).unsqueeze(1)
     of_class, of_others = (truth * weights).t(), ((1 - truth) * weights).t()
     ordered, order = shares.t().contiguous().sort(1)
     below = functional.pad(of_others.gather(1, order).cumsum(1), (1, 0))
@@ -90,7 +90,7 @@ def roc_auc(rows: Predicted) -> Tensor:
     beaten = sum(below.gather(1, each) for each in places) / 2
     won = (of_class.gather(1, order) * beaten).sum(1)
     pairs = of_class.sum(1) * of_others.sum(1)
-    return _mean_where(pairs > 0, won / pairs)
+    return torch.where((pairs > 0).any(), _mean_where(pairs > 0, won / pairs), 0.5)
 
 
 def log_loss(rows: Predicted) -> Tensor:
@@ -117,7 +117,7 @@ def mae(rows: Predicted) -> Tensor:
 def median_absolute_error(rows: Predicted) -> Tensor:
     """The median of the absolute errors, of several targets their mean."""
     ordered, order = (rows.outputs - rows.y).abs().sort(0)
-    reached = rows.weights.double()[order].cumsum(0)
+    reached = _exact(rows.weights)[order].cumsum(0)
     half = reached[-1] / 2
     lower = (reached < half).sum(0, keepdim=True).clamp(max=len(ordered) - 1)
     upper = (reached <= half).sum(0, keepdim=True).clamp(max=len(ordered) - 1)
@@ -133,6 +133,11 @@ def r2(rows: Predicted) -> Tensor:
     spread = rows.mean((rows.y - rows.mean(rows.y)).square())
     constant = torch.where(residual == 0, 1.0, 0 * residual)
     return torch.where(spread > 0, 1 - residual / spread, constant).mean()
+
+
+def _exact(values: Tensor) -> Tensor:
+    """Returns numbers of which many can be added up; Apple's GPUs have no longer ones."""
+    return values if values.device.type == "mps" else values.double()
 
 
 def _mean_where(counts: Tensor, values: Tensor) -> Tensor:

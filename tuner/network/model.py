@@ -17,6 +17,8 @@ from .config import Extra, MLPConfig, Task
 from .perceptron import Perceptron, scores
 from .schedules import PLATEAU_METRIC, plan
 
+#: Numbers too short to count rows with.
+_HALVES = (torch.bfloat16, torch.float16)
 #: Inputs and targets, and what the rows weigh if they are not all alike.
 Batch = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor]
 
@@ -105,7 +107,9 @@ class MLP(Perceptron, lightning.LightningModule):
 
     def _collect(self, stage: str, batch: Batch) -> None:
         x, *targets = batch
-        self._metrics_of(stage).update(self.outputs(x), *targets)
+        outputs = self.outputs(x)
+        exact = outputs.float() if outputs.dtype in _HALVES else outputs
+        self._metrics_of(stage).update(exact, *targets)
 
     def _log_scores(self, stage: str) -> None:
         metric = self._metrics_of(stage)

@@ -15,6 +15,7 @@ from ..errors import DataError
 from ..network.config import DataFacts
 from ..space import MLPSpace, ModuleSpace
 from ..storage import StudyStore, locate
+from ..storage.reading import stored_metric
 from ..study import AnyStudySpec, MLPStudySpec, ModuleStudySpec, StudySpec
 from ..study.base import OF_TABLES
 from ..study.classes import UserClasses
@@ -128,11 +129,10 @@ def opened(
     for remark in () if dataset is None else dataset.remarks:
         observer.remark(remark)
     facts = None if dataset is None else dataset.facts
-    is_balanced = dataset is None or dataset.is_balanced
-    metric = spec.metric(None if facts is None else facts.task, is_balanced=is_balanced)
+    metric = _metric(spec, dataset, "" if new else stored_metric(spec.name, location))
     if dataset is not None and isinstance(spec, MLPStudySpec):
         dataset = replace(dataset, metric=extra_metric(metric))
-        if not is_balanced and spec.objective.metric is None:
+        if metric != spec.metric(dataset.task):
             observer.remark(
                 f"the classes are not balanced: {metric} is optimized, which sees rare ones too; "
                 "objective.metric says otherwise"
@@ -187,6 +187,16 @@ def opened(
             observer.begin("Optuna's tables are not those known here: writing one row at a time")
         kept = store.evaluation
         yield found if kept is None else found.evaluated(Evaluation.model_validate_json(kept))
+
+
+def _metric(spec: AnyStudySpec, dataset: Dataset | None, stored: str) -> str:
+    """Returns what is optimized: of a study that goes on without saying it, what was."""
+    usual = spec.metric(None if dataset is None else dataset.task)
+    if dataset is None or dataset.is_balanced or spec.objective.metric is not None:
+        return usual
+    # A target that was written without a metric is one of the usual metric.
+    is_usual = spec.budget.target is not None or stored == usual
+    return spec.metric(dataset.task, is_balanced=is_usual)
 
 
 def _identity(store: StudyStore, trainer: Trainer, classes: UserClasses | None) -> str:

@@ -181,6 +181,8 @@ class MLPSpace:
                 choices = distribution.choices
                 numbers = [choice for choice in choices if isinstance(choice, int | float)]
                 params[name] = max(numbers, default=choices[0])
+                if "periodic" in choices:
+                    params[name] = "periodic"
             else:
                 params[name] = distribution.high  # type: ignore[attr-defined]  # of both others
         return self.config(params)

@@ -156,6 +156,21 @@ def read_study(name: str, location: Location | None = None) -> optuna.Study:
             raise InputError(f"{location}: study {name!r} has not been tuned yet") from error
 
 
+def stored_metric(name: str, location: Location) -> str:
+    """Returns what a study optimizes; "" if there is none, or it does not say.
+
+    Raises:
+        StoreUnreadableError: the store cannot be read.
+    """
+    if location.is_empty:
+        return ""
+    try:
+        names = read_study(name, location).metric_names
+    except InputError:
+        return ""
+    return names[0] if names else ""
+
+
 @dataclass(frozen=True)
 class Counts:
     """How many trials of a study there are.

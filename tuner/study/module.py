@@ -85,6 +85,8 @@ class ModuleStudySpec(StudySpec):
             for name in ("task", "validation", "test", "folds"):
                 if name in data.model_fields_set:
                     raise self.error(f"data.{name}", "belongs to a source, not to data.module")
+        if data.weight:
+            raise self.error("data.weight", "belongs to perceptrons: no other module weighs rows")
         for name in self.search:
             if not name.isidentifier() or keyword.iskeyword(name):
                 raise self.error(f"search.{name}", "must be the name of an argument")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,13 +13,14 @@ from ..data import EVALUATION_ROWS, Dataset
 from ..network.checkpoints import ensemble_of, from_checkpoint
 from ..network.config import Extra
 from ..network.ensemble import Ensemble
-from ..network.metrics import METRICS, Predicted
+from ..network.metrics import METRICS, Predicted, extra_score
 from ..network.perceptron import Perceptron, scores
 
 #: Variance of standardized targets that is none but of rounding.
 _ROUNDING = 1e-12
-#: Times that rows are drawn again for the error of a metric: it is then known within 5%.
-_RESAMPLES = 200
+#: Times that rows are drawn again for the error of a metric, which is then known within 10%, and
+#: rows that are drawn from at most.
+_RESAMPLES, _DRAWN_ROWS = 50, 5_000
 #: Bins of a calibration curve, as scikit-learn has them, and test rows that a report shows at most.
 _BINS, _SHOWN = 10, 500
 
@@ -143,7 +144,8 @@ def _calibration(rows: Predicted) -> tuple[tuple[float, float, int], ...]:
         there = bins == number
         if not there.any():
             continue
-        of = (float(said[there].mean()), float(so[there].double().mean()))
+        counted = rows.weights * there
+        of = [float((counted * each).sum() / counted.sum()) for each in (said, so)]
         found.append((round(of[0], 4), round(of[1], 4), int(there.sum())))
     return tuple(found)
 
@@ -200,16 +202,23 @@ def _errors(
 def _bootstrapped(
     model: Perceptron, outputs: Tensor, y: Tensor, weights: Tensor, extra: Extra
 ) -> float:
-    """Returns the standard error of a metric, from rows drawn again (Efron 1979)."""
-    generator, n = torch.Generator().manual_seed(0), len(y)
+    """Returns the standard error of a metric, from rows drawn again (Efron 1979).
+
+    Of many rows some are drawn from; the error goes by the root of how many there are.
+    """
+    generator, n = torch.Generator().manual_seed(0), min(len(y), _DRAWN_ROWS)
+    some = torch.randperm(len(y), generator=generator)[:n]
+    y, weights = y[some], weights[some]
+    if model.task == "regression":
+        y = model.standardized(y, outputs[some])
+    rows = Predicted(outputs[some], y, weights)
     found = []
     for _ in range(_RESAMPLES):
-        drawn = torch.randint(n, (n,), generator=generator)
-        counts = torch.bincount(drawn, minlength=n) * weights
-        if counts.sum() > 0:
-            found.append(scores(model, outputs, y, counts, extra)[extra.name])
+        drawn = torch.bincount(torch.randint(n, (n,), generator=generator), minlength=n)
+        resampled = replace(rows, weights=drawn * weights)
+        found.append(extra_score(extra, resampled, model.target_scale))
     known = torch.stack(found).double()
-    return float(known[known.isfinite()].std())
+    return float(known[known.isfinite()].std() * (n / len(outputs)) ** 0.5)
 
 
 def _of_mean(terms: Tensor, weights: Tensor) -> float:

@@ -15,27 +15,35 @@ def trivial_score(metric: str, dataset: Dataset) -> float:
         metric: as a study file names it.
         dataset: whose known rows have that distribution.
     """
-    y = torch.from_numpy(dataset.known.y.copy())
+    known = dataset.known
+    y = torch.from_numpy(known.y.copy())
+    weights = torch.ones(len(y)) if known.weights is None else torch.from_numpy(known.weights)
+    weights = weights.double()
+    weights = weights / weights.mean()
     if dataset.task == "classification":
-        shares = torch.bincount(y, minlength=len(dataset.classes)).double() / len(y)
+        shares = torch.bincount(y, weights, minlength=len(dataset.classes)) / len(y)
         outputs = shares.log().expand(len(y), -1)  # of each class there are rows
     else:
         y = y.double()
-        outputs = y.mean(0).expand(len(y), -1)
-    name = metric.removeprefix("val_")
+        outputs = (y * weights.unsqueeze(1)).mean(0).expand(len(y), -1)
+    rows, name = Predicted(outputs, y, weights, dataset.rarer), metric.removeprefix("val_")
     if name == "rmse":  # over all targets at once
-        return float((y - outputs).square().mean().sqrt())
+        return float(rows.mean((y - outputs).square()).mean().sqrt())
     if name == "loss":
         if dataset.task == "regression":  # the squared error of standardized targets
             return 1.0
         name = "log_loss"
-    known = Predicted(outputs, y, torch.ones(len(y), dtype=torch.float64), dataset.rarer)
-    return float(METRICS[dataset.task][name](known))
+    return float(METRICS[dataset.task][name](rows))
 
 
 def one_row(metric: str, dataset: Dataset) -> float:
-    """Returns what a single validation row is of a metric that counts rows; 0 of another one."""
-    return 1 / len(dataset.validation_rows) if metric == "val_accuracy" else 0.0
+    """Returns what a validation row is, at most, of a metric that counts rows; 0 of another one."""
+    if metric != "val_accuracy":
+        return 0.0
+    weights = dataset.validation.weights
+    if weights is None:
+        return 1 / len(dataset.validation_rows)
+    return float(weights.max() / weights.sum())
 
 
 def margin(score: float, trivial: float, sign: int, share: float, least: float = 0.0) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ...data import EVALUATION_ROWS
-from ...network.config import DataFacts, MLPConfig
+from ...network.config import N_FREQUENCIES, DataFacts, MLPConfig
 from ...system import resources
 from ...system.resources import cores
 from .embeddings import buffer_numbers
@@ -98,14 +98,15 @@ def member_bytes(
     drawn = layer if recorded else max(layer, DRAWN_AT_ONCE)
     buffers = 5 * layer + (layer + drawn if config.dropout > 0 else 0)
     # A network for whole batches, and one for the last of an epoch.
+    buffers_of_numbers = scored = 0
     if config.numeric_embedding == "periodic":
         buffers_of_numbers = buffer_numbers(facts.n_numeric, facts.n_inputs, config.batch_size)
-    else:
-        buffers_of_numbers = 0
+        scored = 2 * EVALUATION_ROWS * N_FREQUENCIES * facts.n_numeric
     n_bytes = itemsize * (state + 2 * (config.depth * buffers + layer + buffers_of_numbers))
     if recorded:
         a_row = facts.n_inputs + facts.n_outputs
-        n_bytes += itemsize * (2 * config.batch_size * a_row + 3 * EVALUATION_ROWS * config.width)
+        scored += 3 * EVALUATION_ROWS * config.width
+        n_bytes += itemsize * (2 * config.batch_size * a_row + scored)
     if mixed:  # weights and their gradients; inputs, outputs and the gradients of both
         inputs = config.batch_size * facts.n_inputs
         n_bytes += 2 * 2 * (2 * n_parameters + 2 * inputs + 4 * config.depth * layer)
