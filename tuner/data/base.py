@@ -287,8 +287,7 @@ class Dataset:
 
 def _between(rows: Array, low: Array, high: Array) -> Array:
     """Says of each column whether a value is between two, `(columns,)`."""
-    found: Array = ((rows > low) & (rows < high)).any(0)
-    return found
+    return np.asarray(((rows > low) & (rows < high)).any(0))
 
 
 def _mean_and_scale(blocks: Callable[[], Iterator[Array]], axis: int | None) -> tuple[Array, Array]:
