@@ -317,7 +317,15 @@ def test_a_table(write_study: Write, project: Path) -> None:
     with quiet():  # Lightning calls what torch has deprecated
         trainer.fit(tuner.MLPConfig(depth=1, width=8).build(data.n_inputs, data.n_outputs), data)
     assert np.isfinite(float(trainer.callback_metrics["val_loss"]))
-    with pytest.raises(DataError, match="lable: no key"):
+    with pytest.raises(DataError, match="'lable' is no key of a table"):
         TableDataModule(project / "rows.csv", "churned", lable="x")
+    for wrong, message in (
+        ({"group": "age", "time": "city"}, "not both"),
+        ({"drop": "age", "numeric": ["age"]}, "'age' is named for two purposes"),
+        ({"validation": 1.5}, "validation must be a share"),
+        ({"drop": "ages"}, "did you mean 'age'"),
+    ):
+        with pytest.raises(DataError, match=message):
+            TableDataModule(project / "rows.csv", "churned", **wrong)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="did you mean 'churned'"):
         TableDataModule(project / "rows.csv", "churnd")

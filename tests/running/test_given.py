@@ -98,7 +98,10 @@ def test_tables_of_two_years_are_two_studies(project: Path) -> None:
         (rows(), {}, DataError, "which column is predicted"),
         (rows(), {"label": "chrned"}, DataError, "did you mean 'churned'"),
         (([[1.0]], [1], [2], [3]), {}, DataError, "or .x, y, weights., got 4 things"),
-        (([[1.0], [2.0]], [0, 1], [1]), {}, DataError, r"the shape \(1,\), expected \(2,\)"),
+        (([[1.0], [2.0]], [0, 1], [1]), {}, DataError, "x has 2 rows, weights has 1"),
+        (([[1.0], [2.0]], [0, 1], ["a", 1]), {}, DataError, "weights must be numbers"),
+        (([[1.0], [2.0]], [0, 1], [1e-9, 1e9]), {}, DataError, "which are too far apart"),
+        ((3.0, [0, 1]), {}, InputError, "rows must be a frame, or a pair"),
         (([[1.0], [2.0]], [0, 1], [1, -1]), {}, DataError, "weights has -1 in row 1"),
         (([[1.0], [2.0]], [0, 1], [0, 0]), {}, DataError, "is 0 in every row"),
         ((np.zeros((3, 2)), [0, 1]), {}, DataError, "x has 3 rows, y has 2"),
@@ -192,6 +195,10 @@ def test_rare_classes(project: Path) -> None:
     }
     found = tuner.tune((x, y), name="left", **ALONE, **sections)
     assert found.best is not None and found.best.metric == "val_loss"
+    # A target that is told without a metric is an accuracy, and a study keeps its metric.
+    for aim in ({"target": 0.99}, {}):
+        found = tuner.tune((x, y), name="aimed", **aim, **ALONE, **sections)
+        assert found.best is not None and found.best.metric == "val_accuracy"
     sections["objective"]["metric"] = "val_f1"
     found = tuner.tune((x, y, weights), name="told", **ALONE, **sections)
     assert found.best is not None and found.best.metric == "val_f1"

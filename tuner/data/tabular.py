@@ -60,7 +60,9 @@ class Wanted:
         """
         known = {each.name for each in fields(cls)}
         if unknown := sorted(columns.keys() - known):
-            raise DataError(f"{unknown[0]!r} is no key of a table; there are {', '.join(known)}")
+            raise DataError(
+                f"{unknown[0]!r} is no key of a table; there are {', '.join(sorted(known))}"
+            )
         told = {"label": label, **columns}
         for key in ("label", "drop", "categorical", "numeric"):
             names = told.get(key, ())
