@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -143,13 +144,17 @@ def test_a_frame_beside_its_targets() -> None:
 
 
 def test_a_frame_of_another_library(project: Path) -> None:
-    """pyarrow's, which has the interchange protocol as polars has."""
+    """pyarrow's, which has the interchange protocol, and one that has `to_pandas`, as polars."""
     frame = rows().drop(columns="value")
     sections = {key: SECTIONS[key] for key in ("objective", "start", "search")}
     for name, given in {"pandas": frame, "arrow": pyarrow.Table.from_pandas(frame)}.items():
         study = tuner.Study(given, label="churned", name=name, **sections)
         tuner.tune(study, confirm=False, **ALONE)
     assert scores("pandas") == scores("arrow")
+    new = frame.drop(columns="churned").head(3)
+    other = SimpleNamespace(columns=list(new.columns), shape=new.shape, to_pandas=new.copy)
+    asked = tuner.predictor("pandas")
+    assert list(asked.predict(other)) == list(asked.predict(new))
 
 
 def weighed(n: int = 120) -> tuple[pd.DataFrame, Any, Any]:

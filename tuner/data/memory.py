@@ -114,7 +114,8 @@ def _refuse(wanted: Wanted, name: str, keys: tuple[str, ...], message: str) -> N
 
 def is_frame(rows: object) -> bool:
     """Says whether rows are a frame, of pandas or of another library."""
-    return hasattr(rows, "columns") and hasattr(rows, "__dataframe__")
+    ways = ("__dataframe__", "to_pandas")  # polars has only the latter by now
+    return hasattr(rows, "columns") and any(hasattr(rows, way) for way in ways)
 
 
 def frame_of(rows: object, name: str) -> pd.DataFrame:
