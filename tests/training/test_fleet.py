@@ -193,6 +193,18 @@ def same(one: Perceptron, other: Perceptron, tolerance: float = 1e-8) -> None:
             torch.testing.assert_close(tensor, theirs[name], atol=tolerance, rtol=tolerance)
 
 
+def beside(
+    dataset: Dataset, each: MLPConfig, epochs: int
+) -> tuple[Outcome, Perceptron, Alone, dict[str, float]]:
+    """Trains a config in a fleet and alone; returns what was last said and left of both."""
+    with fleet_of(dataset, [each]) as fleet:
+        (*_, outcome) = run(fleet, epochs)
+        model = fleet.leave(0)
+    alone = Alone(each, dataset)
+    (*_, expected) = (alone.epoch(number) for number in range(epochs))
+    return outcome, model, alone, expected
+
+
 @pytest.mark.slow
 def test_each_member_trains_as_if_alone(digits: Dataset) -> None:
     """Losses, weights and buffers after 6 epochs: 54 to 216 steps, with a short last batch.
@@ -246,12 +258,7 @@ def test_plateau_waits_for_the_validation_loss(diabetes: Dataset) -> None:
 
 def test_regression(diabetes: Dataset) -> None:
     each = config(depth=2, batch_size=32, optimizer="sgd", learning_rate=0.01)
-    with fleet_of(diabetes, [each]) as fleet:
-        (*_, outcome) = run(fleet, 6)
-        model = fleet.leave(0)
-    alone = Alone(each, diabetes)
-    for number in range(6):
-        expected = alone.epoch(number)
+    outcome, model, alone, expected = beside(diabetes, each, epochs=6)
     assert outcome.metrics["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-8)
     same(model, alone.model)
     x, y = alone.validation
@@ -273,12 +280,7 @@ def test_a_table_with_gaps(numeric_embedding: str) -> None:
     each = config(depth=2, batch_size=32, numeric_embedding=numeric_embedding)
     assert np.isnan(dataset.known.x).any()
     assert 0 < dataset.facts.n_numeric < dataset.facts.n_inputs
-    with fleet_of(dataset, [each]) as fleet:
-        (*_, outcome) = run(fleet, 4)
-        model = fleet.leave(0)
-    alone = Alone(each, dataset)
-    for number in range(4):
-        expected = alone.epoch(number)
+    outcome, model, alone, expected = beside(dataset, each, epochs=4)
     assert outcome.metrics["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-8)
     same(model, alone.model)
     again = from_checkpoint(to_checkpoint(model)).double()
@@ -300,12 +302,7 @@ def test_rows_that_do_not_count_alike(source: str, values: dict[str, Any]) -> No
     weights = generator.exponential(size=len(known)).astype(np.float32)
     dataset = replace(dataset, known=replace(known, weights=weights))
     each = config(batch_size=32, **values)
-    with fleet_of(dataset, [each]) as fleet:
-        (*_, outcome) = run(fleet, 3)
-        model = fleet.leave(0)
-    alone = Alone(each, dataset)
-    for number in range(3):
-        expected = alone.epoch(number)
+    outcome, model, alone, expected = beside(dataset, each, epochs=3)
     assert outcome.metrics["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-8)
     assert outcome.metrics["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-8)
     same(model, alone.model)

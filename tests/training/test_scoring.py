@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import check_scoring, confusion_matrix, f1_score, make_scorer
 
-from tuner.data import Part, load
+from tuner.data import Dataset, Part, load
 from tuner.network.checkpoints import to_checkpoint
 from tuner.network.config import MLPConfig
 from tuner.network.perceptron import Perceptron, scores
@@ -33,6 +33,27 @@ def network(source: str) -> Perceptron:
     return model.eval()
 
 
+def check(
+    model: Perceptron, dataset: Dataset, found: scoring.Tested, metric: str, rel: float
+) -> None:
+    """Compares a test score and its error with those of the bootstrap."""
+    x, y = torch.from_numpy(dataset.test.x), torch.from_numpy(dataset.test.y)
+    with torch.no_grad():
+        outputs = model.outputs(x)
+
+    def score(index: np.ndarray) -> float:  # type: ignore[type-arg]
+        rows = torch.from_numpy(index)
+        return float(scores(model, outputs[rows], y[rows], extra=dataset.extra)[metric])
+
+    resampled = stats.bootstrap(
+        (np.arange(len(y)),), score, vectorized=False, n_resamples=600, method="percentile",
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    error = found.errors[f"test_{metric}"]
+    assert error == pytest.approx(resampled.standard_error, rel=rel)
+    assert found.scores[f"test_{metric}"] == pytest.approx(score(np.arange(len(y))), rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("source", "metric"),
     [
@@ -47,21 +68,7 @@ def test_the_error_of_other_rows_is_that_of_the_bootstrap(source: str, metric: s
     """Else the error bar of a test score is one of something else."""
     model, dataset = network(source), load(source, Path())
     found = scored(to_checkpoint(model), dataset)
-    x, y = torch.from_numpy(dataset.test.x), torch.from_numpy(dataset.test.y)
-    with torch.no_grad():
-        outputs = model.outputs(x)
-
-    def score(index: np.ndarray) -> float:  # type: ignore[type-arg]
-        rows = torch.from_numpy(index)
-        return float(scores(model, outputs[rows], y[rows])[metric])
-
-    resampled = stats.bootstrap(
-        (np.arange(len(y)),), score, vectorized=False, n_resamples=600, method="percentile",
-        rng=np.random.default_rng(0),
-    )  # fmt: skip
-    error = found.errors[f"test_{metric}"]
-    assert error == pytest.approx(resampled.standard_error, rel=0.15)
-    assert found.scores[f"test_{metric}"] == pytest.approx(score(np.arange(len(y))), rel=1e-5)
+    check(model, dataset, found, metric, rel=0.15)
 
 
 @pytest.mark.parametrize(
@@ -78,21 +85,7 @@ def test_the_error_of_another_metric(
         monkeypatch.setattr(scoring, "_DRAWN_ROWS", 60)
     monkeypatch.setattr(scoring, "_RESAMPLES", 400)
     found = scored(to_checkpoint(model), dataset)
-    x, y = torch.from_numpy(dataset.test.x), torch.from_numpy(dataset.test.y)
-    with torch.no_grad():
-        outputs = model.outputs(x)
-
-    def score(index: np.ndarray) -> float:  # type: ignore[type-arg]
-        rows = torch.from_numpy(index)
-        return float(scores(model, outputs[rows], y[rows], extra=dataset.extra)[metric])
-
-    resampled = stats.bootstrap(
-        (np.arange(len(y)),), score, vectorized=False, n_resamples=400, method="percentile",
-        rng=np.random.default_rng(0),
-    )  # fmt: skip
-    error = found.errors[f"test_{metric}"]
-    assert error == pytest.approx(resampled.standard_error, rel=0.4 if many else 0.2)
-    assert found.scores[f"test_{metric}"] == pytest.approx(score(np.arange(len(y))), rel=1e-5)
+    check(model, dataset, found, metric, rel=0.4 if many else 0.2)
 
 
 def test_rows_count_in_the_error_of_a_score() -> None:

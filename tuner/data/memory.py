@@ -51,22 +51,33 @@ def table_in_memory(rows: object, name: str, wanted: Wanted) -> Table:
     if wanted.label:
         raise DataError(f"{name}: label names a column of a frame, and y is given beside x")
     _refuse(wanted, name, ("test_source", "read"), "belongs to a file")
-    targets, of_frame = _targets(y), is_frame(x)
-    frame = _some(frame_of(x, name), name) if of_frame else None
-    array = np.asarray(x) if frame is None else None
-    n_rows = len(frame) if frame is not None else _length(array, name)
-    for what, given in (("y", targets), ("weights", weights)):
-        if given is not None and _length(given, name) != n_rows:
-            raise DataError(f"{name}: x has {n_rows} rows, {what} has {len(given)}")
-    if array is not None:
-        of_frames = ("drop", "categorical", "numeric", "weight", "group", "time")
-        _refuse(wanted, name, of_frames, "names columns, which x has none of; give a frame")
-        if weights is None or weights.all():
-            return Table(name, array, targets, weights=weights)
-        there = weights > 0
-        remarks = (left_out(there, name),)
-        return Table(name, array[there], targets[there], weights=weights[there], remarks=remarks)
-    assert frame is not None
+    targets = _targets(y)
+    if is_frame(x):
+        frame = _some(frame_of(x, name), name)
+        _check_lengths(len(frame), targets, weights, name)
+        return _of_frame(frame, y, targets, weights, name, wanted)
+    of_frames = ("drop", "categorical", "numeric", "weight", "group", "time")
+    _refuse(wanted, name, of_frames, "names columns, which x has none of; give a frame")
+    array = np.asarray(x)
+    if array.ndim < 1:
+        raise DataError(f"{name}: expected a pair (x, y) of rows, got a single number")
+    _check_lengths(len(array), targets, weights, name)
+    if weights is None or weights.all():
+        return Table(name, array, targets, weights=weights)
+    there = weights > 0
+    remarks = (left_out(there, name),)
+    return Table(name, array[there], targets[there], weights=weights[there], remarks=remarks)
+
+
+def _of_frame(
+    frame: pd.DataFrame,
+    y: object,
+    targets: Array,
+    weights: Array | None,
+    name: str,
+    wanted: Wanted,
+) -> Table:
+    """Returns a frame beside its targets as a table."""
     columns = targets[:, None] if targets.ndim == 1 else targets
     label = tuple(_free(frame, y, index, columns.shape[1]) for index in range(columns.shape[1]))
     frame = frame.assign(**{label[i]: columns[:, i] for i in range(len(label))})
@@ -90,15 +101,16 @@ def _weights(given: object, name: str) -> Array:
     return weights
 
 
-def _length(values: Array | None, name: str) -> int:
-    """Returns how many rows there are.
+def _check_lengths(n_rows: int, targets: Array, weights: Array | None, name: str) -> None:
+    """Looks whether there are as many targets, and weights, as rows.
 
     Raises:
-        DataError: these are no rows.
+        DataError: there are not.
     """
-    if values is None or values.ndim < 1:
-        raise DataError(f"{name}: expected a pair (x, y) of rows, got a single number")
-    return len(values)
+    for what, given in (("y", targets), ("weights", weights)):
+        if given is not None and given.shape[:1] != (n_rows,):
+            n = given.shape[0] if given.ndim else "no"
+            raise DataError(f"{name}: x has {n_rows} rows, {what} has {n}")
 
 
 def _refuse(wanted: Wanted, name: str, keys: tuple[str, ...], message: str) -> None:

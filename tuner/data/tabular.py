@@ -161,17 +161,8 @@ def table_of(
             if all(isinstance(value, str) for value in frame[each].unique())
         )
         rows = test((*encoding.as_text, *texts))
-        test_weights = _weights(rows, wanted.weight, test_name)
-        rows, test_weights, more = _counted(rows, test_weights, test_name)
-        test_name = f"{test_name} (rows of weight 0 left out)" if more else test_name
-        encoded = encoding.encode(rows, test_name)
-        x_test, y_test = encoded.x, _targets(rows, wanted.label, test_name)
+        x_test, y_test, test_weights, more = _test_part(rows, wanted, encoding, test_name)
         remarks += more
-        remarks += [
-            f"{test_name}: column {column!r} has values in {n} rows that are rare or not there in "
-            f"{name}"
-            for column, n in encoded.unknown.items()
-        ]
     kin, of_kin = _kin(frame, wanted, name)
     return Table(
         name,
@@ -187,6 +178,20 @@ def table_of(
         remarks=(*remarks, *kinds.remarks, *of_kin),
         kin=kin,
     )
+
+
+def _test_part(
+    rows: pd.DataFrame, wanted: Wanted, encoding: Encoding, name: str
+) -> tuple[Array, Array, Array | None, list[str]]:
+    """Returns inputs, targets and weights of test rows of their own, and what to say of them."""
+    rows, weights, remarks = _counted(rows, _weights(rows, wanted.weight, name), name)
+    name = f"{name} (rows of weight 0 left out)" if remarks else name
+    encoded = encoding.encode(rows, name)
+    remarks += [
+        f"{name}: column {column!r} has values in {n} rows that are rare or not there in the others"
+        for column, n in encoded.unknown.items()
+    ]
+    return encoded.x, _targets(rows, wanted.label, name), weights, remarks
 
 
 def _targets(frame: pd.DataFrame, label: tuple[str, ...], name: str) -> Array:

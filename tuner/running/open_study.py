@@ -14,7 +14,7 @@ from ..data import Dataset, Wanted
 from ..errors import DataError
 from ..network.config import DataFacts
 from ..space import MLPSpace, ModuleSpace
-from ..storage import StudyStore, locate
+from ..storage import Location, StudyStore, locate
 from ..storage.reading import stored_metric
 from ..study import AnyStudySpec, MLPStudySpec, ModuleStudySpec, StudySpec
 from ..study.base import OF_TABLES
@@ -129,7 +129,7 @@ def opened(
     for remark in () if dataset is None else dataset.remarks:
         observer.remark(remark)
     facts = None if dataset is None else dataset.facts
-    metric = _metric(spec, dataset, "" if new else stored_metric(spec.name, location))
+    metric = _metric(spec, dataset, None if new else location)
     if dataset is not None and isinstance(spec, MLPStudySpec):
         dataset = replace(dataset, metric=extra_metric(metric))
         if metric != spec.metric(dataset.task):
@@ -189,14 +189,22 @@ def opened(
         yield found if kept is None else found.evaluated(Evaluation.model_validate_json(kept))
 
 
-def _metric(spec: AnyStudySpec, dataset: Dataset | None, stored: str) -> str:
-    """Returns what is optimized: of a study that goes on without saying it, what was."""
+def _metric(spec: AnyStudySpec, dataset: Dataset | None, location: Location | None) -> str:
+    """Returns what is optimized: of a study that goes on without saying it, what was.
+
+    Args:
+        spec: the study file.
+        dataset: rows of a source, if there is one.
+        location: of the store, which is looked into only where it matters; None begins anew.
+    """
     usual = spec.metric(None if dataset is None else dataset.task)
     if dataset is None or dataset.is_balanced or spec.objective.metric is not None:
         return usual
-    # A target that was written without a metric is one of the usual metric.
-    is_usual = spec.budget.target is not None or stored == usual
-    return spec.metric(dataset.task, is_balanced=is_usual)
+    if spec.budget.target is not None:  # which was meant of the usual metric
+        return usual
+    if location is not None and stored_metric(spec.name, location) == usual:
+        return usual
+    return spec.metric(dataset.task, is_balanced=False)
 
 
 def _identity(store: StudyStore, trainer: Trainer, classes: UserClasses | None) -> str:
