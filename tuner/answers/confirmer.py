@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial
 
-from ..data import Cut, Dataset
+from ..data import Dataset
 from ..network.config import Config, DataFacts, MLPConfig, ModuleConfig
 from ..results.arms import Arm
 from ..results.choice import choose
@@ -74,7 +74,7 @@ class Confirmer:
         self._store, self._repeats, self._observer = store, repeats, observer
         self._identity = identity
         self._metric, self._direction = metric, spec.direction(metric)
-        self._seeds = seeds(spec.study.seed, "confirm", spec.confirm.seeds)
+        self._seeds = repeats.confirming[: spec.confirm.seeds]
         self._select = spec.confirm.select
         self._last: LastTraining | None = None
         if spec.confirm.refit and dataset is not None:
@@ -366,6 +366,6 @@ class Confirmer:
         assert isinstance(config, ModuleConfig) and self._training is not None
         from ..training.solo import test_module
 
-        dataset = None if self._dataset is None else self._dataset.cut_anew(Cut(seed))
+        dataset = None if self._dataset is None else self._dataset.cut_anew(self._repeats.cut(seed))
         scores = rounded(test_module(checkpoint, config, dataset, self._training, seed=seed))
         return Tested(scores, {})

@@ -40,6 +40,8 @@ from .rounds import (
 #: Share of what it may take that is kept for it in any case: of the smallest networks most of the
 #: time goes into what surrounds a training, which their arithmetic does not tell.
 _LEAST = 0.2
+#: Share of what it may take that it takes where that makes three cuts of two.
+_MORE = 1.3
 #: Share of the time of a round by which it may end late, if it does end then, as far as the last
 #: training can spare that: else what is under way would be lost.
 _LATE = 0.15
@@ -92,7 +94,8 @@ class Halving:
         """Returns the seconds that a confirmation of what was found so far needs.
 
         Args:
-            seconds: that it may take; the least that is worth it takes what it takes.
+            seconds: that it may take. The least that is worth it takes what it takes, and three
+                cuts, from which on an error is told, may take a little more.
             pace: seconds that a unit of work took in the search, if that is known.
         """
         found, presets = self._entrants()
@@ -101,8 +104,17 @@ class Halving:
         expected = self._expected(pace)
         configs = expected.rows(found)
         others = expected.rows(self.ranking.likeliest_first(presets))
-        endings = expected.endings(self._likely(found, presets), seconds)
-        wanted, ending = fitting(configs, others, self._n_seeds, seconds, endings, expected.at_once)
+        likely = self._likely(found, presets)
+
+        def within(may_take: float) -> tuple[Plan, float]:
+            endings = expected.endings(likely, may_take)
+            return fitting(configs, others, self._n_seeds, may_take, endings, expected.at_once)
+
+        wanted, ending = within(seconds)
+        if wanted.n_seeds < TELLING:
+            more, its_ending = within(_MORE * seconds)
+            if more.n_seeds >= TELLING:
+                wanted, ending = more, its_ending
         needed = max(wanted.seconds, least(configs, others, expected.at_once))
         return max(needed / PLANNED + ending, _LEAST * seconds)
 

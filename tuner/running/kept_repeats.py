@@ -62,6 +62,10 @@ class KeptRepeats:
         """Returns a repetition that ended."""
         return self._known.get(self.key(config, seed))
 
+    def has_seed(self, seed: int) -> bool:
+        """Says whether a repetition with this seed ended, of any config."""
+        return any(repeat.seed == seed for repeat in self._known.values())
+
     def has(self, config: Config, seed: int, *, with_network: bool) -> bool:
         """Says whether a repetition ended, and its network is there unless it failed."""
         repeat = self.find(config, seed)

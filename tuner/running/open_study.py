@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from .. import data, heuristics
-from ..data import Dataset, Wanted
+from ..data import Cut, Dataset, Wanted
 from ..errors import DataError
 from ..network.config import DataFacts
 from ..space import MLPSpace, ModuleSpace
@@ -32,7 +32,10 @@ from .arguments import Trainer, check_trainers
 from .evaluation import Evaluation, full_evaluation
 from .kept_repeats import KeptRepeats
 from .progress import Observer
-from .repeats import Repeats
+from .repeats import Repeats, seeds
+
+#: Seeds of a confirmation that cuts are known of, at least: it may have had more than it has now.
+_MOST_SEEDS = 1_000
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,13 @@ class OpenStudy:
         """Returns the repetitions of configs of this study, with those that ended earlier."""
         folder = paths.study_folder(self.spec.name)
         kept = KeptRepeats(folder, self.identity, observer, adopts=self.adopts)
-        return Repeats(kept, self.worker, self.interruption)
+        n, seed = max(_MOST_SEEDS, self.spec.confirm.seeds), self.spec.study.seed
+        drawn = seeds(seed, "confirm", n)
+        if kept.has_seed(drawn[0]):  # an earlier version began to confirm, and goes on so
+            return Repeats(kept, self.worker, self.interruption, drawn)
+        folds = seeds(seed, "confirm by folds", n)
+        cuts = {each: Cut(folds[0], fold) for fold, each in enumerate(folds)}
+        return Repeats(kept, self.worker, self.interruption, folds, cuts)
 
     def evaluated(self, evaluation: Evaluation) -> OpenStudy:
         """Returns the study with its trials scored in this way."""

@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
@@ -75,15 +75,29 @@ def seeds(study_seed: int, purpose: str, n: int) -> tuple[int, ...]:
 class Repeats:
     """The repetitions of one study: those that ended are kept, and need not run again.
 
+    Attributes:
+        confirming: seeds over which the best configs are confirmed, more than anyone wants.
+
     Args:
         kept: what ended.
         worker: trains them; has no other job.
         interruption: notes a signal.
+        confirming: as above.
+        cuts: which rows train and which validate with a seed; with any other seed they are drawn.
     """
 
-    def __init__(self, kept: KeptRepeats, worker: Worker, interruption: Interruption) -> None:
+    def __init__(
+        self,
+        kept: KeptRepeats,
+        worker: Worker,
+        interruption: Interruption,
+        confirming: Sequence[int] = (),
+        cuts: Mapping[int, Cut] | None = None,
+    ) -> None:
+        self.confirming = tuple(confirming)
         self._kept = kept
         self._worker, self._interruption = worker, interruption
+        self._cuts = cuts or {}
         self._n_jobs = 0
 
     @property
@@ -117,6 +131,10 @@ class Repeats:
     def find(self, config: Config, seed: int) -> Repeat | None:
         """Returns a repetition that ended."""
         return self._kept.find(config, seed)
+
+    def cut(self, seed: int) -> Cut:
+        """Returns the cut of the rows that a seed stands for."""
+        return self._cuts.get(seed, Cut(seed))
 
     def epoch_seconds(
         self,
@@ -255,7 +273,7 @@ class Repeats:
             pair for pair in pairs.values() if not self._kept.has(*pair, with_network=needed)
         ]
         done = 0
-        with closing(self._trained(missing, Cut, end=end, late=late)) as trained:
+        with closing(self._trained(missing, self.cut, end=end, late=late)) as trained:
             for training, event in trained:
                 self._keep(training, event, networks != "drop")
                 done += 1

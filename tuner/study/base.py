@@ -140,7 +140,7 @@ class ConfirmSection(Section):
         configs: best ones of the search that are trained again.
         seeds: for those that last to the end, at least 2; 0 confirms nothing.
         share: of `budget.minutes` that the search leaves for it, at most, unless two configs over
-            two cuts take more.
+            two cuts take more, or a little more makes three cuts of two.
         refit: train the winner once more, if it is an MLP, on all rows but the test rows, and hand
             that network over.
         members: networks that are trained so, at most, as far as there is time: an ensemble. 1 is
