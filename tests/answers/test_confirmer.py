@@ -609,7 +609,7 @@ def test_the_network_is_the_one_of_the_median_seed(write_study: Write) -> None:
     dataset = load("wine", Path())
     model = tuner.load_model("small")
     index = found.seeds.index(best.seed)
-    cut = dataset.cut_anew(Cut(found.seeds[0], fold=index))
+    cut = dataset.cut_anew(Cut(found.seeds[0], fold=index, by_target=False))
     winning = found.winning
     for part, scores in ((cut.validation, winning.scores), (dataset.test, winning.tests)):
         with torch.no_grad():

@@ -26,12 +26,15 @@ class Cut:
         rows: training rows that are kept at most, and of the validation rows the same share; None
             keeps all.
         whole: the validation rows train, too, so that a score on them says nothing.
+        by_target: in a regression folds share high and low targets evenly. Their scores are then
+            more alike than those of other rows, from which an error would be too small.
     """
 
     seed: int
     fold: int | None = None
     rows: int | None = None
     whole: bool = False
+    by_target: bool = True
 
     def rows_of(self, y: Array, n_validation: int, kin: Kin | None = None) -> tuple[Index, Index]:
         """Returns the numbers of the training rows and of the validation rows, each increasing.
@@ -41,6 +44,8 @@ class Cut:
             n_validation: validation rows of a drawn cut; a fold has about as many.
             kin: what rows have to do with each other, if they have.
         """
+        if not self.by_target and y.ndim > 1:
+            y = np.zeros_like(y)
         if kin is not None:
             train, validation = kin.cut(y, n_validation, self.seed, self.fold)
         elif self.fold is None:

@@ -81,7 +81,7 @@ class OpenStudy:
         if kept.has_seed(drawn[0]):  # an earlier version began to confirm, and goes on so
             return Repeats(kept, self.worker, self.interruption, drawn)
         folds = seeds(seed, "confirm by folds", n)
-        cuts = {each: Cut(folds[0], fold) for fold, each in enumerate(folds)}
+        cuts = {each: Cut(folds[0], n, by_target=False) for n, each in enumerate(folds)}
         return Repeats(kept, self.worker, self.interruption, folds, cuts)
 
     def evaluated(self, evaluation: Evaluation) -> OpenStudy:
