@@ -94,7 +94,7 @@ def tune(
     devices: Devices | None = None,
     cluster: str | None = None,
     storage: str | None = None,
-    confirm: bool = True,
+    confirm: bool | Mapping[str, Any] = True,
     progress: bool | None = None,
     observer: Observer | None = None,
     **sections: Mapping[str, Any],
@@ -130,7 +130,8 @@ def tune(
         storage: `postgresql://user@host:port/database` of all studies, without a password. None is
             what TUNER_STORAGE says, or else a file in the results' folder.
         confirm: train the best configs again over fresh seeds, as `[confirm]` of the study file
-            says, and pick the winner by those scores. A share of the minutes is kept for it.
+            says, and pick the winner by those scores. A share of the minutes is kept for it. A
+            mapping is that section of a frame or a pair.
         progress: shows the search as it goes on; None does where standard output is a terminal, and
             in a notebook, unless there is an observer.
         observer: is told what happens, instead of showing it.
@@ -158,6 +159,8 @@ def tune(
     """
     if observer is not None and progress:
         raise InputError("an observer is told what happens instead of showing it: progress=False")
+    if isinstance(confirm, Mapping):
+        sections, confirm = {**sections, "confirm": confirm}, True
     spec = spec_of(study, label=label, name=name, **sections)
     budget = budget_of(spec, trials, minutes, target)
     spec = spec.model_copy(update={"budget": budget})

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from sklearn.preprocessing import RobustScaler
 
 from tuner.data import Cut, Dataset, Encoding, Part, Wanted, read_frame, split, table_of
 from tuner.data import kinds as guessing
-from tuner.data.columns import Categories, Dates, Numbers
+from tuner.data.columns import Categories, Dates, Embedded, Numbers
 from tuner.data.kinds import MOST_VALUES, kinds_of
 from tuner.data.tabular import read_table
 from tuner.errors import DataError
@@ -358,6 +359,34 @@ def test_whole_numbers_of_pandas_are_classes() -> None:
     assert table.y.dtype == np.int64
 
 
+def test_a_category_of_many_values_is_embedded_where_networks_can() -> None:
+    """Else zips and shops beyond the 64 most frequent are all one, or a table is far too wide."""
+    generator = np.random.default_rng(0)
+    often = np.array([f"z{number}" for number in generator.integers(0, 500, 4_000)])
+    frame = pd.DataFrame(
+        {
+            "zip": np.where(np.arange(4_000) < 20, [f"rare {each}" for each in often], often),
+            "few": [f"f{number}" for number in generator.integers(0, 64, 4_000)],
+            "y": generator.choice(["no", "yes"], 4_000),
+        }
+    )
+    frame.loc[[5, 6], "zip"] = None
+    encoding = table_of(frame, "t", replace(WANTED, embeds=True)).encoding
+    assert encoding is not None
+    zips, few = encoding.columns
+    counts = frame["zip"].value_counts()
+    assert isinstance(zips, Embedded) and zips.has_gaps and isinstance(few, Categories)
+    assert set(zips.values) == set(counts[counts >= 4].index)
+    assert encoding.embedded == ((0, len(zips.values) + 1),)
+    new = pd.DataFrame({"zip": ["z17", "no such", None], "few": "f1"})
+    encoded = encoding.encode(new, "new")
+    assert encoded.x[:, :2].tolist() == [[zips.values.index("z17") + 1, 0], [0, 0], [0, 1]]
+    assert encoded.unknown == {"zip": 1}
+    assert Encoding.model_validate_json(encoding.model_dump_json()) == encoding
+    plain = table_of(frame, "t", WANTED).encoding
+    assert plain is not None and not plain.embedded and len(plain.inputs) == 64 + 1 + 64
+
+
 def test_a_large_table_has_fewer_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else twenty columns of categories and two million rows are ten gigabytes."""
     monkeypatch.setattr(guessing, "_MOST_NUMBERS", 60 * 2 * 20)
@@ -368,8 +397,8 @@ def test_a_large_table_has_fewer_inputs(monkeypatch: pytest.MonkeyPatch) -> None
     assert "at most 16 values of a category" in found.remarks[-1]
 
 
-def mixed(n: int = 300, seed: int = 0) -> Dataset:
-    """Numbers with outliers and gaps, categories, some of them rare, and dates."""
+def mixed(n: int = 300, seed: int = 0, *, embeds: bool = False) -> Dataset:
+    """Numbers with outliers and gaps, categories, some of them rare or many, and dates."""
     generator = np.random.default_rng(seed)
     x = generator.standard_t(2, n) * 10
     frame = pd.DataFrame(
@@ -380,7 +409,10 @@ def mixed(n: int = 300, seed: int = 0) -> Dataset:
             "y": generator.choice(["no", "yes"], n),
         }
     )
-    return split(table_of(frame, "t", WANTED))
+    if embeds:
+        frame["zip"] = [f"z{number}" for number in generator.permutation(np.arange(n) % 70)]
+        frame.insert(0, "shop", np.where(generator.random(n) < 0.1, None, "s" + frame["zip"]))
+    return split(table_of(frame, "t", replace(WANTED, embeds=embeds)))
 
 
 def test_numbers_are_what_has_three_values() -> None:
@@ -422,17 +454,41 @@ class TestStandardization:
         assert len(rare)
         train = np.setdiff1d(np.arange(len(dataset.known)), rare)
         cut = Dataset(**{**dataset.__dict__, "train_rows": train, "validation_rows": rare})
-        network = Perceptron(MLPConfig(), cut.facts.n_inputs, 2)
-        norm = cut.standardization
-        network.standardize(*(torch.from_numpy(getattr(norm, name)) for name in PARTS))
-        assert norm.input_limit is not None
-        network.limit(norm.input_limit)
-        network.eval()
+        network = prepared(Perceptron(MLPConfig(), cut.facts.n_inputs, 2), cut).eval()
         rows = torch.from_numpy(cut.known.x[rare])
         without = rows.clone()
         without[:, column] = 0
         assert torch.equal(network(rows), network(without))
         assert network(rows).isfinite().all()
+
+    def test_a_value_that_no_training_row_has_has_the_vector_of_a_new_one(self) -> None:
+        """Else its vector is what it was at the start: noise that no row has had a say in."""
+        dataset = mixed(embeds=True)
+        assert dataset.encoding is not None
+        (column, n_codes), *_ = dataset.encoding.embedded
+        rows = dataset.known.x[:, column]
+        rare = np.flatnonzero(rows == 5)
+        assert len(rare) and rows.max() == n_codes - 1 and (rows == 0).any()
+        train = np.setdiff1d(np.arange(len(rows)), rare)
+        cut = Dataset(**{**dataset.__dict__, "train_rows": train, "validation_rows": rare})
+        network = prepared(Perceptron(MLPConfig(), **sizes(cut)), cut).eval()
+        raw = torch.from_numpy(cut.known.x[rare])
+        unknown = raw.clone()
+        unknown[:, column] = 0
+        assert torch.equal(network(raw), network(unknown))
+        unknown[:, column] = 6
+        assert not torch.equal(network(raw), network(unknown))
+
+    def test_numbers_of_categories_are_neither_scaled_nor_clipped(self) -> None:
+        dataset = mixed(embeds=True)
+        norm = dataset.standardization
+        for index, n in dataset.facts.categories:
+            assert n > 40 and (norm.input_mean[index], norm.input_scale[index]) == (0, 1)
+            assert index not in (dataset.facts.numeric or ())
+        network = prepared(Perceptron(MLPConfig(), **sizes(dataset)), dataset)
+        assert network.input_limit is not None
+        indexes = [index for index, _ in dataset.facts.categories]
+        assert network.input_limit.isinf().nonzero().flatten().tolist() == indexes
 
     def test_inputs_tend_to_the_limit(self) -> None:
         rows = torch.tensor([[0.1, -1.0, 1e30, -torch.inf, torch.nan]])
@@ -443,6 +499,26 @@ class TestStandardization:
 
 
 PARTS = ("input_mean", "input_scale", "target_mean", "target_scale")
+
+
+def sizes(dataset: Dataset) -> dict[str, Any]:
+    """What a network for these rows is made with, besides its config."""
+    facts = dataset.facts
+    return {
+        **{name: getattr(facts, name) for name in ("n_inputs", "n_outputs", "task", "numeric")},
+        "categories": facts.categories,
+    }
+
+
+def prepared(network: Perceptron, dataset: Dataset) -> Perceptron:
+    """A network that knows of the rows what training tells it."""
+    norm = dataset.standardization
+    network.standardize(*(torch.from_numpy(getattr(norm, name)) for name in PARTS))
+    if norm.input_limit is not None:
+        network.limit(norm.input_limit)
+    if norm.codes is not None:
+        network.know(torch.from_numpy(norm.codes))
+    return network
 
 
 def test_a_fresh_cut_is_standardized_anew() -> None:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from tuner.network.checkpoints import to_checkpoint
-from tuner.network.config import Activation, MLPConfig
+from tuner.network.config import Activation, DataFacts, MLPConfig
+from tuner.network.embedding import CategoryEmbedding
 from tuner.network.model import MLP
 from tuner.network.normalization import GhostBatchNorm1d
 from tuner.network.perceptron import ACTIVATIONS, Perceptron, scores
@@ -239,3 +240,27 @@ def test_r2_of_targets_in_units_that_are_far_apart() -> None:
     assert float(found["r2"]) == pytest.approx(sum(columns) / 2, rel=1e-4)
     squares = ((outputs - targets) * scale).double().square()
     assert float(found["rmse"]) == pytest.approx(float(squares.mean().sqrt()), rel=1e-4)
+
+
+def test_vectors_of_categories_are_looked_up_as_torch_does() -> None:
+    """Else a value has another one's vector: its own is torch's, wherever the column is."""
+    layer = CategoryEmbedding(4, categories=[(1, 30), (3, 12)])
+    rows = torch.randn(50, 4)
+    rows[:, 1], rows[:, 3] = torch.randint(30, (50,)), torch.randint(12, (50,))
+    first, second = (
+        nn.Embedding.from_pretrained(part) for part in layer.weight.detach().split([30, 12])
+    )
+    expected = [rows[:, [0, 2]], first(rows[:, 1].long()), second(rows[:, 3].long())]
+    assert torch.equal(layer(rows), torch.cat(expected, 1))
+    assert not layer(torch.zeros(1, 4))[0, 2:].any()  # what is new begins in the middle
+    wrong = torch.tensor([[0.0, 1e9, 0.0, -5.0]])
+    assert torch.equal(layer(wrong)[0, 2:10], first(torch.tensor(29)))
+
+
+def test_a_network_with_categories_has_as_many_numbers_as_it_says() -> None:
+    for config in (MLPConfig(depth=2, width=5), MLPConfig(depth=0, numeric_embedding="periodic")):
+        network = config.build(4, 3, numeric=[0], categories=[(1, 30), (3, 12)])
+        facts = DataFacts(
+            n_inputs=4, n_outputs=3, n_rows=9, numeric=(0,), categories=((1, 30), (3, 12))
+        )
+        assert sum(each.numel() for each in network.parameters()) == config.size(facts)

@@ -38,7 +38,7 @@ from tuner.training.fleet.graphs import GraphMember, Recorded, Track
 from tuner.training.fleet.masks import Masks
 from tuner.training.fleet.rates import Rates
 
-from ..data.test_tables import mixed
+from ..data.test_tables import mixed, prepared, sizes
 from ..network.test_schedules import ALL
 
 SEED, SHUFFLE = 11, 3
@@ -103,24 +103,10 @@ class Alone:
     """One config trained with `MLP`, autograd, torch's optimizer and torch's scheduler."""
 
     def __init__(self, config: MLPConfig, dataset: Dataset, seed: int = SEED) -> None:
-        facts, norm = dataset.facts, dataset.standardization
         torch.manual_seed(seed)
         self.config = config
-        sizes = (facts.n_inputs, facts.n_outputs, facts.task, facts.numeric)
-        self.model = config.build(*sizes).double()
-        self.model.standardize(
-            *(
-                torch.from_numpy(column)
-                for column in (
-                    norm.input_mean,
-                    norm.input_scale,
-                    norm.target_mean,
-                    norm.target_scale,
-                )
-            )
-        )
-        if norm.input_limit is not None:
-            self.model.limit(norm.input_limit)
+        self.model = config.build(**sizes(dataset)).double()
+        prepared(self.model, dataset)
         if dataset.class_weights is not None:
             self.model.weigh(torch.from_numpy(dataset.class_weights))
         self.weights = self.validation_weights = None
@@ -270,14 +256,25 @@ def test_regression(diabetes: Dataset) -> None:
     assert outcome.metrics["val_r2"] == pytest.approx(r2)
 
 
-@pytest.mark.parametrize("numeric_embedding", get_args(NumericEmbedding))
-def test_a_table_with_gaps(numeric_embedding: str) -> None:
+@pytest.mark.parametrize(
+    ("embeds", "values"),
+    [
+        (False, {}),
+        (False, {"numeric_embedding": "periodic"}),
+        (True, {}),
+        (True, {"numeric_embedding": "periodic", "gradient_clipping": 0.3}),
+        (True, {"depth": 0, "optimizer": "sgd", "weight_decay": 0.1}),
+        (True, {"depth": 0, "numeric_embedding": "periodic"}),
+    ],
+)
+def test_a_table_with_gaps(embeds: bool, values: dict[str, Any]) -> None:
     """Its rows are standardized, clipped and filled once for all members, as each `MLP` does it.
 
-    Only its numbers are embedded.
+    Only its numbers are embedded as numbers, and categories of many values as such.
     """
-    dataset = mixed()
-    each = config(depth=2, batch_size=32, numeric_embedding=numeric_embedding)
+    dataset = mixed(embeds=embeds)
+    each = config(**{"depth": 2, "batch_size": 32, **values})
+    assert len(dataset.facts.categories) == 2 * embeds
     assert np.isnan(dataset.known.x).any()
     assert 0 < dataset.facts.n_numeric < dataset.facts.n_inputs
     outcome, model, alone, expected = beside(dataset, each, epochs=4)

@@ -117,6 +117,8 @@ class Standardization:
         target_scale: `(n_outputs,)` float32; 1 in a classification.
         input_limit: scales from the middle that inputs smoothly tend to, and no further, gaps being
             at the middle; None leaves them as they are.
+        codes: numbers of categories that stand for themselves, one column after the other, and 0 in
+            place of those that no training row has; `(codes,)` int64. None without such inputs.
     """
 
     input_mean: Array
@@ -124,6 +126,7 @@ class Standardization:
     target_mean: Array
     target_scale: Array
     input_limit: float | None = None
+    codes: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -182,13 +185,19 @@ class Dataset:
             n_rows=len(self.train_rows),
             task=self.task,
             numeric=self._numeric,
+            categories=self._categories,
         )
+
+    @property
+    def _categories(self) -> tuple[tuple[int, int], ...]:
+        return () if self.encoding is None else self.encoding.embedded
 
     @property
     def _numeric(self) -> tuple[int, ...] | None:
         if self.pixels:
             return ()
-        found = self.known.numeric
+        embedded = {index for index, _ in self._categories}
+        found = tuple(index for index in self.known.numeric if index not in embedded)
         return None if len(found) == self.known.x.shape[1] else found
 
     @cached_property
@@ -252,6 +261,8 @@ class Dataset:
         n_inputs, n_outputs = self.facts.n_inputs, self.facts.n_outputs
         if self.encoding is not None:
             mean, scale = _middle_and_scale(self.known.x, self.train_rows)
+            for index, _ in self._categories:
+                mean[index], scale[index] = 0.0, 1.0
         else:
             mean, scale = _mean_and_scale(self._blocks, None if self.pixels else 0)
         targets = np.zeros((1, n_outputs))
@@ -264,7 +275,18 @@ class Dataset:
             target_mean=target_mean.astype(np.float32),
             target_scale=target_scale.astype(np.float32),
             input_limit=None if self.encoding is None else _LIMIT,
+            codes=self._codes(),
         )
+
+    def _codes(self) -> Array | None:
+        """As `Standardization.codes`."""
+        if not self._categories:
+            return None
+        found = [np.arange(n) for _, n in self._categories]
+        for codes, (index, n) in zip(found, self._categories, strict=True):
+            trained = self.known.x[self.train_rows, index].astype(np.int64)
+            codes[np.bincount(trained, minlength=n) == 0] = 0
+        return np.concatenate(found)
 
     def _blocks(self) -> Iterator[Array]:
         """Gives the training rows as measured, some at a time, as float64."""

@@ -102,20 +102,36 @@ class Numbers(Column):
         return 0
 
 
-class Categories(Column):
-    """Values without an order: an input for each of those that are named, 1 where it is the value.
+class Values(Column):
+    """Values without an order, some of which are named.
 
-    All others have none of these, and so share what the network does without: values that are rare
-    or new, and those that no training row of a cut has, whose inputs are 0 there.
+    All others share one place: values that are rare or new, and those that no training row of a cut
+    has.
 
     Attributes:
-        values: that have an input.
+        values: that are named.
         is_text: a file's values stay as they are written, such as 01067.
     """
 
-    kind: Literal["category"] = "category"
     values: tuple[str, ...]
     is_text: bool = False
+
+    def places(self, values: pd.Series[Any]) -> tuple[Array, int]:
+        """Returns the place of each row's value, -1 where it has none or is missing.
+
+        And how many rows have a value without a place.
+        """
+        codes, names = named(values)
+        place = {value: index for index, value in enumerate(self.values)}
+        places = np.array([*(place.get(name, -1) for name in names), -1], np.intp)
+        found = places[codes]  # the code of a gap is -1, which is the last place
+        return found, int(np.sum((found < 0) & (codes >= 0)))
+
+
+class Categories(Values):
+    """Few values: an input for each of those that are named, 1 where it is the value."""
+
+    kind: Literal["category"] = "category"
 
     @property
     def own_inputs(self) -> tuple[str, ...]:
@@ -127,14 +143,39 @@ class Categories(Column):
 
     def write(self, values: pd.Series[Any], x: Array) -> int:
         """As `Column` says."""
-        codes, names = named(values)
-        place = {value: index for index, value in enumerate(self.values)}
-        places = np.array([*(place.get(name, -1) for name in names), -1], np.intp)
-        found = places[codes]  # the code of a gap is -1, which is the last place
+        found, n_unknown = self.places(values)
         x[:] = 0
         rows = np.flatnonzero(found >= 0)
         x[rows, found[rows]] = 1
-        return int(np.sum((found < 0) & (codes >= 0)))
+        return n_unknown
+
+
+class Embedded(Values):
+    """Many values: one input, the number of the value, whose vector the network learns.
+
+    They count from 1. 0 is what all others share, and gaps with them.
+    """
+
+    kind: Literal["embedded"] = "embedded"
+
+    @property
+    def own_inputs(self) -> tuple[str, ...]:
+        """Names of the inputs that its values become."""
+        return (self.name,)
+
+    @property
+    def n_codes(self) -> int:
+        """How many numbers there are."""
+        return len(self.values) + 1
+
+    def __str__(self) -> str:
+        return f"{self.name}: categories, {len(self.values)} embedded{self._with_gaps}"
+
+    def write(self, values: pd.Series[Any], x: Array) -> int:
+        """As `Column` says."""
+        found, n_unknown = self.places(values)
+        x[:, 0] = found + 1
+        return n_unknown
 
 
 class Dates(Column):
@@ -177,7 +218,7 @@ class Dates(Column):
         return 0
 
 
-AnyColumn = Annotated[Numbers | Categories | Dates, Field(discriminator="kind")]
+AnyColumn = Annotated[Numbers | Categories | Embedded | Dates, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True)
@@ -217,10 +258,18 @@ class Encoding(BaseModel):
     def as_text(self) -> tuple[str, ...]:
         """Names of the columns of files whose values stay as they are written."""
         return tuple(
-            column.name
-            for column in self.columns
-            if isinstance(column, Categories) and column.is_text
+            column.name for column in self.columns if isinstance(column, Values) and column.is_text
         )
+
+    @property
+    def embedded(self) -> tuple[tuple[int, int], ...]:
+        """Which inputs are numbers of categories, and how many numbers each has."""
+        found, first = [], 0
+        for column in self.columns:
+            if isinstance(column, Embedded):
+                found.append((first, column.n_codes))
+            first += len(column.inputs)
+        return tuple(found)
 
     def encode(self, frame: pd.DataFrame, name: str) -> Encoded:
         """Returns the inputs of rows, whatever the order of their columns, and beside others.

@@ -7,12 +7,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..errors import DataError
-from .columns import AnyColumn, Categories, Dates, Numbers, days, named, numbers
+from .columns import AnyColumn, Categories, Dates, Embedded, Numbers, days, named, numbers
 from .rulers import Array, Ruler, need_ruler
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Values of a category that have an input of their own, at most, the most frequent ones.
 MOST_VALUES = 64
+#: Where there are more, and networks can embed them, so many are, and rows of each at least.
+_MOST_EMBEDDED, _LEAST_ROWS = 4_096, 4
 #: Share of a column's values that are numbers, from which on the others are mistakes.
 _NUMBERS = 0.9
 #: Share of the rows with a value of their own, from which on text is no category, but a name or a
@@ -57,7 +59,12 @@ class Kinds:
 
 
 def kinds_of(
-    frame: pd.DataFrame, name: str, categorical: Sequence[str], numeric: Sequence[str]
+    frame: pd.DataFrame,
+    name: str,
+    categorical: Sequence[str],
+    numeric: Sequence[str],
+    *,
+    embeds: bool = False,
 ) -> Kinds:
     """Decides what the columns of a table are.
 
@@ -66,6 +73,7 @@ def kinds_of(
         name: of the table, for messages.
         categorical: columns that are categories, whatever their values.
         numeric: columns that are numbers.
+        embeds: networks learn a vector for each value of a category that has many.
 
     Raises:
         DataError: a column holds numbers and something else; the message names the first such row.
@@ -77,13 +85,13 @@ def kinds_of(
         values = frame[label]
         try:
             if label in categorical:
-                found: AnyColumn | str = _categories(values)
+                found: AnyColumn | str = _categories(values, embeds=embeds)
             elif label in numeric:
                 found = _numbers(values)
             elif re.fullmatch(r"(Unnamed: \d+)?", label) and _counts_rows(values):
                 found = "no name, and the number of the row"
             else:
-                found = _guess(values)
+                found = _guess(values, embeds)
         except DataError as error:
             raise DataError(f"{name}: column {label!r} {error}") from error
         if isinstance(found, str):
@@ -169,7 +177,7 @@ def _listed(labels: Sequence[str]) -> str:
     return f"columns {', '.join(shown if len(shown) <= 4 else [*shown[:3], '...'])} are"
 
 
-def _guess(values: pd.Series[Any]) -> AnyColumn | str:
+def _guess(values: pd.Series[Any], embeds: bool) -> AnyColumn | str:
     """Returns what a column is, or why there is nothing to learn from it."""
     import pandas as pd
 
@@ -181,7 +189,7 @@ def _guess(values: pd.Series[Any]) -> AnyColumn | str:
     if types.is_numeric_dtype(values) and not types.is_complex_dtype(values):
         return _numbers(values)
     if isinstance(values.dtype, pd.CategoricalDtype):
-        return _categories(values)
+        return _categories(values, embeds=embeds)
     codes, names = named(values)
     if len(names) < 2:
         return _categories(values)
@@ -203,7 +211,7 @@ def _guess(values: pd.Series[Any]) -> AnyColumn | str:
     n_there = int(np.sum(codes >= 0))
     if len(names) >= _LEAST_OWN and len(names) > _OWN * n_there:
         return "text with nearly as many values as rows"
-    return _categories(values)
+    return _categories(values, embeds=embeds)
 
 
 def _refuse_other_numbers(names: Sequence[str], codes: Array) -> None:
@@ -263,7 +271,9 @@ def _ruler(there: Array) -> tuple[float, float]:
     return 0.0, 1.0
 
 
-def _categories(values: pd.Series[Any], most: int = MOST_VALUES) -> AnyColumn | str:
+def _categories(
+    values: pd.Series[Any], most: int = MOST_VALUES, *, embeds: bool = False
+) -> AnyColumn | str:
     import pandas as pd
 
     codes, names = named(values)
@@ -276,8 +286,13 @@ def _categories(values: pd.Series[Any], most: int = MOST_VALUES) -> AnyColumn | 
     counts: Counter[str] = Counter()
     for label, count in zip(names, np.bincount(codes[codes >= 0]), strict=True):
         counts[label] += int(count)
-    kept = sorted(counts, key=lambda label: (-counts[label], label))[:most]
-    return Categories(
+    ordered = sorted(counts, key=lambda label: (-counts[label], label))
+    kept, kind = ordered[:most], cast(type[Categories | Embedded], Categories)
+    if embeds and len(ordered) > MOST_VALUES:
+        often = [label for label in ordered[:_MOST_EMBEDDED] if counts[label] >= _LEAST_ROWS]
+        if often:
+            kept, kind = often, Embedded
+    return kind(
         name=str(values.name),
         has_gaps=has_gaps,
         values=tuple(sorted(kept)),

@@ -50,19 +50,19 @@ def split(
         y_test = encode(table, "y_test", table.y_test, checked.classes)
         kept = Part(checked.x_test, y_test, _weights(table.test_weights))
         fingerprint = _fingerprint(kept, (fingerprint,))
-        rest = whole
+        others = np.arange(len(y))
     elif test == 0:
-        kept, rest = whole.rows(np.arange(0)), whole
+        kept, others = whole.rows(np.arange(0)), np.arange(len(y))
     else:
         cut, others = _cut(table, y, test, seed, kin)
-        kept, rest = whole.rows(cut), whole.rows(others)
+        kept = whole.rows(cut)
         kin = None if kin is None else kin.rows(others)
-    scores, train = _cut(table, rest.y, validation, seed, kin)
+    scores, train = _cut(table, y[others], validation, seed, kin)
     if len(scores) < 2:
         raise DataError(f"{table.name}: {len(scores)} validation row, expected at least 2")
     # Those that train first, so that neither they nor the others need be copied.
     order = np.concatenate([train, scores])
-    known = rest.taken(order)
+    known = whole.taken(others[order])
     kin = None if kin is None else kin.rows(order)
     rows = np.arange(len(known))
     train_rows, validation_rows = rows[: len(train)], rows[len(train) :]

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import DataError
 from .base import Table
 from .columns import Encoding, check_there, named, numbers
-from .frames import of_format, read_frame
+from .frames import give_back_memory, of_format, read_frame
 from .kin import Groups, Kin, Times
 from .kinds import kinds_of, times
 from .rulers import Array
@@ -39,6 +39,7 @@ class Wanted:
         time: column by which rows are cut, the last ones off; "" cuts them as they come.
         test_source: file with the test rows; "" cuts them off.
         read: options of pandas' reader.
+        embeds: networks learn a vector for each value of a category that has many.
     """
 
     label: tuple[str, ...] = ()
@@ -50,6 +51,7 @@ class Wanted:
     time: str = ""
     test_source: str = ""
     read: Mapping[str, Any] = field(default_factory=dict)
+    embeds: bool = False
 
     @classmethod
     def of(cls, label: str | Sequence[str], **columns: Any) -> Wanted:
@@ -58,7 +60,7 @@ class Wanted:
         Raises:
             DataError: there is no such key, or a column is named for two purposes.
         """
-        known = {each.name for each in fields(cls)}
+        known = {each.name for each in fields(cls)} - {"embeds"}
         if unknown := sorted(columns.keys() - known):
             raise DataError(
                 f"{unknown[0]!r} is no key of a table; there are {', '.join(sorted(known))}"
@@ -90,7 +92,10 @@ def read_table(source: str, folder: Path, wanted: Wanted) -> Table:
     path = _tidy(folder / source)
     frame = read_frame(path, wanted.read, wanted.categorical)
     if not wanted.test_source:
-        return table_of(frame, str(path), wanted)
+        table = table_of(frame, str(path), wanted)
+        del frame
+        give_back_memory()
+        return table
     beside = _tidy(folder / wanted.test_source)
     if not beside.is_file():
         raise DataError(f"{beside}: no such file")
@@ -151,7 +156,7 @@ def table_of(
         ]
     if not len(learned.columns):
         raise DataError(f"{name}: no column is left to learn from; {', '.join(remarks)}")
-    kinds = kinds_of(learned, name, wanted.categorical, wanted.numeric)
+    kinds = kinds_of(learned, name, wanted.categorical, wanted.numeric, embeds=wanted.embeds)
     encoding = Encoding(columns=kinds.columns, targets=wanted.label, read=of_format(wanted.read))
     x_test = y_test = test_weights = None
     if test is not None:

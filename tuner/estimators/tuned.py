@@ -143,7 +143,7 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]  # scikit-learn tells no type
 
     def _train(self, rows: tuple[Any, ...], seed: int, config: MLPConfig | None) -> None:
         """Trains networks of one config on all rows."""
-        dataset = uncut(table_in_memory(rows, "rows", Wanted()), task=self._task)
+        dataset = uncut(table_in_memory(rows, "rows", Wanted(embeds=True)), task=self._task)
         config = config or heuristics.modern_default(
             dataset.facts, heuristics.full_epochs(dataset.facts.n_rows)
         )

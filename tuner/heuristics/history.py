@@ -107,7 +107,7 @@ class Experience(BaseModel):
         rule = two_thirds(facts.n_inputs, facts.n_outputs)
         return cls(
             study=study,
-            facts=facts.model_copy(update={"numeric": None}),  # of no other data
+            facts=facts.model_copy(update={"numeric": None, "categories": ()}),
             metric=metric,
             mean=mean,
             standard_error=standard_error,

@@ -355,7 +355,7 @@ def starting_points(
         epochs: length of one training; None follows from the rows.
         history: what earlier studies found, which goes into the recommendation.
     """
-    sizes = facts.model_dump(exclude={"numeric"})
+    sizes = facts.model_dump(exclude={"numeric", "categories"})
     recommended = recommend(**sizes, epochs=epochs, history=history)
     return {
         "modern default": modern_default(facts, epochs),

@@ -29,6 +29,10 @@ NumericEmbedding = Literal["none", "periodic"]
 ClassWeight = Literal["none", "balanced"]
 #: Frequencies of each number of a periodic embedding, and numbers that it becomes beside itself.
 N_FREQUENCIES, N_ADDED = 16, 3
+#: Numbers that a category becomes whose vector is learned.
+N_EMBEDDED = 8
+#: Which inputs are numbers of categories, and how many numbers each has.
+Codes = Sequence[tuple[int, int]]
 Schedule = Literal[
     "constant", "lambda", "step", "multistep", "exponential", "plateau", "cosine", "onecycle"
 ]
@@ -51,6 +55,8 @@ class DataFacts(BaseModel):
         n_rows: rows that a network trains on (validation and test rows left out).
         task: what is learned.
         numeric: which inputs are numbers that a network can embed; None is all of them.
+        categories: which inputs are numbers of categories, whose vectors a network learns, and how
+            many numbers each has, from 0.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +66,7 @@ class DataFacts(BaseModel):
     n_rows: Annotated[int, Field(ge=1)]
     task: Task = "classification"
     numeric: tuple[int, ...] | None = None
+    categories: tuple[tuple[int, int], ...] = ()
 
     @property
     def n_numeric(self) -> int:
@@ -171,18 +178,26 @@ class MLPConfig(BaseModel):
         """Returns each value by its name."""
         return self.model_dump()
 
-    def n_parameters(self, n_inputs: int, n_outputs: int, n_numeric: int | None = None) -> int:
+    def n_parameters(
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        n_numeric: int | None = None,
+        categories: Codes = (),
+    ) -> int:
         """Counts the trainable numbers of `build(n_inputs, n_outputs)`.
 
         Args:
             n_inputs: features of one row.
             n_outputs: classes, or targets of a regression.
             n_numeric: inputs that are numbers; None is all of them.
+            categories: as `DataFacts` has them.
         """
-        total, fan_in = 0, n_inputs
+        total = N_EMBEDDED * sum(n for _, n in categories)
+        fan_in = n_inputs + (N_EMBEDDED - 1) * len(categories)
         if self.numeric_embedding == "periodic":
             n_numeric = n_inputs if n_numeric is None else n_numeric
-            total = n_numeric * (2 * N_FREQUENCIES + (N_FREQUENCIES + 1) * N_ADDED)
+            total += n_numeric * (2 * N_FREQUENCIES + (N_FREQUENCIES + 1) * N_ADDED)
             fan_in += n_numeric * N_ADDED
         for _ in range(self.depth):
             total += fan_in * self.width
@@ -192,7 +207,7 @@ class MLPConfig(BaseModel):
 
     def size(self, facts: DataFacts) -> int:
         """Counts the trainable numbers of the network for data of these sizes."""
-        return self.n_parameters(facts.n_inputs, facts.n_outputs, facts.n_numeric)
+        return self.n_parameters(facts.n_inputs, facts.n_outputs, facts.n_numeric, facts.categories)
 
     def build(
         self,
@@ -200,6 +215,7 @@ class MLPConfig(BaseModel):
         n_outputs: int,
         task: Task = "classification",
         numeric: Sequence[int] | None = None,
+        categories: Codes = (),
     ) -> LightningModule:
         """Makes the network, an `MLP`, which a plain `lightning.Trainer` trains.
 
@@ -208,13 +224,14 @@ class MLPConfig(BaseModel):
             n_outputs: classes, or targets of a regression.
             task: decides the loss and the metrics.
             numeric: which inputs are numbers, for a periodic embedding; None is all of them.
+            categories: which inputs are numbers of categories, and how many numbers each has.
 
         Raises:
             ValueError: label smoothing or class weights in a regression, or an embedding of no
                 number.
         """
         made: LightningModule = import_module(_MODEL, __package__).MLP(
-            self, n_inputs, n_outputs, task, numeric
+            self, n_inputs, n_outputs, task, numeric, categories
         )
         return made
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from .config import Extra, MLPConfig, Task
+from .config import Codes, Extra, MLPConfig, Task
 from .perceptron import Perceptron, scores
 from .schedules import PLATEAU_METRIC, plan
 
@@ -38,6 +38,7 @@ class MLP(Perceptron, lightning.LightningModule):
         n_outputs: classes, or targets of a regression.
         task: decides the loss and the metrics.
         numeric: which inputs are numbers, for a periodic embedding; None is all of them.
+        categories: which inputs are numbers of categories, and how many numbers each has.
 
     Raises:
         ValueError: label smoothing or class weights in a regression, an unknown task, or an
@@ -59,8 +60,9 @@ class MLP(Perceptron, lightning.LightningModule):
         n_outputs: int,
         task: Task = "classification",
         numeric: Sequence[int] | None = None,
+        categories: Codes = (),
     ) -> None:
-        super().__init__(config, n_inputs, n_outputs, task, numeric)
+        super().__init__(config, n_inputs, n_outputs, task, numeric, categories)
         # Left to find the frame itself, Lightning keeps it, and all callers' variables with it,
         # in a cycle.
         self.save_hyperparameters(self.arguments, logger=False, frame=inspect.currentframe())

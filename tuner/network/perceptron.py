@@ -8,6 +8,7 @@ the running statistics hold (Li et al. 2018, arXiv:1801.05134).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
@@ -17,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional, init
 
-from .config import Activation, Extra, MLPConfig, Task
-from .embedding import PeriodicEmbedding
+from .config import Activation, Codes, Extra, MLPConfig, Task
+from .embedding import CategoryEmbedding, PeriodicEmbedding
 from .metrics import Predicted, accuracy, extra_score, r2
 from .normalization import GhostBatchNorm1d
 
@@ -49,6 +50,7 @@ class Perceptron(nn.Module):
         n_outputs: classes, or targets of a regression.
         task: decides the loss.
         numeric: which inputs are numbers, for a periodic embedding; None is all of them.
+        categories: which inputs are numbers of categories, and how many numbers each has.
 
     Raises:
         ValueError: label smoothing or class weights in a regression, an unknown task, or an
@@ -76,6 +78,7 @@ class Perceptron(nn.Module):
         n_outputs: int,
         task: Task = "classification",
         numeric: Sequence[int] | None = None,
+        categories: Codes = (),
     ) -> None:
         super().__init__()
         config = MLPConfig.model_validate(config)
@@ -87,6 +90,7 @@ class Perceptron(nn.Module):
             raise ValueError("class_weight must be 'none' in a regression")
         self.config, self.n_inputs, self.n_outputs = config, n_inputs, n_outputs
         self.numeric = None if numeric is None else tuple(numeric)
+        self.codes = tuple((int(index), int(n)) for index, n in categories)
         self.task: Task = task
         self.register_buffer("input_mean", torch.zeros(n_inputs))
         self.register_buffer("input_scale", torch.ones(n_inputs))
@@ -98,6 +102,8 @@ class Perceptron(nn.Module):
         self.register_buffer("class_weights", None)
         embedding = _embedding(config, n_inputs, self.numeric)
         fan_in = n_inputs if embedding is None else embedding.n_outputs
+        vectors = CategoryEmbedding(fan_in, self.codes) if self.codes else None
+        fan_in = fan_in if vectors is None else vectors.n_outputs
         self.hidden = nn.Sequential(
             *[
                 _hidden_layer(config, fan_in if i == 0 else config.width)
@@ -105,7 +111,7 @@ class Perceptron(nn.Module):
             ]
         )
         self.output = nn.Linear(config.width if config.depth else fan_in, n_outputs)
-        self.embedding = embedding
+        self.embedding, self.categories = embedding, vectors
         self.reset_parameters()
 
     @property
@@ -113,7 +119,8 @@ class Perceptron(nn.Module):
         """What makes a network like this one, as plain values."""
         sizes = {"n_inputs": self.n_inputs, "n_outputs": self.n_outputs, "task": self.task}
         numeric = {} if self.numeric is None else {"numeric": list(self.numeric)}
-        return {"config": self.config.model_dump(), **sizes, **numeric}
+        codes = {"categories": [list(each) for each in self.codes]} if self.codes else {}
+        return {"config": self.config.model_dump(), **sizes, **numeric, **codes}
 
     def reset_parameters(self) -> None:
         """Draws initial weights that fit the activation, from torch's global generator.
@@ -126,8 +133,9 @@ class Perceptron(nn.Module):
             if isinstance(module, nn.Linear):
                 _initialize(module, self.config.activation)
         _initialize(self.output, "selu")
-        if self.embedding is not None:
-            self.embedding.reset_parameters()
+        for embedding in (self.embedding, self.categories):
+            if embedding is not None:
+                embedding.reset_parameters()
 
     @torch.no_grad()
     def standardize(
@@ -161,9 +169,21 @@ class Perceptron(nn.Module):
         """Has standardized inputs smoothly clipped, and gaps (NaN) put at the middle.
 
         Args:
-            limit: that they tend to, above 0; see `smoothly_clipped`.
+            limit: that they tend to, above 0; see `smoothly_clipped`. Numbers of categories stay.
         """
         self.input_limit = torch.as_tensor(limit).to(self.input_mean)
+        if self.codes:
+            self.input_limit = self.input_limit.repeat(self.n_inputs)
+            self.input_limit[[index for index, _ in self.codes]] = math.inf
+
+    def know(self, codes: Tensor) -> None:
+        """Sets which numbers of categories stand for themselves.
+
+        Args:
+            codes: `(codes,)`, one input after the other: itself, or 0 for the shared vector.
+        """
+        assert self.categories is not None
+        self.categories.codes.copy_(codes)
 
     def weigh(self, class_weights: Tensor) -> None:
         """Sets what rows of each class weigh in the loss while training, if the config says so.
@@ -212,6 +232,8 @@ class Perceptron(nn.Module):
     def of_standardized(self, rows: Tensor) -> Tensor:
         """Returns what `outputs` does, of inputs `(rows, n_inputs)` as they are standardized."""
         embedded = rows if self.embedding is None else self.embedding(rows)
+        if self.categories is not None:
+            embedded = self.categories(embedded)
         outputs: Tensor = self.output(self.hidden(embedded))
         return outputs
 
@@ -274,9 +296,10 @@ def smoothly_clipped(rows: Tensor, limit: Tensor) -> Tensor:
 
     Args:
         rows: `(rows, n_inputs)`, standardized.
-        limit: of shape (), above 0.
+        limit: of shape (), or `(n_inputs,)`, above 0; infinite where inputs stay as they are.
     """
-    rows = rows.nan_to_num(0.0).clamp(-_FAR, _FAR)  # whose squares are numbers
+    far = limit.where(limit.isinf(), _FAR)  # whose squares are numbers
+    rows = rows.nan_to_num(0.0).clamp(-far, far)
     return rows * (1 + (rows / limit).square()).rsqrt()
 
 

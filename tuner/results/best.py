@@ -217,6 +217,7 @@ def _built(checkpoint: dict[str, Any], folder: Path) -> LightningModule:
         parameters["n_outputs"],
         parameters["task"],
         parameters.get("numeric"),
+        parameters.get("categories", ()),
     )
 
 

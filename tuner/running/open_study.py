@@ -15,7 +15,7 @@ from ..errors import DataError
 from ..network.config import DataFacts
 from ..space import MLPSpace, ModuleSpace
 from ..storage import Location, StudyStore, locate
-from ..storage.reading import stored_metric
+from ..storage.reading import stored_fingerprint, stored_metric
 from ..study import AnyStudySpec, MLPStudySpec, ModuleStudySpec, StudySpec
 from ..study.base import OF_TABLES
 from ..study.classes import UserClasses
@@ -134,7 +134,7 @@ def opened(
         classes = UserClasses.of(spec)
     if spec.data.source is not None:
         observer.begin(f"reading {spec.data.source}")
-    dataset = load_data(spec)
+    dataset = _dataset(spec, None if new else location)
     for remark in () if dataset is None else dataset.remarks:
         observer.remark(remark)
     facts = None if dataset is None else dataset.facts
@@ -270,8 +270,29 @@ def _training(spec: ModuleStudySpec, team: Staff) -> ModuleTraining:
     )
 
 
-def load_data(spec: StudySpec) -> Dataset | None:
+def _dataset(spec: AnyStudySpec, location: Location | None) -> Dataset | None:
+    """Loads the rows as `load_data` does; of a study that goes on as they were encoded for it.
+
+    Args:
+        spec: the study file.
+        location: of the store; None begins anew.
+    """
+    dataset = load_data(spec)
+    if dataset is None or location is None or not dataset.facts.categories:
+        return dataset
+    stored = stored_fingerprint(spec.name, location)
+    if stored in ("", dataset.fingerprint):
+        return dataset
+    earlier = load_data(spec, embeds=False)
+    return earlier if earlier is not None and earlier.fingerprint == stored else dataset
+
+
+def load_data(spec: StudySpec, *, embeds: bool = True) -> Dataset | None:
     """Loads and splits the rows of a study's source; None if a LightningDataModule brings them.
+
+    Args:
+        spec: the study file.
+        embeds: networks of MLP studies may learn vectors for categories of many values.
 
     Raises:
         DataError: they cannot be had or learned from; the message names the study file.
@@ -287,6 +308,7 @@ def load_data(spec: StudySpec) -> Dataset | None:
         time=spec.data.time,
         test_source=spec.data.test_source,
         read=spec.data.read,
+        embeds=embeds and isinstance(spec, MLPStudySpec),
     )
     if spec.rows is None:
         told = [key for key in OF_TABLES if getattr(spec.data, key)]

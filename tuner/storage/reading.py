@@ -162,13 +162,30 @@ def stored_metric(name: str, location: Location) -> str:
     Raises:
         StoreUnreadableError: the store cannot be read.
     """
-    if location.is_empty:
-        return ""
-    try:
-        names = read_study(name, location).metric_names
-    except InputError:
-        return ""
+    study = _stored(name, location)
+    names = None if study is None else study.metric_names
     return names[0] if names else ""
+
+
+def stored_fingerprint(name: str, location: Location) -> str:
+    """Returns the fingerprint of a study's data; "" if there is none, or it does not say.
+
+    Raises:
+        StoreUnreadableError: the store cannot be read.
+    """
+    study = _stored(name, location)
+    identity = {} if study is None else json.loads(study.user_attrs.get(IDENTITY, "{}"))
+    return str(identity.get("data.fingerprint", ""))
+
+
+def _stored(name: str, location: Location) -> optuna.Study | None:
+    """Returns a study, if it is there."""
+    if location.is_empty:
+        return None
+    try:
+        return read_study(name, location)
+    except InputError:
+        return None
 
 
 @dataclass(frozen=True)

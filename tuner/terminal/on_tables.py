@@ -38,7 +38,7 @@ def init(
     if path.exists():
         raise InputError(f"{path}: is there already")
     with loading():
-        found = read_table(table, Path(), Wanted(label=tuple(label or ())))
+        found = read_table(table, Path(), Wanted(label=tuple(label or ()), embeds=True))
     assert found.encoding is not None
     spec = study_of_table(table, label or (), [*found.remarks, *map(str, found.encoding.columns)])
     spec.save()

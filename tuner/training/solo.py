@@ -51,7 +51,9 @@ def train_mlp(
     """
     torch.manual_seed(seed)
     facts, standardization, ruler = dataset.facts, dataset.standardization, dataset.ruler
-    model = MLP(config, facts.n_inputs, facts.n_outputs, facts.task, facts.numeric)
+    model = MLP(
+        config, facts.n_inputs, facts.n_outputs, facts.task, facts.numeric, facts.categories
+    )
     model.standardize(
         torch.from_numpy(standardization.input_mean),
         torch.from_numpy(standardization.input_scale),
@@ -62,6 +64,8 @@ def train_mlp(
         model.measure(ruler.offset, ruler.unit)
     if standardization.input_limit is not None:
         model.limit(standardization.input_limit)
+    if standardization.codes is not None:
+        model.know(torch.from_numpy(standardization.codes))
     if dataset.class_weights is not None:
         model.weigh(torch.from_numpy(dataset.class_weights))
     model.extra = dataset.extra

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...network.config import MLPConfig
 from ...network.perceptron import Perceptron, scores
-from .embeddings import EmbeddingLayer
+from .embeddings import InputLayer
 from .layers import HiddenLayer
 from .losses import OutputLayer
 from .masks import Masks
@@ -46,13 +46,17 @@ class Member:
         self.n_cores, facts = n_cores, rows.facts
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = Perceptron(config, facts.n_inputs, facts.n_outputs, facts.task, facts.numeric)
+            model = Perceptron(
+                config, facts.n_inputs, facts.n_outputs, facts.task, facts.numeric, facts.categories
+            )
         self.config, self.epoch = config, 0
         self._rows, self._mixed = rows, mixed
         self._model = model.to(device=rows.device, dtype=rows.dtype)
         self._model.standardize(*rows.standardization)
         if rows.limit is not None:
             self._model.limit(rows.limit)
+        if rows.codes is not None:
+            self._model.know(rows.codes)
         if rows.class_weights is not None:
             self._model.weigh(rows.class_weights)
         self._flat = FlatParameters(self._model)
@@ -182,10 +186,7 @@ class _Network:
         *,
         mixed: bool,
     ) -> None:
-        config, self._embedding = model.config, None
-        if model.embedding is not None:
-            self._embedding = EmbeddingLayer(model.embedding, flat, model.n_inputs, n_rows)
-            self._input_gradient = flat.values.new_empty(n_rows, model.embedding.n_outputs)
+        config, self._first = model.config, InputLayer.of(model, flat, n_rows)
         self._hidden = [
             HiddenLayer(index, layer, flat, n_rows, config, masks, mixed)
             for index, layer in enumerate(model.hidden)
@@ -201,14 +202,14 @@ class _Network:
             x: standardized inputs, `(n_rows, n_inputs)`.
             y: one-hot or standardized targets, `(n_rows, n_outputs)`, and weights if there are.
         """
-        embedding = self._embedding
-        inputs = [x if embedding is None else embedding.forward(x)]
+        first = self._first
+        inputs = [x if first is None else first.forward(x)]
         for layer in self._hidden:
             inputs.append(layer.forward(inputs[-1]))
-        of_inputs = None if embedding is None else self._input_gradient
+        of_inputs = None if first is None else first.gradient
         self._output.step(inputs[-1], y, self._gradient if self._hidden else of_inputs)
         for index in range(len(self._hidden) - 1, -1, -1):
             out = self._gradient if index > 0 else of_inputs
             self._hidden[index].backward(self._gradient, inputs[index], out)
-        if embedding is not None:
-            embedding.backward(self._input_gradient)
+        if first is not None:
+            first.backward()

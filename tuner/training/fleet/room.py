@@ -98,10 +98,11 @@ def member_bytes(
     drawn = layer if recorded else max(layer, DRAWN_AT_ONCE)
     buffers = 5 * layer + (layer + drawn if config.dropout > 0 else 0)
     # A network for whole batches, and one for the last of an epoch.
-    buffers_of_numbers = scored = 0
-    if config.numeric_embedding == "periodic":
-        buffers_of_numbers = buffer_numbers(facts.n_numeric, facts.n_inputs, config.batch_size)
-        scored = 2 * EVALUATION_ROWS * N_FREQUENCIES * facts.n_numeric
+    n_numeric = facts.n_numeric if config.numeric_embedding == "periodic" else 0
+    buffers_of_numbers = buffer_numbers(
+        n_numeric, facts.categories, facts.n_inputs, config.batch_size
+    )
+    scored = 2 * EVALUATION_ROWS * N_FREQUENCIES * n_numeric
     n_bytes = itemsize * (state + 2 * (config.depth * buffers + layer + buffers_of_numbers))
     if recorded:
         a_row = facts.n_inputs + facts.n_outputs
