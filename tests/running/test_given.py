@@ -106,7 +106,7 @@ def test_a_study_goes_on_with_its_columns_as_they_were(
     sections: dict[str, Any] = {"objective": {"epochs": 2}, "search": search}
     options: dict[str, Any] = {"label": "back", "name": "shops", "workers": 1, "fleet": 1}
     with monkeypatch.context() as before:
-        before.setattr(open_study, "load_data", partial(open_study.load_data, embeds=False))
+        before.setattr(open_study, "load_data", partial(open_study.load_data, as_before=True))
         tuner.tune(frame, trials=2, confirm=False, **options, **sections)
     assert tuner.tune(frame, trials=3, confirm=False, **options, **sections).ran == 1
     assert tuner.load_model("shops").n_inputs == 64 + 1

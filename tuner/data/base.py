@@ -142,6 +142,7 @@ class Dataset:
         test: rows that a search never sees.
         classes: names of the classes, in the order of the class numbers; () in a regression.
         pixels: inputs share one unit, and so one mean and one scale.
+        quartiles: inputs are scaled by them, and smoothly clipped, so that outliers are not far.
         fingerprint: hash of all rows before the split.
         ruler: measures inputs that float32 cannot tell apart; None where there are none.
         encoding: how columns of a table became inputs; None where they are numbers as they are.
@@ -159,6 +160,7 @@ class Dataset:
     classes: tuple[str, ...]
     pixels: bool
     fingerprint: str = field(repr=False)
+    quartiles: bool = False
     ruler: Ruler | None = field(default=None, repr=False)
     encoding: Encoding | None = field(default=None, repr=False)
     remarks: tuple[str, ...] = field(default=(), repr=False)
@@ -254,12 +256,12 @@ class Dataset:
 
     @cached_property
     def standardization(self) -> Standardization:
-        """Mean and deviation of the training rows, per input or, for pixels, over all inputs.
+        """Median and quartiles of the training rows, which outliers do not move, or else the mean.
 
-        Of the columns of a table, median and quartiles, which outliers do not move.
+        For pixels mean and deviation are over all inputs.
         """
         n_inputs, n_outputs = self.facts.n_inputs, self.facts.n_outputs
-        if self.encoding is not None:
+        if self.quartiles:
             mean, scale = _middle_and_scale(self.known.x, self.train_rows)
             for index, _ in self._categories:
                 mean[index], scale[index] = 0.0, 1.0
@@ -274,7 +276,7 @@ class Dataset:
             input_scale=np.full(n_inputs, scale, np.float32),
             target_mean=target_mean.astype(np.float32),
             target_scale=target_scale.astype(np.float32),
-            input_limit=None if self.encoding is None else _LIMIT,
+            input_limit=_LIMIT if self.quartiles else None,
             codes=self._codes(),
         )
 

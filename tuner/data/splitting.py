@@ -30,6 +30,7 @@ def split(
     test: float = 0.2,
     task: Task | None = None,
     seed: int = 0,
+    quartiles: bool = True,
 ) -> Dataset:
     """Checks a table and splits it, stratified by class in a classification.
 
@@ -39,11 +40,12 @@ def split(
         test: share of all rows, where the table has no test part, in [0, 1).
         task: overrules the kind of the targets.
         seed: decides which rows are validation rows, and which are test rows.
+        quartiles: numbers that are no pixels are scaled by them, those of arrays, too.
 
     Raises:
         DataError: the rows cannot be learned from; the message names row and column.
     """
-    checked = _checked(table, task)
+    checked = _checked(table, task, quartiles=quartiles)
     y, whole, fingerprint = checked.y, checked.whole, checked.fingerprint
     kin = table.kin
     if checked.x_test is not None and table.y_test is not None:
@@ -77,6 +79,7 @@ def split(
         checked.classes,
         checked.pixels,
         fingerprint,
+        checked.quartiles,
         checked.ruler(known),
         table.encoding,
         remarks,
@@ -106,6 +109,7 @@ def uncut(table: Table, *, task: Task | None = None) -> Dataset:
         checked.classes,
         checked.pixels,
         checked.fingerprint,
+        checked.quartiles,
         checked.ruler(known),
         table.encoding,
         (*checked.remarks, *constant(table, known.x)),
@@ -123,6 +127,7 @@ class _Checked:
     x_test: Array | None
     classes: tuple[str, ...]
     pixels: bool
+    quartiles: bool
     fingerprint: str
     remarks: tuple[str, ...]
 
@@ -133,12 +138,18 @@ class _Checked:
 
     def ruler(self, known: Part) -> Ruler | None:
         """Returns what inputs are measured by that float32 cannot tell apart, if there are some."""
-        if self.x.dtype not in (np.float64, np.int64):
+        if not _needs_ruler(self.x):
             return None
         return Ruler.of(known.x, is_shared=self.pixels)
 
 
-def _checked(table: Table, task: Task | None, least: int = 3) -> _Checked:
+def _needs_ruler(x: Array) -> bool:
+    return x.dtype in (np.float64, np.int64)
+
+
+def _checked(
+    table: Table, task: Task | None, least: int = 3, *, quartiles: bool = True
+) -> _Checked:
     """Checks a table, whose classes must have so many rows each."""
     check_shapes(table)
     told = task or table.task
@@ -149,7 +160,12 @@ def _checked(table: Table, task: Task | None, least: int = 3) -> _Checked:
     if table.encoding is None:
         x, x_test = compact(x, x_test, pixels)
     y, classes = targets(table, task, least)
-    columns = () if table.encoding is None else (table.encoding.model_dump_json(),)
+    words: tuple[str, ...]
+    if table.encoding is not None:
+        quartiles, words = True, (table.encoding.model_dump_json(),)
+    else:
+        quartiles = quartiles and not pixels and not _needs_ruler(x)
+        words = ("quartiles",) if quartiles else ()
     kin = () if table.kin is None else (table.kin.fingerprint,)
     weights = _weights(table.weights)
     return _Checked(
@@ -160,7 +176,8 @@ def _checked(table: Table, task: Task | None, least: int = 3) -> _Checked:
         x_test,
         classes,
         pixels,
-        _fingerprint(Part(x, y, weights), (*classes, *columns, *kin)),
+        quartiles,
+        _fingerprint(Part(x, y, weights), (*classes, *words, *kin)),
         (*table.remarks, *remarks),
     )
 

@@ -271,33 +271,36 @@ def _training(spec: ModuleStudySpec, team: Staff) -> ModuleTraining:
 
 
 def _dataset(spec: AnyStudySpec, location: Location | None) -> Dataset | None:
-    """Loads the rows as `load_data` does; of a study that goes on as they were encoded for it.
+    """Loads the rows as `load_data` does; of a study that goes on as they were read for it.
 
     Args:
         spec: the study file.
         location: of the store; None begins anew.
     """
     dataset = load_data(spec)
-    if dataset is None or location is None or not dataset.facts.categories:
+    if dataset is None or location is None:
         return dataset
+    if not dataset.facts.categories and (dataset.encoding is not None or not dataset.quartiles):
+        return dataset  # which all versions read alike
     stored = stored_fingerprint(spec.name, location)
     if stored in ("", dataset.fingerprint):
         return dataset
-    earlier = load_data(spec, embeds=False)
+    earlier = load_data(spec, as_before=True)
     return earlier if earlier is not None and earlier.fingerprint == stored else dataset
 
 
-def load_data(spec: StudySpec, *, embeds: bool = True) -> Dataset | None:
+def load_data(spec: StudySpec, *, as_before: bool = False) -> Dataset | None:
     """Loads and splits the rows of a study's source; None if a LightningDataModule brings them.
 
     Args:
         spec: the study file.
-        embeds: networks of MLP studies may learn vectors for categories of many values.
+        as_before: arrays are scaled by mean and deviation, and categories have an input for each
+            value, as in earlier versions. Modules of the user's have that in any case.
 
     Raises:
         DataError: they cannot be had or learned from; the message names the study file.
     """
-    source = spec.data.source
+    source, as_before = spec.data.source, as_before or not isinstance(spec, MLPStudySpec)
     wanted = Wanted(
         label=spec.data.label,
         drop=spec.data.drop,
@@ -308,7 +311,7 @@ def load_data(spec: StudySpec, *, embeds: bool = True) -> Dataset | None:
         time=spec.data.time,
         test_source=spec.data.test_source,
         read=spec.data.read,
-        embeds=embeds and isinstance(spec, MLPStudySpec),
+        embeds=not as_before,
     )
     if spec.rows is None:
         told = [key for key in OF_TABLES if getattr(spec.data, key)]
@@ -330,6 +333,7 @@ def load_data(spec: StudySpec, *, embeds: bool = True) -> Dataset | None:
             test=spec.data.test,
             task=spec.data.task,
             seed=spec.study.seed,
+            quartiles=not as_before,
         )
     except DataError as error:
         if spec.rows is not None or not spec.path.exists():  # no file says where they are from
