@@ -1,6 +1,7 @@
 """The coordinator, on real data and a real store: budgets, pruning, failures, resuming."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tuner.results.arms import difference
 from tuner.results.importance import importances
 from tuner.running.progress import Ended, Observer, Snapshot
 from tuner.running.proposals import trial_seed
+from tuner.storage import samplers
 from tuner.storage.pruners import make_pruner
 from tuner.storage.reading import IDENTITY
 
@@ -373,6 +375,63 @@ def test_pruners() -> None:
     }
     for name, kind in kinds.items():
         assert type(make_pruner(name, 10)).__name__ == kind  # type: ignore[arg-type]
+
+
+MINE = """
+import optuna
+
+
+class Mine(optuna.samplers.RandomSampler):
+    def __init__(self, seed=None):
+        super().__init__(seed)
+        print("mine draws with", seed)
+
+
+class Other:
+    pass
+"""
+
+
+@pytest.mark.parametrize("sampler", ["gp", "qmc", "random", "mine:Mine"])
+def test_samplers(sampler: str, write_study: Write, capfd: pytest.CaptureFixture[str]) -> None:
+    """Each draws, also after its startup trials, and goes on; one of the user's has its seed."""
+    Path("studies").mkdir(exist_ok=True)
+    Path("studies/mine.py").write_text(MINE)
+    text = SMALL.replace("epochs = 3", "epochs = 1") + f"[study]\nsampler = '{sampler}'\n"
+    write_study(text)
+    assert tuner.tune("small", trials=11, workers=1).counts.finished == 11
+    assert tuner.tune("small", trials=12, workers=1).ran == 1
+    assert len({str(row) for row in tuner.leaderboard("small")["width"]}) > 4
+    if sampler == "mine:Mine":
+        assert "mine draws with 0" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("sampler", "told"),
+    [
+        ("tpee", "study.sampler must be one of 'tpe', 'gp'"),
+        ("mine:Nobody", "study.sampler names no class: mine has no Nobody"),
+        ("mine:Other", "study.sampler must be a sampler, an optuna.samplers.BaseSampler"),
+        ("nowhere:Mine", "study.sampler names no module"),
+    ],
+)
+def test_no_sampler(sampler: str, told: str, write_study: Write) -> None:
+    """It is told before anything is made."""
+    Path("studies").mkdir(exist_ok=True)
+    Path("studies/mine.py").write_text(MINE)
+    write_study(SMALL + f"[study]\nsampler = '{sampler}'\n")
+    with pytest.raises(StudyFileError, match=re.escape(told)):
+        tuner.tune("small")
+    assert not Path("runs").exists()
+
+
+def test_a_sampler_whose_package_is_missing(
+    write_study: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samplers, "find_spec", lambda name: None)
+    write_study(SMALL + "[study]\nsampler = 'cmaes'\n")
+    with pytest.raises(StudyFileError, match="pip install cmaes"):
+        tuner.tune("small")
 
 
 @pytest.mark.slow

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..storage import StudyStore
-from ..storage.study_store import STARTUP_TRIALS
+from ..storage import STARTUP_TRIALS, StudyStore
 from ..study import BudgetSpec
 from .in_hand import InHand
 from .minutes import Minutes

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 
 from .. import data, heuristics
 from ..data import Cut, Dataset, Wanted
-from ..errors import DataError
+from ..errors import DataError, InputError
 from ..network.config import DataFacts
 from ..space import MLPSpace, ModuleSpace
 from ..storage import Location, StudyStore, locate
 from ..storage.reading import stored_fingerprint, stored_metric
+from ..storage.samplers import sampler_class
 from ..study import AnyStudySpec, MLPStudySpec, ModuleStudySpec, StudySpec
 from ..study.base import OF_TABLES
 from ..study.classes import UserClasses
@@ -125,6 +126,10 @@ def opened(
     """
     check_trainers(spec, trainer, fleet, workers)
     refuse_owned(spec.name)
+    try:
+        sampler_class(spec.study.sampler, [spec.path.parent])
+    except InputError as error:
+        raise spec.error("study.sampler", str(error)) from error
     usual: Trainer = "solo" if isinstance(spec, ModuleStudySpec) else "fleet"
     trainer = trainer or usual
     location = locate(storage)

@@ -28,7 +28,8 @@ from .reading import (
     summaries,
     translated,
 )
-from .study_store import STARTUP_TRIALS, TIME_OVER, StudyStore
+from .samplers import STARTUP_TRIALS
+from .study_store import TIME_OVER, StudyStore
 
 __all__ = [
     "ABLATION",

@@ -46,10 +46,9 @@ from .reading import (
     translated,
 )
 from .reserve import Reserve
+from .samplers import make_sampler
 from .untold import Untold
 
-#: Finished trials, starting points among them, from which on the sampler models what it has seen.
-STARTUP_TRIALS = 5
 #: Workers lost with a trial, each alone with it, after which it has failed.
 _LOSSES = 2
 #: Why a trial was cut when the time of a search was over: it need not run again within that time.
@@ -129,9 +128,10 @@ class StudyStore(Kept):
                 )
                 # A sampler that resumes must not draw again what it drew at the start.
                 n_trials = len(self.study.get_trials(deepcopy=False))
-                self.study.sampler = optuna.samplers.TPESampler(
-                    seed=(spec.study.seed + 1_000_003 * n_trials) % 2**32,
-                    n_startup_trials=STARTUP_TRIALS,
+                self.study.sampler = make_sampler(
+                    spec.study.sampler,
+                    (spec.study.seed + 1_000_003 * n_trials) % 2**32,
+                    [spec.path.parent],
                 )
                 if IDENTITY not in self.study.user_attrs:
                     with warnings.catch_warnings():

@@ -14,6 +14,7 @@ from ..system import paths
 from .domains import Section
 
 Pruner = Literal["gain", "hyperband", "median", "none"]
+SAMPLERS = ("tpe", "gp", "cmaes", "qmc", "random")
 Select = Literal["proven", "best", "one_se"]
 Direction = Literal["maximize", "minimize"]
 
@@ -121,6 +122,8 @@ class StudySection(Section):
     Attributes:
         seed: decides the split, the sampler, initial weights and shuffles.
         pruner: how trials are ended early.
+        sampler: who draws trials once the starting points have had their turn: "tpe", "gp",
+            "cmaes", "qmc", "random", or a sampler of Optuna's kind, as "package.module:Class".
         precision: Lightning's word for the numbers that trials train with.
         max_failures: failed trials in a row after which the study stops.
         epoch_minutes: of silence after which a worker is given up, and its trials begin anew.
@@ -128,9 +131,18 @@ class StudySection(Section):
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     pruner: Pruner = "gain"
+    sampler: str = "tpe"
     precision: Precision = "32-true"
     max_failures: Annotated[int, Field(ge=1)] = 5
     epoch_minutes: Annotated[float, Field(gt=0)] = 60.0
+
+    @field_validator("sampler")
+    @classmethod
+    def _is_a_sampler(cls, sampler: str) -> str:
+        if sampler in SAMPLERS or ":" in sampler:
+            return sampler
+        known = ", ".join(map(repr, SAMPLERS))
+        raise ValueError(f'must be one of {known} or "package.module:Class", got {sampler!r}')
 
 
 class ConfirmSection(Section):
