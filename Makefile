@@ -69,7 +69,7 @@ tune audit ablate best report: $(BIN)/.user
 		$(if $(LABEL),--label "$(LABEL)") $(if $(TRIALS),--trials "$(TRIALS)") $(if $(MINUTES),--minutes "$(MINUTES)") \
 		$(if $(TARGET),--target "$(TARGET)") $(if $(TRAINER),--trainer "$(TRAINER)") \
 		$(if $(FLEET),--fleet "$(FLEET)")) $(if $(filter audit,$@), \
-		$(if $(RULES),--rules "$(RULES)") $(if $(PAIRS),--pairs "$(PAIRS)")) \
+		$(if $(RULES),--rules "$(RULES)") $(if $(PAIRS),--pairs "$(PAIRS)") $(if $(MINUTES),--minutes "$(MINUTES)")) \
 		$(if $(filter tune audit ablate,$@), $(if $(WORKERS),--workers "$(WORKERS)") \
 		$(if $(DEVICES),--devices "$(DEVICES)") $(if $(CLUSTER),--cluster "$(CLUSTER)")) \
 		$(if $(filter tune audit ablate report,$@),$(if $(STORAGE),--storage "$(STORAGE)")) $(ARGS)

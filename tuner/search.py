@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,6 @@ import pandas as pd  # noqa: F401  here, so that an interrupted search writes it
 
 from . import heuristics
 from .answers.confirmer import Confirmer
-from .errors import InputError
 from .network.config import Config, MLPConfig, config_from_json
 from .results.arms import Arm
 from .results.best import Best
@@ -30,13 +28,13 @@ from .running.open_study import OpenStudy, opened
 from .running.progress import Observer
 from .running.rate_range import RangeTest, RateRange
 from .running.repeats import Repeats, seeds
+from .running.watching import watched
 from .space import MLPSpace
 from .storage import CONFIG, Counts, count
 from .study import BudgetSpec
 from .study.domains import Fixed
 from .system import paths
 from .system.devices import Devices
-from .system.quiet import quiet_optuna
 from .training.fleet import busy_with
 
 #: Networks are timed on so many rows, for so many epochs.
@@ -157,16 +155,13 @@ def tune(
     With `workers=1` and a number of trials for `fleet`, one seed gives the same trials and scores
     again on the same machine.
     """
-    if observer is not None and progress:
-        raise InputError("an observer is told what happens instead of showing it: progress=False")
     if isinstance(confirm, Mapping):
         sections, confirm = {**sections, "confirm": confirm}, True
     spec = spec_of(study, label=label, name=name, **sections)
     budget = budget_of(spec, trials, minutes, target)
     spec = spec.model_copy(update={"budget": budget})
     with (
-        quiet_optuna(),
-        _shown(progress, observer) as observer,
+        watched(progress, observer) as observer,
         opened(
             spec,
             trainer=trainer,
@@ -181,15 +176,6 @@ def tune(
         ) as open_study,
     ):
         return _tuned(open_study, budget, fleet, observer, confirm=confirm)
-
-
-def _shown(progress: bool | None, observer: Observer | None) -> AbstractContextManager[Observer]:
-    """Returns who is told what happens."""
-    if observer is not None:
-        return nullcontext(observer)
-    from .running.display import shown  # which loads Rich
-
-    return shown(progress)
 
 
 def _tuned(

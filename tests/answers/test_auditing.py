@@ -1,6 +1,7 @@
 """The audit: verdicts are right on made-up scores, and its sides are what the rules say."""
 
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -11,11 +12,13 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import log_loss, root_mean_squared_error
 
 import tuner
-from tuner import storage
+from tuner import heuristics, storage
 from tuner.answers.auditing import Claim, Evidence, Side, claims, exponents, judge
 from tuner.answers.auditing.claims import FACTORS
 from tuner.answers.auditing.cost import seconds, trainings
+from tuner.answers.auditing.found import Audit, Finding, Verdict
 from tuner.answers.auditing.margins import margin, trivial_score
+from tuner.answers.auditing.sample import Sample, fitting, samples
 from tuner.data import load
 from tuner.errors import InputError
 from tuner.heuristics import ITEMS
@@ -207,11 +210,11 @@ def test_any_base_config_makes_valid_sides(schedule: str) -> None:
 
 
 def test_what_an_audit_costs() -> None:
-    wanted = [claim for claim in claims(BASE, FACTS, 0.01) if claim.rule == "S21"]
-    trained = trainings(wanted, BASE, 10, with_exponents=False)
+    trained = trainings(BASE, FACTS, 10, lambda rule: rule == "S21")
     # The tuned config, and the side without a hidden layer: 5 candidates, 3 seeds, 10 pairs.
     assert len(trained) == 2 * (5 * 3 + 10) + 10
-    assert len(trainings([], BASE, 10, with_exponents=True)) == 5 * 3 + 10 + 4 * 13 * 10
+    with_exponents = trainings(BASE, FACTS, 10, lambda rule: rule == "S12")
+    assert len(with_exponents) == 5 * 3 + 10 + 4 * 13 * 10
     # In proportion to epochs, and more for larger networks and smaller batches.
     assert seconds([BASE] * 7, BASE, FACTS, 2.0) == pytest.approx(7 * BASE.epochs * 2.0)
     for change in ({"width": 512}, {"depth": 3}, {"batch_size": 16}):
@@ -292,6 +295,84 @@ def test_every_rule_has_a_verdict_or_a_reason() -> None:
     assert len(found.rate_range.rates) == len(found.rate_range.losses) == 32
 
 
+def test_samples_take_less_and_less_time() -> None:
+    """First fewer epochs, then units, then rows: a rule speaks of the rows that a user has."""
+    facts = DataFacts(n_inputs=784, n_outputs=10, n_rows=48_000)
+    base = MLPConfig(depth=3, width=700, epochs=40)
+    found = list(samples(base, facts))
+    costs = [
+        seconds([each.base], base, each.facts(facts), 1.0)
+        * heuristics.work(base, each.facts(facts))
+        / heuristics.work(base, facts)
+        for each in found
+    ]
+    assert costs == sorted(costs, reverse=True) and len(set(costs)) == len(costs)
+    assert found[0] == Sample(48_000, 48_000, base)
+    last = found[-1]
+    assert (last.rows, last.base.epochs, last.base.width) == (500, 5, 64)
+    fewer_rows = [each for each in found if not each.is_whole]
+    assert all(each.base.epochs <= 10 and each.base.width <= 256 for each in fewer_rows)
+    takes = [1000.0, 900.0, 80.0, 79.0]
+    estimates = iter(takes)
+    assert fitting(base, facts, 85.0, lambda each: next(estimates)) == found[2]
+    assert fitting(base, facts, 0.0, lambda each: 1.0) == last
+    few = list(samples(MLPConfig(epochs=3, width=8), facts.model_copy(update={"n_rows": 90})))
+    assert len(few) == 1
+
+
+@pytest.mark.slow
+def test_an_audit_that_ends(write_study: Write) -> None:
+    """Else judging MNIST takes a day. It says of how many rows it is."""
+    write_study(SMALL.replace("wine", "digits"))
+    recorder, rules = Recorder(), ["S7", "S21", "S22"]
+    began = time.monotonic()
+    found = tuner.audit("small", rules=rules, pairs=4, minutes=0.05, observer=recorder)
+    assert time.monotonic() - began < 30
+    assert (found.facts.n_rows, found.n_known) == (500, 1_149)
+    assert found.rests_on == "500 of 1,149 training rows"
+    assert [each for each in recorder.begun if each.startswith("judging on 500 of 1,149")]
+    dropout, linear, silent = found.findings
+    assert (silent.verdict, silent.n_pairs) == ("not testable", 0)
+    for finding in (dropout, linear):
+        assert finding.n_pairs == 4 or "time was over" in finding.remark or finding.n_pairs >= 2
+    more = tuner.audit("small", rules=rules, pairs=4, minutes=1, observer=Recorder())
+    assert more.findings[0].n_pairs == 4
+    stored = storage.read_study("small").user_attrs["audit"]
+    assert tuner.Audit.model_validate_json(stored) == more
+
+
+def test_an_audit_without_time(small: None) -> None:
+    found = tuner.audit("small", rules=["S7", "S9", "S22"], pairs=2, minutes=1e-6)
+    assert {each.rule for each in found.findings} == {"S7", "S8", "S9", "S22"}
+    assert {each.verdict for each in found.findings} == {"not testable"}
+    assert all("the time was over" in each.remark for each in found.findings[:3])
+
+
+def test_what_fewer_rows_say_stands_beside() -> None:
+    def audit(n_rows: int, **verdicts: Verdict) -> Audit:
+        findings = [
+            Finding(rule="S7", name=name, claim="", kind="better", verdict=verdict)
+            for name, verdict in verdicts.items()
+        ]
+        findings.append(Finding(rule="S1", name="S1", claim="", remark="a reason"))
+        return Audit(
+            study="x", metric="val_loss", direction="minimize", base=BASE, origin="trial 1",
+            facts=FACTS.model_copy(update={"n_rows": n_rows}), n_pairs=2, seed=0, deviation=0.0,
+            tolerance=None, findings=tuple(findings), rate_range=None, n_trainings=10, seconds=1.0,
+            n_known=9_000,
+        )  # fmt: skip
+
+    found = audit(3_000, a="held", b="refuted", c="held")
+    both = found.beside(audit(1_000, a="held", b="inconclusive"))
+    assert [each.remark for each in both.findings] == [
+        "with 1,000 rows: the same", "with 1,000 rows: inconclusive", "", "a reason"
+    ]  # fmt: skip
+    assert (both.n_trainings, both.seconds, both.rests_on) == (
+        20, 2.0, "3,000 of 9,000 training rows"
+    )  # fmt: skip
+    assert audit(9_000).rests_on == ""
+
+
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -302,6 +383,8 @@ def test_every_rule_has_a_verdict_or_a_reason() -> None:
         ({"tolerance": -0.1}, "tolerance must be >= 0"),
         ({"tolerance": float("nan")}, "tolerance must be >= 0"),
         ({"margin": 1.1}, "margin must be a share from 0 to 1, got 1.1"),
+        ({"minutes": 0}, "minutes must be > 0, got 0"),
+        ({"minutes": float("nan")}, "minutes must be > 0, got nan"),
     ],
 )
 def test_wrong_arguments(arguments: dict[str, object], message: str) -> None:

@@ -23,6 +23,7 @@ from ..running.given import spec_of
 from ..running.open_study import opened
 from ..running.progress import Observer, Repeated
 from ..running.repeats import Repeats, seeds
+from ..running.watching import watched
 from ..storage import CONFIRMATION, locate, read_study, translated
 from ..study import ModuleStudySpec
 from ..system import paths
@@ -124,6 +125,7 @@ def ablate(
     devices: Devices | None = None,
     cluster: str | None = None,
     storage: str | None = None,
+    progress: bool | None = None,
     observer: Observer | None = None,
 ) -> Ablation:
     """Goes from the note's rules to the confirmed winner of a study, the largest gain first.
@@ -136,13 +138,13 @@ def ablate(
         devices: to use.
         cluster: of Ray's, to use.
         storage: of all studies.
-        observer: is told what happens.
+        progress: as `tune` takes it.
+        observer: is told what happens, instead of showing it.
 
     Raises:
         InputError: the study has no confirmed winner, or is one of another network.
         TunerError: as `tune` raises it.
     """
-    observer = observer or Observer()
     spec = spec_of(study)
     if isinstance(spec, ModuleStudySpec):
         raise InputError(f"{spec.path}: the rules speak of MLPs, and [model] names another network")
@@ -155,9 +157,17 @@ def ablate(
         raise InputError(
             f"{spec.path}: the study has no confirmed winner yet (tuner tune {spec.name})"
         )
-    with opened(
-        spec, workers=workers, devices=devices, cluster=cluster, storage=storage, observer=observer
-    ) as open_study:
+    with (
+        watched(progress, observer) as observer,
+        opened(
+            spec,
+            workers=workers,
+            devices=devices,
+            cluster=cluster,
+            storage=storage,
+            observer=observer,
+        ) as open_study,
+    ):
         assert open_study.facts is not None
         end = confirmation.winning.config
         assert isinstance(end, MLPConfig)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -77,6 +78,7 @@ def check_audit(
     seed: int,
     tolerance: float | None,
     margin: float,
+    minutes: float | None = None,
 ) -> None:
     """Looks whether the rules can be judged as it is asked for.
 
@@ -87,6 +89,7 @@ def check_audit(
         seed: of the audit.
         tolerance: difference that does not matter.
         margin: share of the error left that does not matter.
+        minutes: that it may take.
 
     Raises:
         InputError: they cannot.
@@ -102,3 +105,5 @@ def check_audit(
             raise InputError(f"{name} must be >= {least}, got {value}")
     if not 0 <= margin <= 1:
         raise InputError(f"margin must be a share from 0 to 1, got {margin}")
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise InputError(f"minutes must be > 0, got {minutes}")

@@ -132,6 +132,10 @@ class Repeats:
         """Returns a repetition that ended."""
         return self._kept.find(config, seed)
 
+    def cut_by(self, cuts: Mapping[int, Cut]) -> None:
+        """Has trainings with further seeds cut the rows so, each seed always in the same way."""
+        self._cuts = {**self._cuts, **cuts}
+
     def cut(self, seed: int) -> Cut:
         """Returns the cut of the rows that a seed stands for."""
         return self._cuts.get(seed, Cut(seed))

@@ -144,6 +144,10 @@ def audit(
             min=0, max=1, help="Share of the error left that does not matter, without a tolerance."
         ),
     ] = 0.1,
+    minutes: Annotated[
+        Optional[float],
+        typer.Option(help="Time that it may take; fewer rows and epochs where it must be."),
+    ] = None,
     workers: Workers = None,
     devices: GPUs = None,
     cluster: Cluster = None,
@@ -155,7 +159,7 @@ def audit(
     """
     spec, chosen = checked(study, devices)
     judged = [] if rules is None else [rule.strip() for rule in rules.split(",")]
-    check_audit(spec, judged, pairs, seed, tolerance, margin)
+    check_audit(spec, judged, pairs, seed, tolerance, margin, minutes)
     start_workers(spec, workers, chosen, cluster)
     with loading():
         from ..answers.auditing import audit as run
@@ -168,6 +172,7 @@ def audit(
             seed=seed,
             tolerance=tolerance,
             margin=margin,
+            minutes=minutes,
             workers=workers,
             devices=chosen,
             cluster=cluster,

@@ -173,6 +173,7 @@ def show_audit(console: Console, found: Audit) -> None:
     console.print(
         f"\n[bold]{found.study}[/]: rules judged around {found.origin} "
         f"({escape(describe(found.base))}), {found.n_pairs} pairs, "
+        f"{f'{found.rests_on}, ' if found.rests_on else ''}"
         f"{found.n_trainings:,} trainings, {clock(found.seconds)}.\n"
         f"A standard deviation between seeds is {number(found.deviation)} of {found.metric}.\n"
     )

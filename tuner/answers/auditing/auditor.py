@@ -9,20 +9,24 @@ from statistics import fmean, stdev
 
 import numpy as np
 
+from ...data import Cut
 from ...network.config import DataFacts, MLPConfig
 from ...results.arms import Direction
 from ...running.progress import Observer
 from ...running.rate_range import RateRange, lr_range
 from ...running.repeats import Repeats, seeds
 from . import cost, exponents
-from .claims import NOT_TESTABLE, Claim, Side, claims
+from .claims import NOT_TESTABLE, Claim, Side
 from .found import Audit, Finding
 from .margins import margin
 from .quantities import Quantities
+from .sample import Sample
 from .verdicts import Evidence, judge
 
 #: Seconds of an epoch below which more of them are timed.
 _SHORT = 0.5
+#: Why a claim has no verdict where not even two pairs were compared.
+_NO_TIME = "the time was over before two pairs of networks were compared"
 #: S9 says of small batches what S8 says of large ones: the same comparison, so no further test.
 _OTHER_SIDE = {
     "large batches overfit": {
@@ -46,8 +50,8 @@ class Auditor:
         metric: that sides are compared by.
         direction: which way it is better.
         facts: sizes of the data.
-        base: the config around which rules are judged.
-        origin: where it is from.
+        sample: of the rows, and the config around which rules are judged.
+        origin: where that is from.
         repeats: of the study.
         study_seed: of the study file.
         seed: of the audit.
@@ -60,6 +64,7 @@ class Auditor:
         least: difference below which no two scores can be told apart.
         rules: ids of the rules to judge; () is all.
         epoch_seconds: of the base config among others, as the search timed it; None has it timed.
+        end: of the time, on the clock of `time.monotonic`; then fewer pairs are compared.
         observer: is told what happens.
     """
 
@@ -69,7 +74,7 @@ class Auditor:
         metric: str,
         direction: Direction,
         facts: DataFacts,
-        base: MLPConfig,
+        sample: Sample,
         origin: str,
         repeats: Repeats,
         *,
@@ -83,20 +88,26 @@ class Auditor:
         least: float,
         rules: Sequence[str],
         epoch_seconds: float | None,
+        end: float = math.inf,
         observer: Observer,
     ) -> None:
         self._study, self._metric, self._direction = study, metric, direction
         self._sign = 1 if direction == "maximize" else -1
-        self._facts, self._base, self._origin = facts, base, origin
+        self._facts, self._sample = sample.facts(facts), sample
+        self._base, self._origin, self._end = sample.base, origin, end
         self._repeats, self._observer = repeats, observer
         self._epoch_seconds = epoch_seconds
         self._seed, self._tolerance, self._rules = seed, tolerance, tuple(rules)
         self._share, self._trivial, self._least = share, trivial, least
         self._overlap = overlap
-        self._select = seeds(study_seed, f"audit {seed}: tuning", cost.SELECTION)
-        self._pairs = seeds(study_seed, f"audit {seed}: pairs", n_pairs)
+        words = f"audit {seed}" if sample.is_whole else f"audit {seed} of {sample.rows} rows"
+        self._select = seeds(study_seed, f"{words}: tuning", cost.SELECTION)
+        self._pairs = seeds(study_seed, f"{words}: pairs", n_pairs)
+        if not sample.is_whole:
+            own = (*self._select, *self._pairs)
+            repeats.cut_by({each: Cut(each, rows=sample.rows) for each in own})
         self._trained: set[tuple[MLPConfig, int]] = set()
-        self._quantities = Quantities(repeats, self._pairs, metric, self._sign, self._trained)
+        self._quantities = self._quantities_of(self._pairs)
         self._n_range = 0
 
     def run(self) -> Audit:
@@ -107,29 +118,24 @@ class Auditor:
             StoreLostError: the disk is full or gone.
         """
         began = time.monotonic()
-        self._announce()
+        if math.isinf(self._end):
+            self._announce()
         base = self._tuned_base()
         allowed = self._margin(base)
         self._observer.remark(self._stated(allowed))
         found_range = self._range(base)
-        wanted = [
-            claim
-            for claim in claims(
-                base, self._facts, None if found_range is None else found_range.suggested
-            )
-            if self._is_wanted(claim.rule) or (claim.rule == "S8" and self._is_wanted("S9"))
-        ]
+        range_rate = None if found_range is None else found_range.suggested
+        wanted = cost.wanted(base, self._facts, range_rate, self._is_wanted)
         sides = list(dict.fromkeys(side for claim in wanted for side in (claim.ours, claim.theirs)))
         chosen = self._chosen(sides)
         grid = exponents.grid(base) if self._is_wanted("S12") else {}
-        pairs = [
-            (config, seed)
-            for seed in self._pairs
-            for config in (base, *chosen.values(), *(each for row in grid.values() for each in row))
-        ]
-        self._run(pairs)
-        deviation = stdev(self._quantities.scores(base))
-        findings = self._judged(wanted, chosen, grid, allowed, deviation)
+        compared = [base, *chosen.values(), *(each for row in grid.values() for each in row)]
+        self._run((config, seed) for seed in self._pairs for config in compared)
+        self._keep_complete(compared)
+        deviation, findings = 0.0, self._without_time(wanted)
+        if len(self._pairs) > 1:
+            deviation = stdev(self._quantities.scores(base))
+            findings = self._judged(wanted, chosen, grid, allowed, deviation)
         return Audit(
             study=self._study,
             metric=self._metric,
@@ -147,7 +153,29 @@ class Auditor:
             rate_range=found_range,
             n_trainings=len(self._trained) + self._n_range,
             seconds=time.monotonic() - began,
+            n_known=self._sample.of_rows,
         )
+
+    def _keep_complete(self, compared: Sequence[MLPConfig]) -> None:
+        """Leaves out the pairs for which the time was too short; the first ones come first."""
+        n = 0
+        while n < len(self._pairs) and all(
+            self._repeats.find(config, self._pairs[n]) for config in compared
+        ):
+            n += 1
+        self._pairs = self._pairs[:n]
+        self._quantities = self._quantities_of(self._pairs)
+
+    def _quantities_of(self, pairs: Sequence[int]) -> Quantities:
+        return Quantities(self._repeats, pairs, self._metric, self._sign, self._trained)
+
+    def _without_time(self, wanted: Sequence[Claim]) -> list[Finding]:
+        """Says of each claim that there was no time for it, and of others why there never is."""
+        found = [
+            Finding(rule=claim.rule, name=claim.name, claim=claim.text, remark=_NO_TIME)
+            for claim in wanted
+        ]
+        return self._with_others(found + _other_sides(found))
 
     def _is_wanted(self, rule: str) -> bool:
         return not self._rules or rule in self._rules
@@ -157,7 +185,8 @@ class Auditor:
     def _run(self, pairs: Iterable[tuple[MLPConfig, int]]) -> None:
         pairs = list(dict.fromkeys(pairs))
         self._trained.update(pairs)
-        self._repeats.run(pairs, observer=self._observer)
+        end = None if math.isinf(self._end) else self._end
+        self._repeats.run(pairs, end=end, observer=self._observer)
 
     def _tuned_base(self) -> MLPConfig:
         side = Side("the base config", (self._base,))
@@ -228,8 +257,7 @@ class Auditor:
         self, is_wanted: Callable[[str], bool], n_pairs: int, pace: float
     ) -> tuple[int, float]:
         """How many trainings an audit has, and the minutes that they take."""
-        wanted = [claim for claim in claims(self._base, self._facts, 1e-3) if is_wanted(claim.rule)]
-        todo = cost.trainings(wanted, self._base, n_pairs, with_exponents=is_wanted("S12"))
+        todo = cost.trainings(self._base, self._facts, n_pairs, is_wanted)
         return len(todo), cost.seconds(todo, self._base, self._facts, pace) / 60
 
     # Judging
@@ -303,17 +331,23 @@ class Auditor:
             finding.model_copy(update=vars(judgement))
             for (finding, _), judgement in zip(begun, judgements, strict=True)
         ]
-        found += [
-            each.model_copy(update=_OTHER_SIDE[each.name])
-            for each in found
-            if each.name in _OTHER_SIDE
-        ]
+        return self._with_others(found + _other_sides(found))
+
+    def _with_others(self, found: list[Finding]) -> list[Finding]:
+        """Adds those rules that have no verdict in any case, or had nothing to compare."""
         judged = {each.rule for each in found}
         return found + [
             Finding(rule=rule, name=rule, claim="", remark=reason)
             for rule, reason in NOT_TESTABLE.items()
             if self._is_wanted(rule) and rule not in judged
         ]
+
+
+def _other_sides(found: Sequence[Finding]) -> list[Finding]:
+    """Returns what they say of the other side, where that is a rule, too."""
+    return [
+        each.model_copy(update=_OTHER_SIDE[each.name]) for each in found if each.name in _OTHER_SIDE
+    ]
 
 
 def _time(minutes: float) -> str:

@@ -2,36 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ... import heuristics
 from ...network.config import DataFacts, MLPConfig
-from .claims import Claim, Side
+from .claims import Claim, Side, claims
 from .exponents import grid
 
 #: Seeds that sides are tuned over.
 SELECTION = 3
 
 
+def wanted(
+    base: MLPConfig, facts: DataFacts, range_rate: float | None, is_wanted: Callable[[str], bool]
+) -> list[Claim]:
+    """Returns the claims that are tested where some rules are to be judged.
+
+    Args:
+        base: around which.
+        facts: sizes of the data.
+        range_rate: what a range test recommends, if it does.
+        is_wanted: says whether a rule is to be judged.
+    """
+    return [
+        claim
+        for claim in claims(base, facts, range_rate)
+        if is_wanted(claim.rule) or (claim.rule == "S8" and is_wanted("S9"))
+    ]
+
+
 def trainings(
-    claims: Sequence[Claim], base: MLPConfig, n_pairs: int, *, with_exponents: bool
+    base: MLPConfig, facts: DataFacts, n_pairs: int, is_wanted: Callable[[str], bool]
 ) -> list[MLPConfig]:
     """Returns the config of each training of an audit.
 
     Args:
-        claims: that are judged.
-        base: around which.
+        base: around which rules are judged.
+        facts: sizes of the data.
         n_pairs: of seeds for each comparison.
-        with_exponents: S12 is judged, too.
+        is_wanted: says whether a rule is to be judged.
     """
-    sides = {side for claim in claims for side in (claim.ours, claim.theirs)}
+    judged = wanted(base, facts, 1e-3, is_wanted)
+    sides = {side for claim in judged for side in (claim.ours, claim.theirs)}
     sides.add(Side("the base config", (base,)))
     found = []
     for side in sides:
         if side.is_tuned:
             found += [each for each in side.candidates for _ in range(SELECTION)]
         found += [side.variants[0]] * n_pairs
-    if with_exponents:
+    if is_wanted("S12"):
         found += [each for row in grid(base).values() for each in row for _ in range(n_pairs)]
     return found
 

@@ -85,6 +85,8 @@ class Audit(BaseModel):
         rate_range: of the base config.
         n_trainings: that all of it took.
         seconds: that it took, without what an earlier call had done.
+        n_known: training rows that there are, of which `facts` has those that were used; 0 of an
+            audit of an earlier version, which used all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -105,6 +107,29 @@ class Audit(BaseModel):
     rate_range: RateRange | None
     n_trainings: int
     seconds: float
+    n_known: int = 0
+
+    def beside(self, smaller: Audit) -> Audit:
+        """Returns this audit with what one of fewer rows found, where both have a verdict."""
+        others = {each.name: each for each in smaller.findings if each.kind is not None}
+        rows = f"{smaller.facts.n_rows:,} rows"
+        findings = []
+        for each in self.findings:
+            other = others.get(each.name)
+            if other is not None and each.kind is not None:
+                told = "the same" if other.verdict == each.verdict else other.verdict
+                remark = f"{each.remark}; " if each.remark else ""
+                each = each.model_copy(update={"remark": f"{remark}with {rows}: {told}"})
+            findings.append(each)
+        n, seconds = self.n_trainings + smaller.n_trainings, self.seconds + smaller.seconds
+        update = {"findings": tuple(findings), "n_trainings": n, "seconds": seconds}
+        return self.model_copy(update=update)
+
+    @property
+    def rests_on(self) -> str:
+        """What part of the data it is of, in words; "" is all."""
+        n, known = self.facts.n_rows, self.n_known
+        return f"{n:,} of {known:,} training rows" if 0 < n < known else ""
 
     @property
     def allowed(self) -> float:

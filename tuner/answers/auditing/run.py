@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 
 from ... import heuristics
-from ...network.config import MLPConfig, config_from_json
+from ...network.config import DataFacts, MLPConfig, config_from_json
 from ...results.winner import Confirmation
 from ...running.arguments import check_audit
 from ...running.given import spec_of
 from ...running.open_study import OpenStudy, opened
 from ...running.progress import Observer
+from ...running.repeats import Repeats
+from ...running.watching import watched
 from ...storage import CONFIG, EPOCH_SECONDS
 from ...system import paths
 from ...system.devices import Devices
+from . import cost
 from .auditor import Auditor
 from .found import Audit
 from .margins import one_row, trivial_score
+from .sample import Sample, fitting
+
+#: Networks are timed on so many rows, for so many epochs.
+_TIMED_ROWS, _TIMED_EPOCHS = 4_096, 3
+#: Share of the minutes that trainings are planned for; what surrounds them, and timings of single
+#: networks, take the rest. And of all, that which the smaller of two samples may take.
+_PLANNED, _FOR_SMALLER = 0.7, 0.35
 
 
 def audit(
@@ -27,10 +39,12 @@ def audit(
     seed: int = 0,
     tolerance: float | None = None,
     margin: float = 0.1,
+    minutes: float | None = None,
     workers: int | None = None,
     devices: Devices | None = None,
     cluster: str | None = None,
     storage: str | None = None,
+    progress: bool | None = None,
     observer: Observer | None = None,
 ) -> Audit:
     """Judges the rules of thumb on the data of a study, around its best config.
@@ -49,52 +63,106 @@ def audit(
             from `margin`.
         margin: share of the error that is left, or of what is learned if that is less, whose loss
             does not matter to you, from 0 to 1.
+        minutes: that it may take, about; then it is of fewer epochs, smaller networks and fewer
+            rows, as far as it has to be, and where rows are left out, it is done once more with
+            a third of them. None judges on all rows, around the config as it is.
         workers: as `tune` takes it, like what follows.
         devices: to use.
         cluster: of Ray's, to use.
         storage: of all studies.
-        observer: is told what happens.
+        progress: as `tune` takes it.
+        observer: is told what happens, instead of showing it.
 
     Raises:
         InputError: an argument is out of its range, or the study is one of another network.
         TunerError: as `tune` raises it.
     """
-    observer = observer or Observer()
     spec = spec_of(study)
-    check_audit(spec, rules, pairs, seed, tolerance, margin)
-    with opened(
-        spec, workers=workers, devices=devices, cluster=cluster, storage=storage, observer=observer
-    ) as open_study:
-        dataset = open_study.dataset
-        assert open_study.facts is not None and dataset is not None
-        base, origin, epoch_seconds = _base(open_study)
-        auditor = Auditor(
-            spec.name,
-            open_study.metric,
-            spec.direction(open_study.metric),
-            open_study.facts,
-            base,
-            origin,
-            open_study.repeats(observer),
-            study_seed=spec.study.seed,
-            seed=seed,
-            n_pairs=pairs,
-            overlap=len(dataset.validation_rows) / len(dataset.train_rows),
-            tolerance=tolerance,
-            share=margin,
-            trivial=trivial_score(open_study.metric, dataset),
-            least=one_row(open_study.metric, dataset),
-            rules=rules,
-            epoch_seconds=epoch_seconds,
+    check_audit(spec, rules, pairs, seed, tolerance, margin, minutes)
+    with (
+        watched(progress, observer) as observer,
+        opened(
+            spec,
+            workers=workers,
+            devices=devices,
+            cluster=cluster,
+            storage=storage,
             observer=observer,
-        )
-        found = auditor.run()
+        ) as open_study,
+    ):
+        began = time.monotonic()
+        dataset, facts = open_study.dataset, open_study.facts
+        assert facts is not None and dataset is not None
+        base, origin, epoch_seconds = _base(open_study)
+        repeats = open_study.repeats(observer)
+
+        def audited(sample: Sample, end: float = math.inf) -> Audit:
+            return Auditor(
+                spec.name,
+                open_study.metric,
+                spec.direction(open_study.metric),
+                facts,
+                sample,
+                origin,
+                repeats,
+                study_seed=spec.study.seed,
+                seed=seed,
+                n_pairs=pairs,
+                overlap=len(dataset.validation_rows) / len(dataset.train_rows),
+                tolerance=tolerance,
+                share=margin,
+                trivial=trivial_score(open_study.metric, dataset),
+                least=one_row(open_study.metric, dataset) * facts.n_rows / sample.rows,
+                rules=rules,
+                epoch_seconds=epoch_seconds,
+                end=end,
+                observer=observer,
+            ).run()
+
+        if minutes is None:
+            found = audited(Sample(facts.n_rows, facts.n_rows, base))
+        else:
+            sample = _fitting(base, facts, minutes, pairs, rules, repeats, observer)
+            end = began + 60 * minutes
+            if sample.is_whole:
+                found = audited(sample, end)
+            else:
+                smaller = audited(sample.smaller, began + _FOR_SMALLER * 60 * minutes)
+                found = audited(sample, end).beside(smaller)
         open_study.store.keep_audit(found.model_dump_json())
         path = paths.study_folder(spec.name) / "audit.json"
         paths.write(path, found.model_dump_json(indent=2))
         verdicts = {f"{each.rule} {each.name}": each.verdict for each in found.findings}
         heuristics.remember_verdicts(spec.name, verdicts)
         return found
+
+
+def _fitting(
+    base: MLPConfig,
+    facts: DataFacts,
+    minutes: float,
+    n_pairs: int,
+    rules: Sequence[str],
+    repeats: Repeats,
+    observer: Observer,
+) -> Sample:
+    """Returns the sample whose audit takes no more minutes, and tells it."""
+    rows, copies = min(_TIMED_ROWS, facts.n_rows), repeats.side_by_side
+    epoch = repeats.epoch_seconds(base, (0,), n=copies, epochs=_TIMED_EPOCHS, rows=rows)
+    timed = facts.model_copy(update={"n_rows": rows})
+
+    def seconds(sample: Sample) -> float:
+        of_sample = sample.facts(facts)
+        todo = cost.trainings(
+            sample.base, of_sample, n_pairs, lambda rule: not rules or rule in rules
+        )
+        total = sum(heuristics.work(each, of_sample) * each.epochs for each in todo)
+        return epoch * total / heuristics.work(base, timed)
+
+    found = fitting(base, facts, _PLANNED * 60 * minutes, seconds)
+    takes = seconds(found) + (0.0 if found.is_whole else seconds(found.smaller))
+    observer.begin(f"judging on {found}, about {max(1, round(takes / 60))} min")
+    return found
 
 
 def _base(open_study: OpenStudy) -> tuple[MLPConfig, str, float | None]:
