@@ -136,7 +136,7 @@ class TestSplit:
                 for each in (cut, dataset)
             )
             assert np.array_equal(ours, theirs)
-            assert np.allclose(cut.standardization.input_mean, np.median(cut.train.x, 0), rtol=1e-5)
+            assert np.allclose(cut.standardization.input_mean, cut.train.x.mean(0), rtol=1e-5)
         if source == "wine":
             shares = [np.bincount(cut.validation.y) for cut in (dataset, first, other)]
             assert all(np.abs(share - shares[0]).max() <= 1 for share in shares)
@@ -171,17 +171,23 @@ class TestSplit:
         rows = table()
         rows.x[:, 1] = 7.1
         assert split(rows, quartiles=False).standardization.input_scale[1] == 1
-        assert split(rows).standardization.input_scale[1] == np.inf
 
-    def test_numbers_of_arrays_are_scaled_as_those_of_tables(self) -> None:
-        """Else an outlier of an array is further away than the same one of a file."""
-        rows = table()
+    def test_numbers_with_outliers_are_scaled_as_those_of_tables(self) -> None:
+        """Else one value far away makes all others of an array alike; without any, nothing does."""
+        calm, rows = table(), table()
+        assert split(calm).standardization.input_limit is None
+        train = split(calm).train.x
+        rows.x[np.flatnonzero(np.isclose(rows.x, train[0]).all(1))[0], 1] = 1e4
         frame = pd.DataFrame(rows.x).assign(y=rows.y)
         frame.columns = [str(column) for column in frame.columns]
         theirs = split(table_of(frame, "t", Wanted(label=("y",)))).standardization
-        ours = split(rows).standardization
-        assert ours.input_limit == theirs.input_limit == 3
-        assert np.array_equal(ours.input_scale, theirs.input_scale)
+        ours, before = split(rows).standardization, split(calm).standardization
+        assert ours.input_limit is not None and theirs.input_limit is not None
+        assert ours.input_limit[1] == theirs.input_limit[1] == 3
+        assert ours.input_scale[1] == theirs.input_scale[1] < 10
+        others = np.arange(len(ours.input_scale)) != 1
+        assert np.all(np.isinf(ours.input_limit[others]))
+        assert np.array_equal(ours.input_scale[others], before.input_scale[others])
 
     def test_pixels_share_one_scale_and_stay_bytes(self) -> None:
         images = np.random.default_rng(0).integers(0, 256, (50, 4, 4), dtype=np.uint8)

@@ -515,7 +515,7 @@ def prepared(network: Perceptron, dataset: Dataset) -> Perceptron:
     norm = dataset.standardization
     network.standardize(*(torch.from_numpy(getattr(norm, name)) for name in PARTS))
     if norm.input_limit is not None:
-        network.limit(norm.input_limit)
+        network.limit(torch.from_numpy(norm.input_limit))
     if norm.codes is not None:
         network.know(torch.from_numpy(norm.codes))
     return network

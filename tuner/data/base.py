@@ -17,6 +17,8 @@ from .rulers import Array, Ruler
 
 #: Rows that are looked at in one go.
 _BLOCK_ROWS = 4096
+#: Deviations from the mean beyond which a value is an outlier: of a million normal ones, none is.
+_FAR = 6.0
 #: Scales that inputs of a table tend to (Holzmueller et al. 2024, arXiv:2407.04491, section 3.1),
 #: and training rows, evenly chosen, that their quartiles are of, at most.
 _LIMIT, _QUARTILE_ROWS = 3.0, 100_000
@@ -115,8 +117,9 @@ class Standardization:
             never moves.
         target_mean: `(n_outputs,)` float32; 0 in a classification.
         target_scale: `(n_outputs,)` float32; 1 in a classification.
-        input_limit: scales from the middle that inputs smoothly tend to, and no further, gaps being
-            at the middle; None leaves them as they are.
+        input_limit: scales from the middle that each input smoothly tends to, and no further, gaps
+            being at the middle; `(n_inputs,)` float32, infinite where inputs stay as they are; None
+            leaves all of them so.
         codes: numbers of categories that stand for themselves, one column after the other, and 0 in
             place of those that no training row has; `(codes,)` int64. None without such inputs.
     """
@@ -125,7 +128,7 @@ class Standardization:
     input_scale: Array
     target_mean: Array
     target_scale: Array
-    input_limit: float | None = None
+    input_limit: Array | None = None
     codes: Array | None = None
 
 
@@ -142,7 +145,8 @@ class Dataset:
         test: rows that a search never sees.
         classes: names of the classes, in the order of the class numbers; () in a regression.
         pixels: inputs share one unit, and so one mean and one scale.
-        quartiles: inputs are scaled by them, and smoothly clipped, so that outliers are not far.
+        quartiles: inputs with outliers are scaled by them, and smoothly clipped, so that none is
+            far from the others; of the columns of a table all are.
         fingerprint: hash of all rows before the split.
         ruler: measures inputs that float32 cannot tell apart; None where there are none.
         encoding: how columns of a table became inputs; None where they are numbers as they are.
@@ -256,17 +260,12 @@ class Dataset:
 
     @cached_property
     def standardization(self) -> Standardization:
-        """Median and quartiles of the training rows, which outliers do not move, or else the mean.
+        """Of the training rows: mean and deviation, or what outliers do not move.
 
         For pixels mean and deviation are over all inputs.
         """
         n_inputs, n_outputs = self.facts.n_inputs, self.facts.n_outputs
-        if self.quartiles:
-            mean, scale = _middle_and_scale(self.known.x, self.train_rows)
-            for index, _ in self._categories:
-                mean[index], scale[index] = 0.0, 1.0
-        else:
-            mean, scale = _mean_and_scale(self._blocks, None if self.pixels else 0)
+        mean, scale, limit = self._input_scales
         targets = np.zeros((1, n_outputs))
         if self.task == "regression":
             targets = self.known.y[self.train_rows].astype(np.float64)
@@ -276,9 +275,26 @@ class Dataset:
             input_scale=np.full(n_inputs, scale, np.float32),
             target_mean=target_mean.astype(np.float32),
             target_scale=target_scale.astype(np.float32),
-            input_limit=_LIMIT if self.quartiles else None,
+            input_limit=limit,
             codes=self._codes(),
         )
+
+    @property
+    def _input_scales(self) -> tuple[Array, Array, Array | None]:
+        """Middle and scale of the inputs, and the limits that they tend to, if they do."""
+        if not self.quartiles:
+            return (*_mean_and_scale(self._blocks, None if self.pixels else 0), None)
+        middle, scale = _middle_and_scale(self.known.x, self.train_rows)
+        limit = np.full(len(middle), _LIMIT, np.float32)
+        for index, _ in self._categories:
+            middle[index], scale[index], limit[index] = 0.0, 1.0, np.inf
+        if self.encoding is not None:
+            return middle, scale, limit
+        mean, deviation = _mean_and_scale(self._blocks, 0)
+        far = np.maximum.reduce([np.abs(block - mean).max(0) for block in self._blocks()])
+        calm = far <= _FAR * deviation
+        middle[calm], scale[calm], limit[calm] = mean[calm], deviation[calm], np.inf
+        return middle, scale, None if calm.all() else limit
 
     def _codes(self) -> Array | None:
         """As `Standardization.codes`."""

@@ -98,7 +98,7 @@ class StandardizedRowsDataModule(RowsDataModule):
         scale = torch.from_numpy(standardization.input_scale).to(x.device)
         rows = (x.float() - mean) / scale
         if standardization.input_limit is not None:
-            rows = smoothly_clipped(rows, rows.new_tensor(standardization.input_limit))
+            rows = smoothly_clipped(rows, torch.from_numpy(standardization.input_limit))
         return rows, y
 
 

@@ -8,7 +8,6 @@ the running statistics hold (Li et al. 2018, arXiv:1801.05134).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
@@ -165,16 +164,13 @@ class Perceptron(nn.Module):
         self.input_offset = torch.from_numpy(offset.copy()).to(device)
         self.input_unit = torch.from_numpy(unit.copy()).to(device)
 
-    def limit(self, limit: float) -> None:
+    def limit(self, limit: Tensor) -> None:
         """Has standardized inputs smoothly clipped, and gaps (NaN) put at the middle.
 
         Args:
-            limit: that they tend to, above 0; see `smoothly_clipped`. Numbers of categories stay.
+            limit: `(n_inputs,)`, that they tend to, above 0; see `smoothly_clipped`.
         """
-        self.input_limit = torch.as_tensor(limit).to(self.input_mean)
-        if self.codes:
-            self.input_limit = self.input_limit.repeat(self.n_inputs)
-            self.input_limit[[index for index, _ in self.codes]] = math.inf
+        self.input_limit = limit.to(self.input_mean)
 
     def know(self, codes: Tensor) -> None:
         """Sets which numbers of categories stand for themselves.

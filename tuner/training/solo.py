@@ -63,7 +63,7 @@ def train_mlp(
     if ruler is not None:
         model.measure(ruler.offset, ruler.unit)
     if standardization.input_limit is not None:
-        model.limit(standardization.input_limit)
+        model.limit(torch.from_numpy(standardization.input_limit))
     if standardization.codes is not None:
         model.know(torch.from_numpy(standardization.codes))
     if dataset.class_weights is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -68,8 +67,11 @@ class Rows:
         #: What `Perceptron.measure` takes, where the inputs need it.
         self.ruler = dataset.ruler
         #: What `Perceptron.limit` takes, where they need that.
-        self.limit = norm.input_limit
-        self._limit = self._limit_of(norm.input_limit)
+        self.limit = (
+            None
+            if norm.input_limit is None
+            else torch.from_numpy(norm.input_limit).to(device, dtype)
+        )
         #: What `Perceptron.know` takes, where there are categories.
         self.codes = None if norm.codes is None else torch.from_numpy(norm.codes).to(device)
         mean, scale, self._target_mean, self._target_scale = self.standardization
@@ -125,27 +127,15 @@ class Rows:
         known_x, known_y = self.known
         x.copy_(known_x.index_select(0, index).flatten(1))
         torch.addcmul(self._shift, x, self._factor, out=x)
-        if self._limit is not None:
-            x.copy_(smoothly_clipped(x, self._limit))
+        if self.limit is not None:
+            x.copy_(smoothly_clipped(x, self.limit))
         y[:, : self.facts.n_outputs].copy_(self._targets(known_y.index_select(0, index)))
         if self.weights is not None:
             torch.index_select(self.weights, 0, index, out=y[:, -1])
 
     def _standardized(self, raw: Tensor) -> Tensor:
         rows = torch.addcmul(self._shift, raw.flatten(1).to(self.dtype), self._factor)
-        return rows if self._limit is None else smoothly_clipped(rows, self._limit)
-
-    def _limit_of(self, limit: float | None) -> Tensor | None:
-        """Returns the limit of each input, or of all of them."""
-        if limit is None:
-            return None
-        found = torch.tensor(limit, device=self.device, dtype=self.dtype)
-        categories = [index for index, _ in self.facts.categories]
-        if not categories:
-            return found
-        found = found.repeat(self.facts.n_inputs)
-        found[categories] = math.inf
-        return found
+        return rows if self.limit is None else smoothly_clipped(rows, self.limit)
 
     def _targets(self, y: Tensor) -> Tensor:
         if self.facts.task == "classification":
