@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from tuner.data import load
+from tuner.data import Cut, load
 from tuner.errors import InterruptedStudyError, StoreLostError
 from tuner.network.config import Config, MLPConfig
 from tuner.network.model import MLP
@@ -192,6 +192,18 @@ def paced_repeats(
     return paced, Repeats(
         KeptRepeats(folder, "rows", Observer()), cast(Worker, paced), interruption
     )
+
+
+def test_a_seed_has_the_rows_that_are_told_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an audit of 500 rows trains on all of them, or a confirmation draws a row twice."""
+    paced, repeats = paced_repeats(0.1, tmp_path, monkeypatch)
+    repeats.cut_by({7: Cut(7, rows=500)})
+    repeats.cut_by({8: Cut(1, fold=2)})
+    repeats.run([(A, 7), (A, 8), (A, 9)], observer=Observer())
+    assert [job.cut for job in paced.jobs] == [Cut(7, rows=500), Cut(1, fold=2), Cut(9)]
+    assert [repeats.cut(seed) for seed in (7, 8, 9)] == [job.cut for job in paced.jobs]
 
 
 @pytest.mark.parametrize(
