@@ -413,6 +413,7 @@ def test_samplers(sampler: str, write_study: Write, capfd: pytest.CaptureFixture
         ("mine:Nobody", "study.sampler names no class: mine has no Nobody"),
         ("mine:Other", "study.sampler must be a sampler, an optuna.samplers.BaseSampler"),
         ("nowhere:Mine", "study.sampler names no module"),
+        ("optuna.samplers:GridSampler", "study.sampler optuna.samplers:GridSampler cannot be made"),
     ],
 )
 def test_no_sampler(sampler: str, told: str, write_study: Write) -> None:

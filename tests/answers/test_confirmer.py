@@ -312,7 +312,7 @@ def halves_of_two(trainings: Ending) -> tuple[Halving, list[Arm]]:
         for width in (10, 20)
     ]
     ended = SimpleNamespace(places=1, find=lambda config, seed: None)
-    spec = SimpleNamespace(configs=2, seeds=5)
+    spec = SimpleNamespace(configs=2, seeds=5, share=0.5)
     each = trial(10, 0.5, 10)
     each.user_attrs["epoch_seconds"] = 5.0
     halves = Halving(
@@ -406,7 +406,7 @@ def halves_on(
     for each in trials:
         each.user_attrs["epoch_seconds"] = seconds
     return Halving(
-        cast(Any, SimpleNamespace(configs=2, seeds=n_seeds)), "val_accuracy", "maximize",
+        cast(Any, SimpleNamespace(configs=2, seeds=n_seeds, share=0.5)), "val_accuracy", "maximize",
         range(n_seeds), lambda: trials,
         {"modern default": MLPConfig(width=30, epochs=1)}, {"modern default": True},
         lambda trial: MLPConfig(width=trial.number, epochs=1), cast(Any, machine),

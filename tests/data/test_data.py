@@ -189,6 +189,12 @@ class TestSplit:
         assert np.all(np.isinf(ours.input_limit[others]))
         assert np.array_equal(ours.input_scale[others], before.input_scale[others])
 
+    def test_arrays_are_the_data_that_they_were(self) -> None:
+        """Else a study that an earlier version made is refused: of other data, it is told."""
+        x = (np.arange(1200).reshape(600, 2) % 17).astype(np.float32)
+        found = split(Table("t", x, np.arange(600) % 2), quartiles=False)
+        assert found.fingerprint == "3f8f80cc4024d138"
+
     def test_pixels_share_one_scale_and_stay_bytes(self) -> None:
         images = np.random.default_rng(0).integers(0, 256, (50, 4, 4), dtype=np.uint8)
         dataset = split(table(50, x=images))

@@ -2,10 +2,11 @@
 
 import re
 import tomllib
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,14 +15,24 @@ import pytest
 from sklearn.datasets import load_wine
 
 import tuner
-from tuner.data import Wanted, table_in_memory
+from tuner.data import Cut, Wanted, table_in_memory
+from tuner.data.kin import Times
 from tuner.errors import ChangedStudyError, DataError, InputError, StudyFileError
+from tuner.network.config import MLPConfig
 from tuner.network.model import MLP
 from tuner.running import open_study
 from tuner.running.given import spec_of
+from tuner.running.kept_repeats import KeptRepeats, Repeat
+from tuner.running.open_study import opened
+from tuner.running.progress import Observer
+from tuner.running.repeats import seeds
+from tuner.storage.identity import identity_of
+from tuner.study import load_study
+from tuner.system import paths
 
 from ..conftest import SMALL, Write
 from ..estimators.test_predictor import FILE, rows
+from ..results.test_winner import confirmation_of_two
 
 SECTIONS = {
     key: value for key, value in tomllib.loads(SMALL).items() if key not in ("data", "budget")
@@ -112,6 +123,43 @@ def test_a_study_goes_on_with_its_columns_as_they_were(
     assert tuner.load_model("shops").n_inputs == 64 + 1
     with pytest.raises(ChangedStudyError):
         tuner.tune(frame.head(500), trials=4, **options, **sections)
+
+
+def test_trainings_are_those_that_they_were(write_study: Write) -> None:
+    """Else all that an earlier version trained to confirm or to judge is trained again."""
+    spec = load_study(
+        write_study(
+            '[data]\nsource = "wine"\nfolds = 1\n[objective]\nmetric = "val_loss"\nepochs = 3\n'
+            "[search]\ndepth = 1\n"
+        )
+    )
+    store = SimpleNamespace(identity=identity_of(spec, "val_loss", "0123"))
+    assert open_study._identity(cast(Any, store), "fleet", None) == "ac92efc372d2e6a4"
+
+
+@pytest.mark.parametrize("kept", ["a training", "the confirmation"])
+def test_a_confirmation_goes_on_over_the_cuts_that_it_began_with(
+    kept: str, write_study: Write
+) -> None:
+    """Else a winner of an earlier version is confirmed anew, and the test rows opened again."""
+    write_study()
+    spec, cut = load_study("small"), Cut(seeds(0, "confirm", 1)[0])
+    with opened(spec, workers=1, observer=Observer()) as found:
+        repeats = found.repeats(Observer())
+        folds = [repeats.cut(seed) for seed in repeats.confirming[:5]]
+        assert [(each.fold, each.by_target) for each in folds] == [(n, False) for n in range(5)]
+        assert found.dataset is not None
+        timed = replace(found.dataset, kin=Times(np.arange(len(found.dataset.known) + 0.0)))
+        later = replace(found, dataset=timed).repeats(Observer())
+        assert later.cut(later.confirming[1]).fold is None  # they are those of the search
+        if kept == "a training":
+            one = Repeat(MLPConfig(), cut.seed, {"val_loss": 1.0}, 1)
+            KeptRepeats(paths.study_folder("small"), found.identity, Observer()).add(one, None)
+        else:
+            confirmation = confirmation_of_two().model_copy(update={"seeds": (cut.seed, 2)})
+            found.store.keep_confirmation(confirmation.model_dump_json())
+        again = found.repeats(Observer())
+        assert again.cut(again.confirming[0]) == cut
 
 
 def test_it_says_itself_as_a_study_file() -> None:

@@ -249,7 +249,8 @@ class Confirmer:
         stored = self._known
         if stored is None:
             return None
-        if len(stored.seeds) > len(confirmation.seeds):
+        n = len(confirmation.seeds)
+        if len(stored.seeds) > n and stored.seeds[:n] == confirmation.seeds:
             return stored
         nothing = {"tests": (), "rows_error": None}
         untested = tuple(arm.model_copy(update=nothing) for arm in stored.arms)

@@ -40,8 +40,8 @@ from .rounds import (
 #: Share of what it may take that is kept for it in any case: of the smallest networks most of the
 #: time goes into what surrounds a training, which their arithmetic does not tell.
 _LEAST = 0.2
-#: Share of what it may take that it takes where that makes three cuts of two.
-_MORE = 1.3
+#: Share of what it may take that it takes where that makes three cuts of two, and of all time.
+_MORE, _MOST = 1.3, 0.8
 #: Share of the time of a round by which it may end late, if it does end then, as far as the last
 #: training can spare that: else what is under way would be lost.
 _LATE = 0.15
@@ -84,7 +84,7 @@ class Halving:
         observer: Observer,
     ) -> None:
         self._n_configs, self._n_seeds, self._seeds = spec.configs, spec.seeds, seeds
-        self._direction = direction
+        self._direction, self._share = direction, spec.share
         self.ranking = Ranking(metric, direction, seeds, repeats)
         self._trials, self._presets, self._allowed = trials, presets, allowed
         self._config_of, self._repeats, self._last = confirmed, repeats, last
@@ -112,7 +112,7 @@ class Halving:
 
         wanted, ending = within(seconds)
         if wanted.n_seeds < TELLING:
-            more, its_ending = within(_MORE * seconds)
+            more, its_ending = within(min(_MORE, max(1.0, _MOST / self._share)) * seconds)
             if more.n_seeds >= TELLING:
                 wanted, ending = more, its_ending
         needed = max(wanted.seconds, least(configs, others, expected.at_once))

@@ -113,6 +113,7 @@ class Values(Column):
         is_text: a file's values stay as they are written, such as 01067.
     """
 
+    kind: str  # comes first, as it always did in what fingerprints are of
     values: tuple[str, ...]
     is_text: bool = False
 

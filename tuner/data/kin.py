@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -21,6 +21,9 @@ _MANY_GROUPS = 2_000
 
 class Kin(ABC):
     """What rows have to do with each other."""
+
+    #: Whether folds of another seed are other folds.
+    has_folds: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -112,6 +115,7 @@ class Times(Kin):
     """
 
     at: Array
+    has_folds: ClassVar[bool] = False  # the first ones end where all rows do
 
     @property
     def fingerprint(self) -> str:

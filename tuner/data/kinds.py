@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Values of a category that have an input of their own, at most, the most frequent ones.
 MOST_VALUES = 64
-#: Where there are more, and networks can embed them, so many are, and rows of each at least.
+#: Where more have so many rows each, and networks can embed them, these are, up to so many.
 _MOST_EMBEDDED, _LEAST_ROWS = 4_096, 4
 #: Share of a column's values that are numbers, from which on the others are mistakes.
 _NUMBERS = 0.9
@@ -288,9 +288,9 @@ def _categories(
         counts[label] += int(count)
     ordered = sorted(counts, key=lambda label: (-counts[label], label))
     kept, kind = ordered[:most], cast(type[Categories | Embedded], Categories)
-    if embeds and len(ordered) > MOST_VALUES:
+    if embeds:
         often = [label for label in ordered[:_MOST_EMBEDDED] if counts[label] >= _LEAST_ROWS]
-        if often:
+        if len(often) > MOST_VALUES:
             kept, kind = often, Embedded
     return kind(
         name=str(values.name),

@@ -98,7 +98,8 @@ class StandardizedRowsDataModule(RowsDataModule):
         scale = torch.from_numpy(standardization.input_scale).to(x.device)
         rows = (x.float() - mean) / scale
         if standardization.input_limit is not None:
-            rows = smoothly_clipped(rows, torch.from_numpy(standardization.input_limit))
+            limit = torch.from_numpy(standardization.input_limit).to(x.device)
+            rows = smoothly_clipped(rows, limit)
         return rows, y
 
 

@@ -119,7 +119,7 @@ class CategoryEmbedding(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Returns `(rows, n_outputs)` for inputs `(rows, n_inputs)`; a wrong number is the last."""
-        codes = rows.index_select(1, self.index).long().clamp(min=0).minimum(self.last)
+        codes = rows.index_select(1, self.index).round().long().clamp(min=0).minimum(self.last)
         known = self.first + self.codes[self.first + codes]
         vectors = functional.embedding(known, self.weight).flatten(1)
         return torch.cat([rows.index_select(1, self.others), vectors], 1)

@@ -13,10 +13,11 @@ from .. import data, heuristics
 from ..data import Cut, Dataset, Wanted
 from ..errors import DataError, InputError
 from ..network.config import DataFacts
+from ..results.winner import Confirmation
 from ..space import MLPSpace, ModuleSpace
 from ..storage import Location, StudyStore, locate
 from ..storage.reading import stored_fingerprint, stored_metric
-from ..storage.samplers import sampler_class
+from ..storage.samplers import make_sampler
 from ..study import AnyStudySpec, MLPStudySpec, ModuleStudySpec, StudySpec
 from ..study.base import OF_TABLES
 from ..study.classes import UserClasses
@@ -79,7 +80,13 @@ class OpenStudy:
         kept = KeptRepeats(folder, self.identity, observer, adopts=self.adopts)
         n, seed = max(_MOST_SEEDS, self.spec.confirm.seeds), self.spec.study.seed
         drawn = seeds(seed, "confirm", n)
-        if kept.has_seed(drawn[0]):  # an earlier version began to confirm, and goes on so
+        confirmed = Confirmation.kept(self.store.confirmation)
+        # An earlier version began to confirm, and goes on so.
+        began = kept.has_seed(drawn[0]) or (
+            confirmed is not None and confirmed.seeds[:1] == drawn[:1]
+        )
+        kin = None if self.dataset is None else self.dataset.kin
+        if began or (kin is not None and not kin.has_folds):
             return Repeats(kept, self.worker, self.interruption, drawn)
         folds = seeds(seed, "confirm by folds", n)
         cuts = {each: Cut(folds[0], n, by_target=False) for n, each in enumerate(folds)}
@@ -127,7 +134,7 @@ def opened(
     check_trainers(spec, trainer, fleet, workers)
     refuse_owned(spec.name)
     try:
-        sampler_class(spec.study.sampler, [spec.path.parent])
+        make_sampler(spec.study.sampler, spec.study.seed, [spec.path.parent])
     except InputError as error:
         raise spec.error("study.sampler", str(error)) from error
     usual: Trainer = "solo" if isinstance(spec, ModuleStudySpec) else "fleet"
@@ -223,8 +230,10 @@ def _metric(spec: AnyStudySpec, dataset: Dataset | None, location: Location | No
 
 def _identity(store: StudyStore, trainer: Trainer, classes: UserClasses | None) -> str:
     code = "" if classes is None else classes.digest
-    # What is not said is left out, so that a setting that comes later changes nothing.
+    # What is not said is left out, so that a setting that comes later changes nothing; and who
+    # draws trials changes no training.
     told = {key: value for key, value in store.identity.items() if value is not None}
+    told.pop("study.sampler", None)
     whole = {**told, "trainer": trainer, "numbers": NUMBERS, "code": code}
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -163,7 +163,13 @@ class RangeTest:
 
 
 def lr_range(
-    config: MLPConfig, repeats: Repeats, *, n_rows: int, seed: int, observer: Observer
+    config: MLPConfig,
+    repeats: Repeats,
+    *,
+    n_rows: int,
+    seed: int,
+    observer: Observer,
+    end: float | None = None,
 ) -> RateRange | None:
     """Tries the rates of a range test on all rows, as repetitions that are kept.
 
@@ -174,9 +180,10 @@ def lr_range(
         repeats: of the study.
         seed: of the initial weights, the shuffles and the cut, the same for all.
         observer: is told of each that ends.
+        end: of the time, on the clock of `time.monotonic`.
 
     Returns:
-        None if no rate learned anything.
+        None if no rate learned anything, or the time was over before all were tried.
 
     Raises:
         InterruptedStudyError: a signal came.
@@ -185,7 +192,8 @@ def lr_range(
     steps = math.ceil(n_rows / config.batch_size)
     epochs = min(config.epochs, math.ceil(_STEPS / steps))
     members = _members(config, epochs)
-    repeats.run([(member, seed) for member in members], observer=observer)
+    if not repeats.run([(member, seed) for member in members], end=end, observer=observer):
+        return None
     ended = [repeats.find(member, seed) for member in members]
     losses = [None if each is None else each.metrics.get("val_loss") for each in ended]
     return RateRange.of(_rates(), losses, epochs)

@@ -157,7 +157,7 @@ class Repeats:
             seeds: that the copies take turns with.
             n: copies that train side by side, at most as many as run at once.
             epochs: that each of them trains, at least 2.
-            rows: training rows of an epoch, at most; None is all of them.
+            rows: training rows of an epoch, at most; None is those of the seed's cut.
             is_alone: cores may share the steps of a single copy.
 
         Returns:
@@ -171,7 +171,7 @@ class Repeats:
         numbers = [self._number() for _ in range(n)]
         for index, number in enumerate(numbers):
             seed = seeds[index % len(seeds)]
-            cut = Cut(seed, rows=rows)
+            cut = self.cut(seed) if rows is None else Cut(seed, rows=rows)
             self._worker.submit(Job(number, short, seed, seed, cut, is_alone))
         ended = dict.fromkeys(numbers, 0)
         first = 0.0

@@ -26,7 +26,7 @@ from .verdicts import Evidence, judge
 #: Seconds of an epoch below which more of them are timed.
 _SHORT = 0.5
 #: Why a claim has no verdict where not even two pairs were compared.
-_NO_TIME = "the time was over before two pairs of networks were compared"
+NO_TIME = "the time was over before two pairs of networks were compared"
 #: S9 says of small batches what S8 says of large ones: the same comparison, so no further test.
 _OTHER_SIDE = {
     "large batches overfit": {
@@ -108,7 +108,7 @@ class Auditor:
             repeats.cut_by({each: Cut(each, rows=sample.rows) for each in own})
         self._trained: set[tuple[MLPConfig, int]] = set()
         self._quantities = self._quantities_of(self._pairs)
-        self._n_range = 0
+        self._n_range, self._is_range_cut = 0, False
 
     def run(self) -> Audit:
         """Audits; what an earlier call did is not done again.
@@ -132,6 +132,8 @@ class Auditor:
         compared = [base, *chosen.values(), *(each for row in grid.values() for each in row)]
         self._run((config, seed) for seed in self._pairs for config in compared)
         self._keep_complete(compared)
+        self._trained = {pair for pair in self._trained if self._repeats.find(*pair)}
+        self._quantities = self._quantities_of(self._pairs)
         deviation, findings = 0.0, self._without_time(wanted)
         if len(self._pairs) > 1:
             deviation = stdev(self._quantities.scores(base))
@@ -164,18 +166,25 @@ class Auditor:
         ):
             n += 1
         self._pairs = self._pairs[:n]
-        self._quantities = self._quantities_of(self._pairs)
 
     def _quantities_of(self, pairs: Sequence[int]) -> Quantities:
         return Quantities(self._repeats, pairs, self._metric, self._sign, self._trained)
 
     def _without_time(self, wanted: Sequence[Claim]) -> list[Finding]:
         """Says of each claim that there was no time for it, and of others why there never is."""
-        found = [
-            Finding(rule=claim.rule, name=claim.name, claim=claim.text, remark=_NO_TIME)
-            for claim in wanted
-        ]
+        found = [_unjudged(claim) for claim in wanted]
+        if self._is_wanted("S12"):
+            found.append(Finding(rule="S12", name="S12", claim="", remark=NO_TIME))
         return self._with_others(found + _other_sides(found))
+
+    @property
+    def _until(self) -> float | None:
+        return None if math.isinf(self._end) else self._end
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether the time is."""
+        return time.monotonic() >= self._end
 
     def _is_wanted(self, rule: str) -> bool:
         return not self._rules or rule in self._rules
@@ -185,8 +194,7 @@ class Auditor:
     def _run(self, pairs: Iterable[tuple[MLPConfig, int]]) -> None:
         pairs = list(dict.fromkeys(pairs))
         self._trained.update(pairs)
-        end = None if math.isinf(self._end) else self._end
-        self._repeats.run(pairs, end=end, observer=self._observer)
+        self._repeats.run(pairs, end=self._until, observer=self._observer)
 
     def _tuned_base(self) -> MLPConfig:
         side = Side("the base config", (self._base,))
@@ -201,7 +209,9 @@ class Auditor:
             n_rows=self._facts.n_rows,
             seed=self._select[0],
             observer=self._observer,
+            end=self._until,
         )
+        self._is_range_cut = found is None and self._is_over
         self._n_range = 0 if found is None else len(found.rates)
         return found
 
@@ -293,7 +303,11 @@ class Auditor:
         deviation: float,
     ) -> list[Finding]:
         begun: list[tuple[Finding, Evidence]] = []
+        untimed: list[Finding] = []
         for claim in wanted:
+            if claim.quantity == "seconds" and self._is_over:
+                untimed.append(_unjudged(claim))
+                continue
             ours, theirs = chosen[claim.ours], chosen[claim.theirs]
             values = self._quantities.of(claim, ours), self._quantities.of(claim, theirs)
             # More of a score may be better; of a gap, and of seconds, less is.
@@ -331,16 +345,27 @@ class Auditor:
             finding.model_copy(update=vars(judgement))
             for (finding, _), judgement in zip(begun, judgements, strict=True)
         ]
+        found += untimed
         return self._with_others(found + _other_sides(found))
 
     def _with_others(self, found: list[Finding]) -> list[Finding]:
         """Adds those rules that have no verdict in any case, or had nothing to compare."""
         judged = {each.rule for each in found}
         return found + [
-            Finding(rule=rule, name=rule, claim="", remark=reason)
+            Finding(
+                rule=rule,
+                name=rule,
+                claim="",
+                remark=NO_TIME if rule == "S16" and self._is_range_cut else reason,
+            )
             for rule, reason in NOT_TESTABLE.items()
             if self._is_wanted(rule) and rule not in judged
         ]
+
+
+def _unjudged(claim: Claim) -> Finding:
+    """Says of a claim that there was no time for it."""
+    return Finding(rule=claim.rule, name=claim.name, claim=claim.text, remark=NO_TIME)
 
 
 def _other_sides(found: Sequence[Finding]) -> list[Finding]:

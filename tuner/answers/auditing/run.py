@@ -19,10 +19,10 @@ from ...storage import CONFIG, EPOCH_SECONDS
 from ...system import paths
 from ...system.devices import Devices
 from . import cost
-from .auditor import Auditor
+from .auditor import NO_TIME, Auditor
 from .found import Audit
 from .margins import one_row, trivial_score
-from .sample import Sample, fitting
+from .sample import KeptSamples, Sample, fitting
 
 #: Networks are timed on so many rows, for so many epochs.
 _TIMED_ROWS, _TIMED_EPOCHS = 4_096, 3
@@ -122,17 +122,33 @@ def audit(
         if minutes is None:
             found = audited(Sample(facts.n_rows, facts.n_rows, base))
         else:
-            sample = _fitting(base, facts, minutes, pairs, rules, repeats, observer)
+            file = paths.study_folder(spec.name) / "audit-samples.json"
+            asked = f"{minutes:g} min, {pairs} pairs, {','.join(rules) or 'all'}, seed {seed}"
+            chosen = KeptSamples(file, base, facts)
+            sample = chosen.find(asked)
+            if sample is None:
+                sample = _fitting(base, facts, minutes, pairs, rules, repeats)
+                chosen.keep(asked, sample)
+            observer.begin(f"judging on {sample}")
+            if sample.base != base:
+                origin = f"{origin}, with {sample.base.epochs} epochs, {sample.base.width} wide"
             end = began + 60 * minutes
             if sample.is_whole:
                 found = audited(sample, end)
             else:
                 smaller = audited(sample.smaller, began + _FOR_SMALLER * 60 * minutes)
                 found = audited(sample, end).beside(smaller)
-        open_study.store.keep_audit(found.model_dump_json())
         path = paths.study_folder(spec.name) / "audit.json"
+        if path.exists() and all(each.kind is None for each in found.findings):
+            observer.remark(f"no rule has a verdict: what was found before stays in {path}")
+            return found
+        open_study.store.keep_audit(found.model_dump_json())
         paths.write(path, found.model_dump_json(indent=2))
-        verdicts = {f"{each.rule} {each.name}": each.verdict for each in found.findings}
+        verdicts = {
+            f"{each.rule} {each.name}": each.verdict
+            for each in found.findings
+            if each.remark != NO_TIME
+        }
         heuristics.remember_verdicts(spec.name, verdicts)
         return found
 
@@ -144,9 +160,8 @@ def _fitting(
     n_pairs: int,
     rules: Sequence[str],
     repeats: Repeats,
-    observer: Observer,
 ) -> Sample:
-    """Returns the sample whose audit takes no more minutes, and tells it."""
+    """Returns the sample whose audit takes no more minutes."""
     rows, copies = min(_TIMED_ROWS, facts.n_rows), repeats.side_by_side
     epoch = repeats.epoch_seconds(base, (0,), n=copies, epochs=_TIMED_EPOCHS, rows=rows)
     timed = facts.model_copy(update={"n_rows": rows})
@@ -159,10 +174,7 @@ def _fitting(
         total = sum(heuristics.work(each, of_sample) * each.epochs for each in todo)
         return epoch * total / heuristics.work(base, timed)
 
-    found = fitting(base, facts, _PLANNED * 60 * minutes, seconds)
-    takes = seconds(found) + (0.0 if found.is_whole else seconds(found.smaller))
-    observer.begin(f"judging on {found}, about {max(1, round(takes / 60))} min")
-    return found
+    return fitting(base, facts, _PLANNED * 60 * minutes, seconds)
 
 
 def _base(open_study: OpenStudy) -> tuple[MLPConfig, str, float | None]:

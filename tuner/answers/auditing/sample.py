@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ...network.config import DataFacts, MLPConfig
+from ...system import paths
 
 #: Epochs and units that are given up before rows are, down to these; and then, down to those.
 _EPOCHS, _WIDTH = (10, 5), (256, 64)
@@ -47,6 +50,44 @@ class Sample:
         base = self.base
         rows = "all rows" if self.is_whole else f"{self.rows:,} of {self.of_rows:,} training rows"
         return f"{rows}, {base.epochs} epochs, {base.depth} x {base.width}"
+
+
+class KeptSamples:
+    """The samples that were chosen, so that an audit that was cut goes on with its own.
+
+    Another one would be of other trainings, and what it is follows from how fast the machine is.
+
+    Args:
+        path: of the file.
+        base: the config around which rules are judged.
+        facts: sizes of the data.
+    """
+
+    def __init__(self, path: Path, base: MLPConfig, facts: DataFacts) -> None:
+        self._path, self._base, self._facts = path, base, facts
+        try:
+            read = json.loads(path.read_text())
+        except (OSError, ValueError):
+            read = {}
+        self._known: dict[str, list[int]] = read if isinstance(read, dict) else {}
+
+    def find(self, asked: str) -> Sample | None:
+        """Returns the sample of an audit, by all that was asked for."""
+        try:
+            rows, epochs, width = self._known[self._key(asked)]
+            base = self._base.model_copy(update={"epochs": int(epochs), "width": int(width)})
+            return Sample(int(rows), self._facts.n_rows, base)
+        except (KeyError, ValueError, TypeError):
+            return None
+
+    def keep(self, asked: str, sample: Sample) -> None:
+        """Keeps the sample of an audit."""
+        base = sample.base
+        self._known[self._key(asked)] = [sample.rows, base.epochs, base.width]
+        paths.write(self._path, json.dumps(self._known))
+
+    def _key(self, asked: str) -> str:
+        return f"{asked} of {self._facts.n_rows} rows around {self._base.to_json()}"
 
 
 def samples(base: MLPConfig, facts: DataFacts) -> Iterator[Sample]:

@@ -115,7 +115,7 @@ class CategoryLayer:
         """Returns `(n_rows, n_outputs)` for `(n_rows, n_inputs)`, with what was appended to it."""
         # All rows that train have numbers that stand for themselves.
         torch.index_select(rows, 1, self._index, out=self._numbers)
-        self._codes.copy_(self._numbers).add_(self._first)
+        self._codes.copy_(self._numbers.round_()).add_(self._first)
         torch.index_select(self._weight, 0, self._codes.view(-1), out=self._vectors)
         torch.index_select(rows, 1, self._others, out=self._rest)
         self._out[:, : self.n_others].copy_(self._rest)
