@@ -401,7 +401,7 @@ def test_samplers(sampler: str, write_study: Write, capfd: pytest.CaptureFixture
     write_study(text)
     assert tuner.tune("small", trials=11, workers=1).counts.finished == 11
     assert tuner.tune("small", trials=12, workers=1).ran == 1
-    assert len({str(row) for row in tuner.leaderboard("small")["width"]}) > 4
+    assert len({str(row) for row in tuner.leaderboard("small")["width"]}) > 2
     if sampler == "mine:Mine":
         assert "mine draws with 0" in capfd.readouterr().out
 

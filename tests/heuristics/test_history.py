@@ -33,7 +33,9 @@ def experience(study: str = "one", facts: DataFacts = FACTS, **changes: Any) -> 
 
 
 def recommended(*history: Experience, facts: DataFacts = FACTS) -> heuristics.Recommendation:
-    return heuristics.recommend(**facts.model_dump(exclude={"numeric"}), history=history)
+    return heuristics.recommend(
+        **facts.model_dump(exclude={"numeric", "categories"}), history=history
+    )
 
 
 def test_a_winner_is_told_as_ratios() -> None:
