@@ -430,7 +430,12 @@ def test_a_round_may_be_late_by_what_the_last_training_can_spare() -> None:
 def test_three_cuts_may_take_a_little_more(seconds: float, needed: float) -> None:
     """Else ten minutes of MNIST end with a winner over two cuts, of which no error can be told."""
     halves = halves_on(Machine(5.0), Ending(0.0), n_seeds=3, seconds=5.0)
+    few = halves.needs(seconds, None)
+    trials = halves._trials()
+    halves._trials = lambda: [*trials, *[trial(30 + n, 0.1, 10) for n in range(8)]]
     assert halves.needs(seconds, None) == pytest.approx(needed)
+    # A search of few trials is worth more than a third cut.
+    assert few == pytest.approx(103 / 3 if seconds < 60 else needed)
 
 
 @pytest.mark.parametrize(("seconds", "n_cuts"), [(70.0, 3), (60.0, 2)])

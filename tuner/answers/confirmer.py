@@ -148,7 +148,9 @@ class Confirmer:
     def _compared(self, arms: Sequence[Arm], seconds: float) -> Confirmation | None:
         """Picks the winner, if there is one."""
         overlap, searched = self._overlap, self._searched
-        winner = choose(arms, self._direction, self._select, overlap=overlap, searched=searched)
+        # Scores of folds vary as those of other rows do; of drawn cuts, which share rows, less.
+        shared = 0.0 if self._repeats.cut(self._seeds[0]).fold is not None else overlap
+        winner = choose(arms, self._direction, self._select, overlap=shared, searched=searched)
         best = self._store.best()
         if winner is None or best is None:
             return None

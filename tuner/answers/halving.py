@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from ..network.config import Config, DataFacts
 from ..results.arms import Arm, Direction
@@ -42,6 +42,8 @@ from .rounds import (
 _LEAST = 0.2
 #: Share of what it may take that it takes where that makes three cuts of two, and of all time.
 _MORE, _MOST = 1.3, 0.8
+#: Complete trials from which on a third cut is worth more than further ones.
+_ENOUGH_TRIALS = 10
 #: Share of the time of a round by which it may end late, if it does end then, as far as the last
 #: training can spare that: else what is under way would be lost.
 _LATE = 0.15
@@ -95,7 +97,8 @@ class Halving:
 
         Args:
             seconds: that it may take. The least that is worth it takes what it takes, and three
-                cuts, from which on an error is told, may take a little more.
+                cuts, from which on an error is told, may take a little more once ten trials are
+                complete.
             pace: seconds that a unit of work took in the search, if that is known.
         """
         found, presets = self._entrants()
@@ -111,7 +114,8 @@ class Halving:
             return fitting(configs, others, self._n_seeds, may_take, endings, expected.at_once)
 
         wanted, ending = within(seconds)
-        if wanted.n_seeds < TELLING:
+        n_complete = sum(each.state == TrialState.COMPLETE for each in self._trials())
+        if wanted.n_seeds < TELLING and n_complete >= _ENOUGH_TRIALS:
             more, its_ending = within(min(_MORE, max(1.0, _MOST / self._share)) * seconds)
             if more.n_seeds >= TELLING:
                 wanted, ending = more, its_ending
