@@ -284,17 +284,20 @@ class Dataset:
         """Middle and scale of the inputs, and the limits that they tend to, if they do."""
         if not self.quartiles:
             return (*_mean_and_scale(self._blocks, None if self.pixels else 0), None)
-        middle, scale = _middle_and_scale(self.known.x, self.train_rows)
-        limit = np.full(len(middle), _LIMIT, np.float32)
-        for index, _ in self._categories:
-            middle[index], scale[index], limit[index] = 0.0, 1.0, np.inf
+        n_inputs = self.facts.n_inputs
         if self.encoding is not None:
-            return middle, scale, limit
-        mean, deviation = _mean_and_scale(self._blocks, 0)
-        far = np.maximum.reduce([np.abs(block - mean).max(0) for block in self._blocks()])
-        calm = far <= _FAR * deviation
-        middle[calm], scale[calm], limit[calm] = mean[calm], deviation[calm], np.inf
-        return middle, scale, None if calm.all() else limit
+            middle, scale, wild = np.zeros(n_inputs), np.ones(n_inputs), np.full(n_inputs, True)
+            wild[[index for index, _ in self._categories]] = False
+        else:
+            middle, scale = _mean_and_scale(self._blocks, 0)
+            far = np.maximum.reduce([np.abs(block - middle).max(0) for block in self._blocks()])
+            wild = far > _FAR * scale
+            if not wild.any():
+                return middle, scale, None
+        middle[wild], scale[wild] = _middle_and_scale(
+            self.known.x, self.train_rows, np.flatnonzero(wild)
+        )
+        return middle, scale, np.where(wild, _LIMIT, np.inf).astype(np.float32)
 
     def _codes(self) -> Array | None:
         """As `Standardization.codes`."""
@@ -350,7 +353,7 @@ def _mean_and_scale(blocks: Callable[[], Iterator[Array]], axis: int | None) -> 
     return mean, np.where(deviation > 1e-6 * largest, deviation, 1.0)
 
 
-def _middle_and_scale(x: Array, rows: Index) -> tuple[Array, Array]:
+def _middle_and_scale(x: Array, rows: Index, columns: Index) -> tuple[Array, Array]:
     """Returns the median of columns, and the distance of their quartiles (arXiv:2407.04491, B.1).
 
     Half the distance of the ends where the quartiles are the same, infinite where the ends are, as
@@ -359,19 +362,20 @@ def _middle_and_scale(x: Array, rows: Index) -> tuple[Array, Array]:
     Args:
         x: `(all rows, columns)` float32; NaN is a gap.
         rows: which of them count.
+        columns: which are looked at.
     """
-    n = x.shape[1]
+    n = len(columns)
     middle, scale = np.zeros(n), np.full(n, np.inf)
     some = rows[:: max(1, len(rows) // _QUARTILE_ROWS)]
-    for column in range(n):
+    for at, column in enumerate(columns):
         values, there = x[rows, column], x[some, column]
         values, there = values[~np.isnan(values)], there[~np.isnan(there)]
         if not len(there):
             continue
-        low, middle[column], high = np.quantile(there.astype(np.float64), [0.25, 0.5, 0.75])
+        low, middle[at], high = np.quantile(there.astype(np.float64), [0.25, 0.5, 0.75])
         ends = float(values.max()) - float(values.min())
         if high > low:
-            scale[column] = high - low
+            scale[at] = high - low
         elif ends > 0:
-            scale[column] = ends / 2
+            scale[at] = ends / 2
     return middle, scale

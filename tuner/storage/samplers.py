@@ -27,11 +27,11 @@ _NAMED: dict[str, tuple[str, dict[str, object]]] = {
     "qmc": ("QMCSampler", {"warn_independent_sampling": False}),
     "random": ("RandomSampler", {}),
 }
-#: Packages that some of them need.
-_NEEDS = {"cmaes": ("cmaes",), "gp": ("scipy", "torch")}
+#: Packages that some of them need, beside what is there in any case.
+_NEEDS = {"cmaes": "cmaes"}
 
 
-def sampler_class(name: str, folders: Iterable[Path] = ()) -> type[optuna.samplers.BaseSampler]:
+def _class_of(name: str, folders: Iterable[Path] = ()) -> type[optuna.samplers.BaseSampler]:
     """Returns the class of a sampler.
 
     Args:
@@ -44,9 +44,9 @@ def sampler_class(name: str, folders: Iterable[Path] = ()) -> type[optuna.sample
             Optuna's kind.
     """
     if name in _NAMED:
-        for package in _NEEDS.get(name, ()):
-            if find_spec(package) is None:
-                raise InputError(f"{name!r} needs a package that is missing: pip install {package}")
+        package = _NEEDS.get(name)
+        if package is not None and find_spec(package) is None:
+            raise InputError(f"{name!r} needs a package that is missing: pip install {package}")
         found: type[optuna.samplers.BaseSampler] = getattr(optuna.samplers, _NAMED[name][0])
         return found
     found = class_named(name, folders)
@@ -59,14 +59,14 @@ def make_sampler(name: str, seed: int, folders: Iterable[Path] = ()) -> optuna.s
     """Makes a sampler; one of the user's takes `seed` if its constructor has such an argument.
 
     Args:
-        name: as `sampler_class` takes it.
+        name: as `_class_of` takes it.
         seed: of what it draws, in [0, 2 ** 32).
-        folders: as `sampler_class` takes them.
+        folders: as `_class_of` takes them.
 
     Raises:
-        InputError: as `sampler_class` raises it, or its constructor fails.
+        InputError: as `_class_of` raises it, or its constructor fails.
     """
-    found, arguments = sampler_class(name, folders), _NAMED.get(name, ("", {}))[1]
+    found, arguments = _class_of(name, folders), _NAMED.get(name, ("", {}))[1]
     if "seed" in inspect.signature(found).parameters:
         arguments = {"seed": seed, **arguments}
     with warnings.catch_warnings():

@@ -107,7 +107,6 @@ class Auditor:
             own = (*self._select, *self._pairs)
             repeats.cut_by({each: Cut(each, rows=sample.rows) for each in own})
         self._trained: set[tuple[MLPConfig, int]] = set()
-        self._quantities = self._quantities_of(self._pairs)
         self._n_range, self._is_range_cut = 0, False
 
     def run(self) -> Audit:
@@ -133,11 +132,14 @@ class Auditor:
         self._run((config, seed) for seed in self._pairs for config in compared)
         self._keep_complete(compared)
         self._trained = {pair for pair in self._trained if self._repeats.find(*pair)}
-        self._quantities = self._quantities_of(self._pairs)
-        deviation, findings = 0.0, self._without_time(wanted)
         if len(self._pairs) > 1:
-            deviation = stdev(self._quantities.scores(base))
-            findings = self._judged(wanted, chosen, grid, allowed, deviation)
+            quantities = Quantities(
+                self._repeats, self._pairs, self._metric, self._sign, self._trained
+            )
+            deviation = stdev(quantities.scores(base))
+            findings = self._judged(wanted, chosen, grid, allowed, deviation, quantities)
+        else:
+            deviation, findings = 0.0, self._without_time(wanted)
         return Audit(
             study=self._study,
             metric=self._metric,
@@ -166,9 +168,6 @@ class Auditor:
         ):
             n += 1
         self._pairs = self._pairs[:n]
-
-    def _quantities_of(self, pairs: Sequence[int]) -> Quantities:
-        return Quantities(self._repeats, pairs, self._metric, self._sign, self._trained)
 
     def _without_time(self, wanted: Sequence[Claim]) -> list[Finding]:
         """Says of each claim that there was no time for it, and of others why there never is."""
@@ -301,6 +300,7 @@ class Auditor:
         grid: exponents.Grid,
         of_the_metric: float,
         deviation: float,
+        quantities: Quantities,
     ) -> list[Finding]:
         begun: list[tuple[Finding, Evidence]] = []
         untimed: list[Finding] = []
@@ -309,7 +309,7 @@ class Auditor:
                 untimed.append(_unjudged(claim))
                 continue
             ours, theirs = chosen[claim.ours], chosen[claim.theirs]
-            values = self._quantities.of(claim, ours), self._quantities.of(claim, theirs)
+            values = quantities.of(claim, ours), quantities.of(claim, theirs)
             # More of a score may be better; of a gap, and of seconds, less is.
             sign = self._sign if claim.quantity == "score" else -1
             differences = [sign * (a - b) for a, b in zip(*values, strict=True)]
@@ -333,7 +333,7 @@ class Auditor:
                         deviations=None if not scale else float(np.mean(differences)) / scale,
                         margin=allowed,
                         n_pairs=len(differences),
-                        remark=self._quantities.remark(ours, theirs),
+                        remark=quantities.remark(ours, theirs),
                     ),
                     Evidence(claim.kind, tuple(differences), allowed, overlap),
                 )

@@ -122,9 +122,8 @@ def audit(
         if minutes is None:
             found = audited(Sample(facts.n_rows, facts.n_rows, base))
         else:
-            file = paths.study_folder(spec.name) / "audit-samples.json"
             asked = f"{minutes:g} min, {pairs} pairs, {','.join(rules) or 'all'}, seed {seed}"
-            chosen = KeptSamples(file, base, facts)
+            chosen = KeptSamples(paths.study_folder(spec.name), base, facts)
             sample = chosen.find(asked)
             if sample is None:
                 sample = _fitting(base, facts, minutes, pairs, rules, repeats)
@@ -138,19 +137,24 @@ def audit(
             else:
                 smaller = audited(sample.smaller, began + _FOR_SMALLER * 60 * minutes)
                 found = audited(sample, end).beside(smaller)
-        path = paths.study_folder(spec.name) / "audit.json"
-        if path.exists() and all(each.kind is None for each in found.findings):
-            observer.remark(f"no rule has a verdict: what was found before stays in {path}")
-            return found
-        open_study.store.keep_audit(found.model_dump_json())
-        paths.write(path, found.model_dump_json(indent=2))
-        verdicts = {
-            f"{each.rule} {each.name}": each.verdict
-            for each in found.findings
-            if each.remark != NO_TIME
-        }
-        heuristics.remember_verdicts(spec.name, verdicts)
+        _keep(found, open_study, observer)
         return found
+
+
+def _keep(found: Audit, open_study: OpenStudy, observer: Observer) -> None:
+    """Keeps what was found, unless that is nothing, and something is known."""
+    path = paths.study_folder(found.study) / "audit.json"
+    if path.exists() and all(each.kind is None for each in found.findings):
+        observer.remark(f"no rule has a verdict: what was found before stays in {path}")
+        return
+    open_study.store.keep_audit(found.model_dump_json())
+    paths.write(path, found.model_dump_json(indent=2))
+    verdicts = {
+        f"{each.rule} {each.name}": each.verdict
+        for each in found.findings
+        if each.remark != NO_TIME
+    }
+    heuristics.remember_verdicts(found.study, verdicts)
 
 
 def _fitting(
@@ -164,15 +168,13 @@ def _fitting(
     """Returns the sample whose audit takes no more minutes."""
     rows, copies = min(_TIMED_ROWS, facts.n_rows), repeats.side_by_side
     epoch = repeats.epoch_seconds(base, (0,), n=copies, epochs=_TIMED_EPOCHS, rows=rows)
-    timed = facts.model_copy(update={"n_rows": rows})
 
     def seconds(sample: Sample) -> float:
         of_sample = sample.facts(facts)
         todo = cost.trainings(
             sample.base, of_sample, n_pairs, lambda rule: not rules or rule in rules
         )
-        total = sum(heuristics.work(each, of_sample) * each.epochs for each in todo)
-        return epoch * total / heuristics.work(base, timed)
+        return cost.seconds(todo, base, of_sample, epoch * sample.rows / rows)
 
     return fitting(base, facts, _PLANNED * 60 * minutes, seconds)
 

@@ -58,15 +58,16 @@ class KeptSamples:
     Another one would be of other trainings, and what it is follows from how fast the machine is.
 
     Args:
-        path: of the file.
+        folder: of the study's results.
         base: the config around which rules are judged.
         facts: sizes of the data.
     """
 
-    def __init__(self, path: Path, base: MLPConfig, facts: DataFacts) -> None:
-        self._path, self._base, self._facts = path, base, facts
+    def __init__(self, folder: Path, base: MLPConfig, facts: DataFacts) -> None:
+        self._path = folder / "audit-samples.json"
+        self._base, self._facts = base, facts
         try:
-            read = json.loads(path.read_text())
+            read = json.loads(self._path.read_text())
         except (OSError, ValueError):
             read = {}
         self._known: dict[str, list[int]] = read if isinstance(read, dict) else {}
