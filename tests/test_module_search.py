@@ -272,7 +272,7 @@ def test_the_example_on_the_command_line(project: Path) -> None:
     shutil.copytree(ROOT / "examples", project / "examples")
     study = (ROOT / "studies" / "digits_cnn.toml").read_text()
     (project / "studies" / "digits_cnn.toml").write_text(
-        study.replace("epochs = 12", "epochs = 6") + "[confirm]\nconfigs = 1\nseeds = 2\n"
+        study.replace("epochs = 12", "epochs = 4") + "[confirm]\nconfigs = 1\nseeds = 2\n"
     )
     script = [str(Path(sys.executable).with_name("tuner"))]
 
@@ -285,15 +285,15 @@ def test_the_example_on_the_command_line(project: Path) -> None:
             env={**os.environ, "COLUMNS": "150"},
         ).stdout
 
-    told = installed("tune", "digits_cnn", "--trials", "3")
+    told = installed("tune", "digits_cnn", "--trials", "2")
     assert "starting 2 worker processes" in told or "workers" not in told
     assert "channels 16, dropout 0.1" in told
     assert "(defaults)" in told
-    assert "examples.digits_cnn:Digits" in installed("best", "digits_cnn")
+    assert "examples.digits_cnn:Digits" in run("best", "digits_cnn").stdout
     best = json.loads(run("best", "digits_cnn", "--json").stdout)
     assert best["config"]["module"] == "examples.digits_cnn:ConvNet"
     assert best["value"] < 0.3
-    assert "3 of 3" in run("tune", "digits_cnn", "--trials", "3").stdout
+    assert "2 of 2" in run("tune", "digits_cnn", "--trials", "2").stdout
     assert "val_loss" in run("studies").stdout
     frame = tuner.leaderboard("digits_cnn")
     assert frame["val_accuracy"].max() >= 0.95

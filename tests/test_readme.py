@@ -28,14 +28,14 @@ def blocks(language: str) -> list[str]:
 @pytest.mark.slow
 def test_python_blocks(project: Path) -> None:
     shutil.copytree(ROOT / "examples", project / "examples")
-    short = {"digits_mlp": "epochs = 3", "digits_cnn": "epochs = 2"}  # what it finds is no matter
+    short = {"digits_mlp": "epochs = 2", "digits_cnn": "epochs = 1"}  # what it finds is no matter
     for name, epochs in short.items():
         text = (ROOT / "studies" / f"{name}.toml").read_text()
         text = re.sub(r"(\[objective\]\n)(epochs = .*\n)?", rf"\1{epochs}\n", text)
         text = re.sub(r"\nepochs = 12\n", "\n", text)
         path = project / "studies" / f"{name}.toml"
         path.write_text(f"{text}\n[confirm]\nconfigs = 2\nseeds = 2\n")
-        tuner.tune(name, trials=3)
+        tuner.tune(name, trials=2)
     code = "\n".join(blocks("python"))
     assert code.count("import tuner") >= 3
     assert code.count("minutes=0.1") == 2

@@ -459,11 +459,12 @@ metric = "val_accuracy"
 epochs = 40
 
 [budget]
-trials = 8
+trials = 6
 
 [confirm]
-configs = 3
+configs = 2
 seeds = 3
+members = 1
 
 [start]
 rate_range = false

@@ -54,7 +54,7 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     assert "the same command goes on" in told
     assert count(trials()).running == 0
     until_they_ended(workers)
-    goal = count(trials()).finished + 10
+    goal = count(trials()).finished + 4
     run("tune", "small", "--trials", str(goal), "--workers", "1")
     counts = count(trials())
     assert (counts.finished, counts.running, counts.waiting) == (goal, 0, 0)
@@ -143,7 +143,7 @@ def test_twenty_blows_at_random(write_study: Write) -> None:
             found = values()
             assert seen.items() <= found.items(), "a finished trial changed or went"
             seen = found
-    budget = count(trials()).finished + 20
+    budget = count(trials()).finished + 5
     run("tune", "small", "--trials", str(budget), "--workers", "1")
     counts = count(trials())
     assert counts.finished == budget

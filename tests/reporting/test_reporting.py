@@ -123,8 +123,7 @@ def test_html_in_a_study_file_stays_text(write_study: Write) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
-@pytest.mark.parametrize("width", [390, 1280])
-def test_in_a_browser(write_study: Write, tmp_path: Path, width: int) -> None:
+def test_in_a_browser(write_study: Write, tmp_path: Path) -> None:
     """No error, no request, every figure drawn, and nothing wider than the window."""
     write_study(CONFIRMED.replace("epochs = 3", "epochs = 2"))
     tuner.tune("small", trials=24)
@@ -142,12 +141,18 @@ def test_in_a_browser(write_study: Write, tmp_path: Path, width: int) -> None:
     )
     page = tmp_path / "page.html"
     page.write_text(text.replace("</body>", measure))
+    for width in (390, 1280):
+        _look(page, text, width)
+
+
+def _look(page: Path, text: str, width: int) -> None:
+    """Opens a page in a window of so many pixels."""
     done = subprocess.run(
         [
             CHROMIUM or "", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
             "--enable-logging=stderr", "--virtual-time-budget=20000",
             "--host-resolver-rules=MAP * ~NOTFOUND", f"--window-size={width},2000",
-            f"--user-data-dir={tmp_path / 'profile'}", page.as_uri(),
+            f"--user-data-dir={page.with_name('profile')}", page.as_uri(),
         ],
         capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip

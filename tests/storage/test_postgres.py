@@ -219,7 +219,7 @@ def test_the_password_is_seen_nowhere(server: Server, write_study: Write) -> Non
 def test_the_server_restarts(server: Server, write_study: Write) -> None:
     """For ten seconds it is gone: nothing is lost, and the budget is exact."""
     write_study(STUDY)
-    process = start("--trials", "24", "--workers", "1", "--fleet", "4")
+    process = start("--trials", "16", "--workers", "1", "--fleet", "4")
     until_finished(server, process, 2)
     before = {trial.number: trial.value for trial in trials() if trial.state.is_finished()}
     server.stop()
@@ -232,7 +232,7 @@ def test_the_server_restarts(server: Server, write_study: Write) -> None:
     assert process.returncode == 0, complaint
     found = trials()
     assert before.items() <= {trial.number: trial.value for trial in found}.items()
-    assert (count(found).finished, len(found)) == (24, 24)
+    assert (count(found).finished, len(found)) == (16, 16)
     assert not Path("runs/small/untold.jsonl").exists()
 
 

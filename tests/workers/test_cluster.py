@@ -37,7 +37,16 @@ def cluster() -> Iterator[Any]:
     """A cluster of one node with one place."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    # A node that died is missed after a second, not after twenty.
+    looks = {
+        "health_check_initial_delay_ms": 1000,
+        "health_check_period_ms": 500,
+        "health_check_timeout_ms": 1000,
+        "health_check_failure_threshold": 2,
+    }
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "_system_config": looks}
+    )
     ray.init(cluster.address, log_to_driver=False)
     yield cluster
     ray.shutdown()
@@ -51,14 +60,14 @@ def test_nodes_come_and_go(cluster: Any, wine: Dataset) -> None:
     with Pool(launcher, epoch_seconds=60) as workers:
         ready(workers)
         assert workers.capacity == 2
-        for job in jobs_of(4, 1500):
+        for job in jobs_of(4, 500):
             workers.submit(job)
         found = until(workers, bool)
         node = cluster.add_node(num_cpus=1)
         found += until(workers, lambda _: workers.capacity == 4)
         joined = workers._remotes[1]
         assert not joined.jobs  # the other two wait at the first worker
-        workers.submit(jobs_of(5, 1500)[4])
+        workers.submit(jobs_of(5, 500)[4])
         found += until(workers, lambda _: bool(joined.begun))
         cluster.remove_node(node, allow_graceful=False)
         found += until(workers, lambda _: joined not in workers._remotes)
@@ -66,7 +75,7 @@ def test_nodes_come_and_go(cluster: Any, wine: Dataset) -> None:
         assert not [event for event in found if isinstance(event, Failed)]
         for number in range(5):
             epochs = [e.epoch for e in found if isinstance(e, Progress) and e.job == number]
-            assert epochs == list(range(1, 1501))
+            assert epochs == list(range(1, 501))
 
 
 #: Ray's own, which see a while after a `kill -9` that their cluster is gone.
@@ -138,11 +147,12 @@ def test_the_command_line_on_a_cluster_of_its_own(
 
 @pytest.mark.slow
 def test_no_cluster_answers(write_study: Write) -> None:
-    """In a process of its own: Ray's client keeps its hooks after a connection that failed."""
+    """At once. In a process of its own: Ray's client keeps its hooks after it failed."""
     write_study(STUDY)
     process = tune("--cluster", "ray://127.0.0.1:9")
     _, told = process.communicate(timeout=300)
     assert process.returncode == 2
+    assert "Connection refused" in told
     assert "error: cluster 'ray://127.0.0.1:9': no Ray cluster answers (" in told
     assert "Traceback" not in told
     assert not Path("runs").exists()

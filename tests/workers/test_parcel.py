@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import mmap
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from tuner.data import Dataset, load
 from tuner.errors import WorkerLostError
-from tuner.workers.parcel import Parcel
+from tuner.workers.parcel import MOST_FILES, Parcel, shared
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_arrays_are_mapped_and_equal(wine: Dataset) -> None:
     pixels = np.arange(5, dtype=np.uint8)
     columns = np.asfortranarray(np.arange(6.0).reshape(2, 3))
     parcel = Parcel({"data": [wine, wine], "pixels": pixels, "columns": columns, "name": "x"})
-    opened = parcel.slip.open(parcel.fileno())
+    opened = parcel.slip.open(parcel.filenos())
     parcel.close()
     assert opened["data"][0] is opened["data"][1]
     assert opened["name"] == "x"
@@ -54,15 +55,42 @@ def test_arrays_are_mapped_and_equal(wine: Dataset) -> None:
 
 def test_who_writes_has_a_copy() -> None:
     parcel = Parcel(np.zeros(4))
-    one, other = (parcel.slip.open(parcel.fileno()) for _ in range(2))
+    one, other = (parcel.slip.open(parcel.filenos()) for _ in range(2))
     parcel.close()
     one[0] = 1
     assert other[0] == 0
 
 
+def test_what_is_shared_is_written_once(wine: Dataset) -> None:
+    """Else each process that starts workers holds all rows twice."""
+    first = shared(wine)
+    assert isinstance(root(first.known.x), mmap.mmap)
+    np.testing.assert_array_equal(first.known.x, wine.known.x)
+    other = np.arange(1000.0)
+    parcel = Parcel([first, first.known.x[7:9], other])
+    assert os.fstat(parcel.filenos()[0]).st_size == other.nbytes
+    again, rows, others = parcel.slip.open(parcel.filenos())
+    parcel.close()
+    del first
+    np.testing.assert_array_equal(again.known.x, wine.known.x)
+    np.testing.assert_array_equal(again.test.y, wine.test.y)
+    np.testing.assert_array_equal(rows, wine.known.x[7:9])
+    np.testing.assert_array_equal(others, other)
+
+
+def test_files_are_few() -> None:
+    """More would not all go over a connection."""
+    each = [shared(np.full(10, n)) for n in range(MOST_FILES + 2)]
+    parcel = Parcel(each)
+    assert len(parcel.filenos()) == MOST_FILES
+    opened = parcel.slip.open(parcel.filenos())
+    parcel.close()
+    np.testing.assert_array_equal(opened, each)
+
+
 def test_nothing_to_share() -> None:
     parcel = Parcel(["no", "arrays"])
-    assert parcel.slip.open(parcel.fileno()) == ["no", "arrays"]
+    assert parcel.slip.open(parcel.filenos()) == ["no", "arrays"]
     parcel.close()
 
 

@@ -29,7 +29,7 @@ from ..system.formats import SUFFIXES, is_table
 from ..system.interruption import Interruption
 from ..training import NUMBERS
 from ..training.modules import ModuleTraining
-from ..workers import Staff, Worker, fleets, solos
+from ..workers import Staff, Worker, fleets, shared, solos
 from .arguments import Trainer, check_trainers
 from .evaluation import Evaluation, full_evaluation
 from .kept_repeats import KeptRepeats
@@ -170,6 +170,8 @@ def opened(
     training = _training(spec, team) if isinstance(spec, ModuleStudySpec) else None
     if not team.in_this_process:
         observer.begin(f"starting {team}")
+        if team.cluster is None:
+            dataset = shared(dataset)
     with (
         Interruption() as interruption,
         _worker(spec, dataset, space, trainer, fleet, full.folds, team, training) as worker,

@@ -7,6 +7,7 @@ from .base import Event, Failed, Finished, Job, Progress, Worker, rounded
 from .cluster import RayLauncher
 from .crew import Crew
 from .fleet import FleetCrew
+from .parcel import shared
 from .pool import Pool
 from .process import ProcessLauncher
 from .staff import Staff, fleets, solos
@@ -28,5 +29,6 @@ __all__ = [
     "Worker",
     "fleets",
     "rounded",
+    "shared",
     "solos",
 ]

@@ -6,6 +6,7 @@ import contextlib
 import os
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from ..errors import InputError, WorkerLostError
 from ..system import paths
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Seconds between two looks at what the cluster has.
-_LOOK_SECONDS = 2.0
+#: Seconds between two looks at what the cluster has, and that a machine has to answer at all.
+_LOOK_SECONDS, _KNOCK_SECONDS = 2.0, 5.0
 
 
 class RayLauncher:
@@ -120,9 +122,27 @@ def _connect(ray: ModuleType, address: str) -> None:
             # Not "auto", which would also join a cluster that another search has to itself.
             ray.init(include_dashboard=False, **quiet)
         else:
+            _knock(address)
             ray.init(address, **quiet)
     except Exception as error:  # each part of Ray has errors of its own
         raise InputError(f"cluster {address!r}: no Ray cluster answers ({_line(error)})") from error
+
+
+def _knock(address: str) -> None:
+    """Looks whether anyone listens; Ray's client would try again for half a minute.
+
+    Raises:
+        ConnectionRefusedError: no one does.
+    """
+    parts = urlsplit(address)
+    if parts.port is None:
+        return
+    try:
+        socket.create_connection((parts.hostname, parts.port), _KNOCK_SECONDS).close()
+    except ConnectionRefusedError:
+        raise
+    except OSError:
+        pass  # Ray may know a way
 
 
 def _asked(question: Callable[[], T]) -> T:

@@ -57,6 +57,7 @@ class Pool(Closing):
 
     def submit(self, job: Job) -> None:
         """Gives a job to the crew with most free places."""
+        self._losses.pop(job.id, None)  # those of an earlier one of this number
         max(self._remotes, key=lambda remote: remote.n_free).submit(job)
 
     def cancel(self, job: int) -> None:

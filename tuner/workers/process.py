@@ -23,7 +23,7 @@ from ..errors import WorkerLostError
 from ..system.interpreter import Work
 from ..system.processes import take
 from .crew import Command, Crew, Orders
-from .parcel import Parcel, Slip
+from .parcel import MOST_FILES, Parcel, Slip
 from .remote import Batch, Broken, Inbox, Lost, Message, Ready
 
 #: Seconds that `end` waits for a process to end by itself.
@@ -119,7 +119,7 @@ class ProcessLink:
         """Puts what the process says into the inbox, and at last how it ended."""
         with contextlib.suppress(EOFError, OSError):
             self._connection.recv()  # modules are loaded
-            socket.send_fds(self._process.socket, [b"0"], [makes.fileno()])
+            socket.send_fds(self._process.socket, [b"0"], makes.filenos())
             self._send((makes.slip, index))
             while True:
                 message: Message = self._connection.recv()
@@ -186,12 +186,13 @@ def serve(descriptor: int) -> None:
     prepare()  # as far as that was not done; those started ahead have to wait in any case
     try:
         with socket.socket(fileno=os.dup(descriptor)) as its:
-            _, found, _, _ = socket.recv_fds(its, 1, 1)
+            _, found, _, _ = socket.recv_fds(its, 1, MOST_FILES)
         if not found:
             raise EOFError
-        (parcel,) = found
         slip, index = connection.recv()
-        makes: Sequence[Callable[[], Crew]] = slip.open(parcel)
+        makes: Sequence[Callable[[], Crew]] = slip.open(found)
+        for each in found:
+            os.close(each)
         threading.Thread(target=work, args=(makes[index],), daemon=True).start()
     except EOFError:
         _end_all()
