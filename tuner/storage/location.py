@@ -27,7 +27,9 @@ from sqlalchemy.engine import URL, make_url
 from ..errors import InputError, StudyOwnedError
 from ..system import paths
 from ..system.extras import required
+from . import making
 from .inspection import inspect
+from .tables import SCHEMA
 
 #: Seconds that a write waits for another process's write to the same file.
 _BUSY_SECONDS = 60
@@ -121,13 +123,17 @@ class SQLiteFile:
         with self._one_at_a_time():
             if self.exists():
                 inspect(self.path, thoroughly=is_kept)
-            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS)
-            try:
-                connection.execute("PRAGMA journal_mode=WAL")
-            finally:
-                connection.close()
+            is_ready = False
+            with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as file:
+                file.execute("PRAGMA journal_mode=WAL")
+                if making.is_known():
+                    if making.version(file) == "":
+                        making.make(file)
+                    is_ready = making.version(file) == SCHEMA
             return _opened(
-                URL.create("sqlite", database=str(self.path)), {"timeout": _BUSY_SECONDS}
+                URL.create("sqlite", database=str(self.path)),
+                {"timeout": _BUSY_SECONDS},
+                is_ready=is_ready,
             )
 
     @contextmanager
@@ -291,11 +297,16 @@ def _key(study: str) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def _opened(url: URL, arguments: Mapping[str, Any], **engine: Any) -> optuna.storages.RDBStorage:
+def _opened(
+    url: URL, arguments: Mapping[str, Any], *, is_ready: bool = False, **engine: Any
+) -> optuna.storages.RDBStorage:
     # Optuna takes braces in a URL for a template of its own.
     text = re.sub(r"[{}]", lambda brace: 2 * brace[0], url.render_as_string())
     return optuna.storages.RDBStorage(
-        text, engine_kwargs={"connect_args": dict(arguments), **engine}
+        text,
+        engine_kwargs={"connect_args": dict(arguments), **engine},
+        skip_compatibility_check=is_ready,
+        skip_table_creation=is_ready,
     )
 
 
