@@ -21,7 +21,7 @@ PORT ?= 8080
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install tune audit ablate best report dashboard studies doctor test quick check lint bench clean
+.PHONY: help install tune audit ablate best report dashboard studies doctor test quick check lint bench pictures clean
 
 help:
 	@echo "make tune STUDY=mnist_mlp    tune a study of studies/ (or a path to a .toml file)"
@@ -45,6 +45,7 @@ help:
 	@echo "make quick                   run those that take no process and no more than seconds"
 	@echo "make check                   format, lint, types, layers and tests"
 	@echo "make bench                   time a stock script, a plain loop and the fleet side by side"
+	@echo "make pictures                make the README's pictures of the report anew (needs Chromium)"
 	@echo "make clean                   remove .venv and caches (runs/ is kept)"
 
 # The environment of users, and on top of it that of developers.
@@ -102,6 +103,9 @@ bench: $(BIN)/.developer
 	@$(BIN)/python -m benchmarks.workers
 	@$(BIN)/python -m benchmarks.scaling
 	@$(BIN)/python -m benchmarks.presets
+
+pictures: $(BIN)/.developer
+	@$(BIN)/python docs/pictures.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -14,7 +14,7 @@ import pytest
 
 from tuner.data import Dataset, load
 from tuner.errors import InputError
-from tuner.workers import Failed, Pool, Progress, RayLauncher
+from tuner.workers import Failed, Pool, Progress, RayLauncher, pool
 
 from ..commands import Command
 from ..conftest import Write
@@ -44,9 +44,7 @@ def cluster() -> Iterator[Any]:
         "health_check_timeout_ms": 1000,
         "health_check_failure_threshold": 2,
     }
-    cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "_system_config": looks}
-    )
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "_system_config": looks})
     ray.init(cluster.address, log_to_driver=False)
     yield cluster
     ray.shutdown()
@@ -54,8 +52,9 @@ def cluster() -> Iterator[Any]:
 
 
 @pytest.mark.slow
-def test_nodes_come_and_go(cluster: Any, wine: Dataset) -> None:
+def test_nodes_come_and_go(cluster: Any, wine: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that joins is used; one that dies costs only what it had under way."""
+    monkeypatch.setattr(pool, "_MOVE_SECONDS", 3.0)
     launcher = RayLauncher("ray", [partial(crews.fleet, dataset=wine)])
     with Pool(launcher, epoch_seconds=60) as workers:
         ready(workers)
@@ -119,10 +118,12 @@ def test_the_command_line_on_a_cluster_of_its_own(
 ) -> None:
     """The budget is exact though an actor is killed; nothing is left running, whatever ends it."""
     write_study(STUDY)
-    process = tune("--cluster", "ray", "--trials", "20" if number is None else "500")
+    n_actors = (os.cpu_count() or 1) if number is None else 1
+    alone = ("--trials", "500", "--workers", "1")
+    process = tune("--cluster", "ray", *(("--trials", "20") if number is None else alone))
     until_a_trial_runs(process, finished=1)
     end = time.monotonic() + 120  # the first actor may be at work while the last one starts
-    while len(actors := actors_of(process)) < (os.cpu_count() or 1):
+    while len(actors := actors_of(process)) < n_actors:
         assert process.poll() is None and time.monotonic() < end, actors
         time.sleep(0.1)
     kept = values()

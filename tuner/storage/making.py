@@ -40,7 +40,7 @@ def make(connection: sqlite3.Connection) -> None:
     Raises:
         sqlite3.Error: the file cannot be written.
     """
-    dialect = sqlite.dialect()  # type: ignore[no-untyped-call]
+    dialect = sqlite.dialect()
     made = models.BaseModel.metadata.sorted_tables
     statements = [str(CreateTable(table).compile(dialect=dialect)) for table in made]
     statements += [
@@ -58,16 +58,12 @@ def make(connection: sqlite3.Connection) -> None:
 
 
 def version(connection: sqlite3.Connection) -> str | None:
-    """Returns the version of the schema that a file has; "" of one without tables, None if it
-    does not say.
-    """
+    """Returns the version of the schema that a file has: "" without tables, None if untold."""
     (n_tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if not n_tables:
         return ""
     try:
-        row = connection.execute(
-            "SELECT version_num FROM alembic_version, version_info"
-        ).fetchone()
+        row = connection.execute("SELECT version_num FROM alembic_version, version_info").fetchone()
     except sqlite3.OperationalError:  # its making was cut
         return None
     return None if row is None else str(row[0])

@@ -1,0 +1,166 @@
+"""Compares policies by the regret of searches in simulated time, over all recorded data sets.
+
+A budget is the time of 40 trainings of a median config on one core. What a policy has learned from
+recorded data sets, its starting points, it learns from the others only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from rich.console import Console
+from rich.table import Table
+
+from tuner.data.rulers import Array
+from tuner.storage.pruners import make_pruner
+from tuner.storage.samplers import make_sampler
+
+from . import portfolio
+from .curves import FOLDER, Curves, names
+from .simulated import CORES, Policy, regrets, searched
+from .world import World
+
+#: Trainings of a budget, and the shares of it at which regret is measured.
+_TRAININGS, SHARES = 40, (0.1, 0.25, 0.5, 1.0)
+
+
+def _named(*wanted: str) -> Callable[[World], list[Mapping[str, Any]]]:
+    """Takes starting points of the product's by name."""
+
+    def points(world: World) -> list[Mapping[str, Any]]:
+        there = world.space.starting_points()
+        return [there[name] for name in wanted if name in there]
+
+    return points
+
+
+def _all(world: World) -> list[Mapping[str, Any]]:
+    return list(world.space.starting_points().values())
+
+
+def _none(world: World) -> list[Mapping[str, Any]]:
+    return []
+
+
+def _tpe(n: int) -> Callable[[int], optuna.samplers.BaseSampler]:
+    return lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=n)
+
+
+def _sampler(name: str) -> Callable[[int], optuna.samplers.BaseSampler]:
+    return lambda seed: make_sampler(name, seed)
+
+
+def _pruner(name: Any) -> Callable[[int], optuna.pruners.BasePruner]:
+    return lambda epochs: make_pruner(name, epochs)
+
+
+def _asha(_: int) -> optuna.pruners.BasePruner:
+    return optuna.pruners.SuccessiveHalvingPruner()
+
+
+_THREE = _named("modern default", "recommendation", "note")
+
+
+def policies() -> dict[str, Policy]:
+    """Returns what is compared, by name."""
+    every = [
+        Policy("TPE, Hyperband, three points", _tpe(10), _pruner("hyperband"), _THREE),
+        Policy("TPE, no pruner, three points", _tpe(10), _pruner("none"), _THREE),
+        Policy("TPE, median, three points", _tpe(10), _pruner("median"), _THREE),
+        Policy("TPE, ASHA, three points", _tpe(10), _asha, _THREE),
+        Policy("TPE, gain, three points", _tpe(10), _pruner("gain"), _THREE),
+        Policy("TPE of 5, gain, three points", _tpe(5), _pruner("gain"), _THREE),
+        Policy("TPE of 5, gain, no points", _tpe(5), _pruner("gain"), _none),
+        Policy("shipped", _sampler("tpe"), _pruner("gain"), _all),
+        Policy("shipped, no pruner", _sampler("tpe"), _pruner("none"), _all),
+        Policy("shipped, Hyperband", _sampler("tpe"), _pruner("hyperband"), _all),
+        Policy("shipped, random", _sampler("random"), _pruner("gain"), _all),
+        Policy("shipped, GP", _sampler("gp"), _pruner("gain"), _all),
+        Policy("shipped, QMC", _sampler("qmc"), _pruner("gain"), _all),
+        Policy("shipped, 4 in flight", _sampler("tpe"), _pruner("gain"), _all, 4),
+        Policy("shipped, 8 in flight", _sampler("tpe"), _pruner("gain"), _all, 8),
+        *(
+            Policy(f"portfolio of {n}", _sampler("tpe"), _pruner("gain"), _portfolio(n))
+            for n in (4, 6, 8)
+        ),
+        Policy("portfolio of 6, no pruner", _sampler("tpe"), _pruner("none"), _portfolio(6)),
+    ]
+    return {each.name: each for each in every}
+
+
+def _portfolio(n: int) -> Callable[[World], Sequence[Mapping[str, Any]]]:
+    def points(world: World) -> Sequence[Mapping[str, Any]]:
+        folder = Path(_folder())
+        others = [_world(name, folder) for name in names(folder) if name != world.curves.name]
+        return portfolio.chosen(others, n, world)
+
+    return points
+
+
+_FOLDERS = [FOLDER]
+
+
+def _folder() -> str:
+    return str(_FOLDERS[0])
+
+
+@cache
+def _world(name: str, folder: Path) -> World:
+    return World(Curves.read(name, folder))
+
+
+def measured(policy: str, seed: int, *, name: str, folder: Path) -> list[float]:
+    """Returns the regrets of one search, at each share of the budget."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    _FOLDERS[0] = folder
+    world = _world(name, folder)
+    seconds = _TRAININGS * world.usual_seconds / CORES
+    steps = searched(world, policies()[policy], seed, seconds)
+    return regrets(world, steps, [share * seconds for share in SHARES])
+
+
+def main() -> None:
+    """Prints mean and standard error of each policy's regret, and keeps all of them in a file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--policies", nargs="+", choices=list(policies()), default=list(policies()))
+    parser.add_argument("--json", type=Path, help="file that keeps the regrets")
+    args = parser.parse_args()
+    kept = json.loads(args.json.read_text()) if args.json and args.json.exists() else {}
+    there = names(args.folder)
+    table = Table("policy", *(f"{share:.0%}" for share in SHARES))
+    with ProcessPoolExecutor(CORES, mp_context=get_context("spawn")) as pool:
+        for policy in args.policies:
+            found = []
+            for name in there:
+                key = f"{policy}/{name}/{args.seeds}"
+                if key not in kept:
+                    one = partial(measured, policy, name=name, folder=args.folder)
+                    kept[key] = list(pool.map(one, range(args.seeds)))
+                    if args.json:
+                        args.json.write_text(json.dumps(kept))
+                found.append(kept[key])
+            table.add_row(policy, *_told(np.array(found)))
+            Console().print(policy, *_told(np.array(found)), highlight=False)
+    Console().print(table)
+
+
+def _told(found: Array) -> list[str]:
+    """Returns means and standard errors of `(data sets, seeds, shares)`, seeds in data sets."""
+    mean, sets = found.mean((0, 1)), found.mean(1)
+    error = sets.std(0, ddof=1) / np.sqrt(len(sets)) if len(sets) > 1 else np.zeros_like(mean)
+    return [f"{m:.2f} +- {e:.2f}" for m, e in zip(mean, error, strict=True)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""A search in simulated time: Optuna asks and prunes as ever, a world says what trials score."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState
+
+from tuner import heuristics
+from tuner.space.base import drawn
+
+from .world import World
+
+#: Processes that train.
+CORES = 2
+#: Work of the modern default that a drawn trial may have at most: worlds know no larger ones.
+_MOST_WORK = 6.0
+
+Points = Callable[[World], Sequence[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a search chooses.
+
+    Attributes:
+        name: of it.
+        sampler: makes one from a seed.
+        pruner: makes one from the epochs of a trial.
+        points: parameters of the trials that come first.
+        in_flight: trials that are under way at once.
+    """
+
+    name: str
+    sampler: Callable[[int], optuna.samplers.BaseSampler]
+    pruner: Callable[[int], optuna.pruners.BasePruner]
+    points: Points
+    in_flight: int = CORES
+
+
+@dataclass(frozen=True)
+class Step:
+    """A complete trial that is the best so far by its validation rows.
+
+    Attributes:
+        time: seconds since the search began.
+        test: error on the test rows.
+    """
+
+    time: float
+    test: float
+
+
+class _Running:
+    """A trial under way."""
+
+    def __init__(self, trial: optuna.Trial, errors: Any, test: float, seconds: float) -> None:
+        self.trial, self.errors, self.test, self.seconds = trial, errors, test, seconds
+        self.epoch = 0
+
+
+def searched(world: World, policy: Policy, seed: int, seconds: float) -> list[Step]:
+    """Searches for so long; returns the best trials in the order in which they ended.
+
+    Args:
+        world: the data set.
+        policy: how to choose.
+        seed: of the sampler; even ones see one cut of the rows, odd ones the other.
+        seconds: of the search. A trial that would end later does not count.
+    """
+    view = seed % world.curves.errors.shape[1]
+    study = optuna.create_study(
+        sampler=policy.sampler(seed), pruner=policy.pruner(world.curves.epochs)
+    )
+    points = [world.space.config(each) for each in policy.points(world)]
+    for config in points:
+        study.enqueue_trial(world.space.params(config))
+    usual = heuristics.work(heuristics.modern_default(world.space.facts), world.space.facts)
+    slow = max(1.0, policy.in_flight / CORES)  # seconds of a core that is shared
+    queue: list[tuple[float, int, _Running]] = []
+    order, found, best = itertools.count(), list[Step](), np.inf
+
+    def begin(now: float) -> None:
+        while True:
+            trial = study.ask()
+            config = world.space.config(drawn(trial, world.space.distributions))
+            work = heuristics.work(config, world.space.facts)
+            if trial.number < len(points) or work <= _MOST_WORK * usual:
+                break
+            study.tell(trial, state=TrialState.FAIL)
+        got = world.trained(trial.params)
+        running = _Running(trial, got.errors[view], got.test, got.seconds * slow)
+        heapq.heappush(queue, (now + running.seconds, next(order), running))
+
+    for _ in range(policy.in_flight):
+        begin(0.0)
+    while queue:
+        now, _, running = heapq.heappop(queue)
+        if now > seconds:
+            break
+        score = float(running.errors[running.epoch])
+        running.epoch += 1
+        running.trial.report(score, running.epoch)
+        if running.epoch == len(running.errors):
+            study.tell(running.trial, score)
+            if score < best:
+                best = score
+                found.append(Step(now, running.test))
+            begin(now)
+        elif running.trial.should_prune():
+            study.tell(running.trial, state=TrialState.PRUNED)
+            begin(now)
+        else:
+            heapq.heappush(queue, (now + running.seconds, next(order), running))
+    return found
+
+
+def regrets(world: World, steps: Sequence[Step], times: Sequence[float]) -> list[float]:
+    """Returns how far the best trial was from the best config at some times.
+
+    0 is the best of all, 1 a config drawn at random in the median, which counts before any trial
+    is complete; a config that was not recorded may be better than the best one that was.
+
+    Args:
+        world: the data set.
+        steps: of a search.
+        times: seconds since it began.
+    """
+    found = []
+    for time in times:
+        tests = [step.test for step in steps if step.time <= time]
+        test = tests[-1] if tests else world.middle
+        found.append((test - world.best) / (world.middle - world.best))
+    return found
