@@ -116,7 +116,8 @@ class World:
 
     @cached_property
     def _scale(self) -> Array:
-        return self._inputs.std(0) + 1e-9
+        found: Array = self._inputs.std(0) + 1e-9
+        return found
 
     def trained(self, params: Mapping[str, Any]) -> Trained:
         """Returns what a config scores."""

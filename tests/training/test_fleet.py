@@ -33,6 +33,7 @@ from tuner.network.perceptron import ACTIVATIONS, Perceptron
 from tuner.network.schedules import plan
 from tuner.training.fleet import Fleet, Member, Outcome, Rows
 from tuner.training.fleet import fleet as fleet_module
+from tuner.training.fleet import rows as rows_module
 from tuner.training.fleet.activations import KERNELS
 from tuner.training.fleet.graphs import GraphMember, Recorded, Track
 from tuner.training.fleet.masks import Masks
@@ -42,6 +43,12 @@ from ..data.test_tables import mixed, prepared, sizes
 from ..network.test_schedules import ALL
 
 SEED, SHUFFLE = 11, 3
+
+
+def blocks_of(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    """Has so many minibatches of digits lie ready at once, on whatever device."""
+    for name in ("_BLOCK_BYTES", "_BLOCK_BYTES_ON_GPU"):
+        monkeypatch.setattr(fleet_module, name, n * 64 * 74 * 8)
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +224,18 @@ def test_each_member_trains_as_if_alone(digits: Dataset) -> None:
 
 
 @pytest.mark.slow
+def test_validation_rows_that_are_not_kept(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a table of millions of rows is scored by other inputs than a small one."""
+    outcomes = []
+    for kept in (2**30, 0):
+        monkeypatch.setattr(rows_module, "_KEPT_BYTES", kept)
+        with fleet_of(digits, MIXED[:2]) as fleet:
+            outcomes.append(run(fleet, 2))
+    assert outcomes[0] == outcomes[1]
+
+
 def test_many_steps_of_small_batches(digits: Dataset) -> None:
     """More than 100 steps in one epoch, for every schedule."""
     configs = [config(schedule=schedule, batch_size=8, epochs=2) for schedule in ALL]
@@ -566,7 +585,7 @@ class TestRecorded:
     ) -> None:
         """In blocks that move when another lane joins, and with a short last batch."""
         dataset: Dataset = request.getfixturevalue(task)
-        monkeypatch.setattr(fleet_module, "_BLOCK_BYTES", 9 * 64 * 74 * 8)
+        blocks_of(monkeypatch, 9)
         configs = [
             each.model_copy(update={} if task == "digits" else OF_CLASSES)
             for each in MIXED
@@ -581,7 +600,7 @@ class TestRecorded:
                 outcomes.append(run(fleet, 3))
             n_records = tape.n_records
             monkeypatch.undo()  # the second time without a tape
-            monkeypatch.setattr(fleet_module, "_BLOCK_BYTES", 9 * 64 * 74 * 8)
+            blocks_of(monkeypatch, 9)
         assert n_records > 3 * len(configs)
         for one, other in zip(*outcomes, strict=True):
             assert (one.key, one.error, other.error) == (other.key, None, None)
@@ -638,7 +657,7 @@ class TestOnAGPU:
 
     def test_blocks_that_move(self, digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
         """Several blocks in an epoch, at other places as soon as a lane joins."""
-        monkeypatch.setattr(fleet_module, "_BLOCK_BYTES", 3 * 64 * 74 * 8)
+        blocks_of(monkeypatch, 3)
         outcomes = []
         for accelerator in ("cpu", "gpu"):
             with fleet_of(digits, [config()], accelerator=accelerator) as fleet:

@@ -25,8 +25,9 @@ from .member import Member
 from .room import device_of, member_bytes, members_at_once
 from .rows import LaneRows, Minibatches, Rows
 
-#: Bytes of the shuffled and standardized rows of all fleets' lanes that lie ready at once.
-_BLOCK_BYTES = 512 * 2**20
+#: Bytes of the shuffled and standardized rows of all fleets' lanes that lie ready at once, in the
+#: memory of the machine and in that of a GPU; more of the former made nothing faster.
+_BLOCK_BYTES, _BLOCK_BYTES_ON_GPU = 128 * 2**20, 512 * 2**20
 
 
 class StoppedError(Exception):
@@ -223,8 +224,9 @@ class Fleet(Closing):
         )
         crew = [_Shift(member) for lane in lanes for member in lane.members.values()]
         shifts = {shift.member: shift for shift in crew}
+        ready = _BLOCK_BYTES if self._tracks is None else _BLOCK_BYTES_ON_GPU
         for lane in lanes:
-            lane.rows.begin_epoch(lane.epochs, _BLOCK_BYTES // (self._n_fleets * len(lanes)))
+            lane.rows.begin_epoch(lane.epochs, ready // (self._n_fleets * len(lanes)))
         try:
             self._each(_begin, crew)
             while blocks := [(lane, block) for lane in lanes if (block := lane.rows.next_block())]:
