@@ -145,6 +145,7 @@ def trained(
     spent, n_epochs = np.zeros(len(configs)), np.zeros(len(configs))
     for index, config in enumerate(configs):
         work[index] = heuristics.work(config, dataset.facts)
+    deviations = [float(dataset.cut_anew(Cut(cut)).validation.y.std()) for cut in range(_CUTS)]
     with Fleet(dataset, accelerator="cpu") as fleet:
         for index, config in enumerate(configs):
             for cut in range(_CUTS):
@@ -152,7 +153,9 @@ def trained(
                 fleet.join(key, config, seed=seed, shuffle_seed=cut, cut=Cut(cut))
         for epoch in range(space.epochs):
             begin, at_work = time.process_time(), list(fleet.keys)
-            for outcome in fleet.run_epoch():
+            outcomes = fleet.run_epoch()
+            took = time.process_time() - begin
+            for outcome in outcomes:
                 index, cut = divmod(outcome.key, _CUTS)
                 if outcome.error is not None:
                     raise outcome.error
@@ -160,8 +163,7 @@ def trained(
                     fleet.drop(outcome.key)
                     continue
                 losses[index, cut, epoch] = outcome.metrics["val_loss"]
-                errors[index, cut, epoch] = _error(outcome.metrics, dataset, Cut(cut))
-            took = time.process_time() - begin
+                errors[index, cut, epoch] = _error(outcome.metrics, deviations[cut])
             members = np.bincount([key // _CUTS for key in at_work], minlength=len(configs))
             spent += took * members * work / (members * work).sum()
             n_epochs += members
@@ -174,10 +176,10 @@ def trained(
     return errors, losses, tests, spent / n_epochs
 
 
-def _error(metrics: Mapping[str, float], dataset: Dataset, cut: Cut) -> float:
-    if dataset.classes:
+def _error(metrics: Mapping[str, float], deviation: float) -> float:
+    if "val_accuracy" in metrics:
         return 1 - metrics["val_accuracy"]
-    return metrics["val_rmse"] / float(dataset.cut_anew(cut).validation.y.std())
+    return metrics["val_rmse"] / deviation
 
 
 def record(name: str, n_configs: int, folder: Path, end: float) -> bool:
@@ -188,7 +190,9 @@ def record(name: str, n_configs: int, folder: Path, end: float) -> bool:
         wanted = replace(drawn(space, n_configs), name=name)
         kept = Curves.read(name, folder) if name in names(folder) else None
         done = 0 if kept is None else len(kept)
-        assert kept is None or kept.params == wanted.params[:done], f"{name}: other configs"
+        same = min(done, len(wanted))
+        if kept is not None and kept.params[:same] != wanted.params[:same]:
+            raise SystemExit(f"{name}: {folder} has other configs; --folder names another one")
         while done < len(wanted):
             if time.monotonic() > end:
                 return False

@@ -75,12 +75,15 @@ def searched(world: World, policy: Policy, seed: int, seconds: float) -> list[St
         seconds: of the search. A trial that would end later does not count.
     """
     view = seed % world.curves.errors.shape[1]
+    # Hyperband has its brackets from the name.
     study = optuna.create_study(
-        sampler=policy.sampler(seed), pruner=policy.pruner(world.curves.epochs)
+        sampler=policy.sampler(seed),
+        pruner=policy.pruner(world.curves.epochs),
+        study_name=f"{world.curves.name} {seed}",
     )
-    points = [world.space.config(each) for each in policy.points(world)]
-    for config in points:
-        study.enqueue_trial(world.space.params(config))
+    points = policy.points(world)
+    for params in points:
+        study.enqueue_trial(dict(params))
     usual = heuristics.work(heuristics.modern_default(world.space.facts), world.space.facts)
     slow = max(1.0, policy.in_flight / CORES)  # seconds of a core that is shared
     queue: list[tuple[float, int, _Running]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -223,7 +224,6 @@ def test_each_member_trains_as_if_alone(digits: Dataset) -> None:
         same(models[key], alone.model)
 
 
-@pytest.mark.slow
 def test_validation_rows_that_are_not_kept(
     digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,10 +232,20 @@ def test_validation_rows_that_are_not_kept(
     for kept in (2**30, 0):
         monkeypatch.setattr(rows_module, "_KEPT_BYTES", kept)
         with fleet_of(digits, MIXED[:2]) as fleet:
+            assert isinstance(fleet._rows.validation_x, tuple) == (kept > 0)
             outcomes.append(run(fleet, 2))
     assert outcomes[0] == outcomes[1]
+    rows = Rows(digits, torch.device("cpu"), torch.float32)
+    gone = weakref.ref(rows)
+    gc.disable()
+    try:
+        del rows  # with all that it holds, at once
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
+@pytest.mark.slow
 def test_many_steps_of_small_batches(digits: Dataset) -> None:
     """More than 100 steps in one epoch, for every schedule."""
     configs = [config(schedule=schedule, batch_size=8, epochs=2) for schedule in ALL]

@@ -7,6 +7,7 @@ import io
 import mmap
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,21 @@ def test_what_is_shared_is_written_once(wine: Dataset) -> None:
     np.testing.assert_array_equal(again.test.y, wine.test.y)
     np.testing.assert_array_equal(rows, wine.known.x[7:9])
     np.testing.assert_array_equal(others, other)
+
+
+def test_arrays_of_nothing(wine: Dataset) -> None:
+    """As a study without test rows has them, whose other arrays all lie in an earlier parcel."""
+    none = replace(wine, test=wine.test.rows(np.arange(0)))
+    for content in ([shared(none)], [np.zeros((0, 3)), np.zeros(0, np.int64)]):
+        parcel = Parcel(content)
+        opened = parcel.slip.open(parcel.filenos())
+        parcel.close()
+        for one, other in zip(opened, content, strict=True):
+            if isinstance(other, Dataset):
+                assert one.test.x.shape == (0, 13)
+                np.testing.assert_array_equal(one.known.x, other.known.x)
+            else:
+                assert (one.shape, one.dtype) == (other.shape, other.dtype)
 
 
 def test_files_are_few() -> None:

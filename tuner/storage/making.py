@@ -37,6 +37,8 @@ def is_known() -> bool:
 def make(connection: sqlite3.Connection) -> None:
     """Makes the tables in a file that has none, all of them or none.
 
+    Where another program does so at the same moment, they are its tables.
+
     Raises:
         sqlite3.Error: the file cannot be written.
     """
@@ -50,6 +52,8 @@ def make(connection: sqlite3.Connection) -> None:
     ]
     connection.execute("BEGIN IMMEDIATE")
     with connection:
+        if version(connection) != "":
+            return
         for statement in (*statements, _VERSION):
             connection.execute(statement)
         about = (1, models.SCHEMA_VERSION, optuna.__version__)

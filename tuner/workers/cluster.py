@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Seconds between two looks at what the cluster has, and that a machine has to answer at all.
-_LOOK_SECONDS, _KNOCK_SECONDS = 2.0, 5.0
+#: Seconds between two looks at what the cluster has; that it has to answer at all; and between two
+#: tries until then.
+_LOOK_SECONDS, _KNOCK_SECONDS, _KNOCK_AGAIN = 2.0, 5.0, 0.25
 
 
 class RayLauncher:
@@ -129,20 +130,26 @@ def _connect(ray: ModuleType, address: str) -> None:
 
 
 def _knock(address: str) -> None:
-    """Looks whether anyone listens; Ray's client would try again for half a minute.
+    """Looks whether anyone listens; Ray's client would try for half a minute.
+
+    For some seconds it looks again: a cluster may be about to start.
 
     Raises:
         ConnectionRefusedError: no one does.
     """
-    parts = urlsplit(address)
+    parts, end = urlsplit(address), time.monotonic() + _KNOCK_SECONDS
     if parts.port is None:
         return
-    try:
-        socket.create_connection((parts.hostname, parts.port), _KNOCK_SECONDS).close()
-    except ConnectionRefusedError:
-        raise
-    except OSError:
-        pass  # Ray may know a way
+    while True:
+        try:
+            socket.create_connection((parts.hostname, parts.port), _KNOCK_SECONDS).close()
+            return
+        except ConnectionRefusedError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_KNOCK_AGAIN)
+        except OSError:
+            return  # Ray may know a way
 
 
 def _asked(question: Callable[[], T]) -> T:

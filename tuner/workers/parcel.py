@@ -57,6 +57,9 @@ class Slip:
         contents: dict[int, memoryview] = {}
         arrays: list[memoryview] = []
         for file, begin, size in self.places:
+            if not size:
+                arrays.append(memoryview(bytearray()))
+                continue
             if file not in contents:
                 contents[file] = memoryview(_Mapped(descriptors[file]))
             arrays.append(contents[file][begin : begin + size])
@@ -130,7 +133,8 @@ class Parcel:
 def shared(content: Content) -> Content:
     """Returns an object whose arrays are where other processes will find them.
 
-    A parcel of it takes no memory for them.
+    A parcel of it takes no memory for them. They are not to be written any more: others would not
+    see it.
 
     Args:
         content: pickled.

@@ -26,6 +26,8 @@ from .sample import KeptSamples, Sample, fitting
 
 #: Networks are timed on so many rows, for so many epochs.
 _TIMED_ROWS, _TIMED_EPOCHS = 4_096, 3
+#: Share of what is left from which on nothing is timed twice.
+_TIMED = 0.05
 #: Share of the minutes that trainings are planned for; what surrounds them, and timings of single
 #: networks, take the rest. And of all, that which the smaller of two samples may take.
 _PLANNED, _FOR_SMALLER = 0.7, 0.35
@@ -126,7 +128,7 @@ def audit(
             chosen = KeptSamples(paths.study_folder(spec.name), base, facts)
             sample = chosen.find(asked)
             if sample is None:
-                sample = _fitting(base, facts, minutes, pairs, rules, repeats)
+                sample = _fitting(base, facts, began + 60 * minutes, pairs, rules, repeats)
                 chosen.keep(asked, sample)
             observer.begin(f"judging on {sample}")
             if sample.base != base:
@@ -160,23 +162,33 @@ def _keep(found: Audit, open_study: OpenStudy, observer: Observer) -> None:
 def _fitting(
     base: MLPConfig,
     facts: DataFacts,
-    minutes: float,
+    end: float,
     n_pairs: int,
     rules: Sequence[str],
     repeats: Repeats,
 ) -> Sample:
-    """Returns the sample whose audit takes no more minutes."""
+    """Returns the sample whose audit ends in time."""
     rows, copies = min(_TIMED_ROWS, facts.n_rows), repeats.side_by_side
-    epoch = repeats.epoch_seconds(base, (0,), n=copies, epochs=_TIMED_EPOCHS, rows=rows)
+    epoch, whole = 0.0, 0.0
+    for _ in range(2):  # the first time all is new, and longer than it will be
+        began = time.monotonic()
+        epoch = repeats.epoch_seconds(base, (0,), n=copies, epochs=_TIMED_EPOCHS, rows=rows)
+        whole = time.monotonic() - began
+        if whole > _TIMED * (end - began):
+            break
+    surrounds = max(0.0, whole / copies - _TIMED_EPOCHS * epoch)  # a cut, the begin and the end
+
+    def trained(sample: Sample) -> list[MLPConfig]:
+        wanted = sample.facts(facts)
+        return cost.trainings(sample.base, wanted, n_pairs, lambda r: not rules or r in rules)
 
     def seconds(sample: Sample) -> float:
-        of_sample = sample.facts(facts)
-        todo = cost.trainings(
-            sample.base, of_sample, n_pairs, lambda rule: not rules or rule in rules
-        )
-        return cost.seconds(todo, base, of_sample, epoch * sample.rows / rows)
+        todo = trained(sample)
+        epochs = cost.seconds(todo, base, sample.facts(facts), epoch * sample.rows / rows)
+        return epochs + surrounds * len(todo)
 
-    return fitting(base, facts, _PLANNED * 60 * minutes, seconds)
+    least = surrounds * len(trained(Sample(facts.n_rows, facts.n_rows, base)))
+    return fitting(base, facts, _PLANNED * (end - time.monotonic()), seconds, least)
 
 
 def _base(open_study: OpenStudy) -> tuple[MLPConfig, str, float | None]:

@@ -105,18 +105,15 @@ class Rows:
         self.validation_weights = (
             None if self.weights is None else self.weights.index_select(0, index)
         )
-        blocks = partial(map, self._laid, torch.split(index, EVALUATION_ROWS))
+        self._validation = torch.split(index, EVALUATION_ROWS)
         n_bytes = len(index) * self.facts.n_inputs * dtype.itemsize
         is_kept = device.type != "cpu" or n_bytes <= _KEPT_BYTES
-        self._blocks: Callable[[], Iterable[Tensor]] = blocks
-        if is_kept:
-            kept = tuple(blocks())
-            self._blocks = lambda: kept
+        self._kept = tuple(map(self._laid, self._validation)) if is_kept else None
 
     @property
     def validation_x(self) -> Iterable[Tensor]:
         """Standardized inputs of the validation rows, in blocks `(rows, n_inputs)`."""
-        return self._blocks()
+        return map(self._laid, self._validation) if self._kept is None else self._kept
 
     def n_trained(self, batch_size: int) -> int:
         """Returns the rows of an epoch: all, or all but one that would be a batch by itself."""
