@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ class Curves:
         losses: `(configs, cuts, epochs)` likewise, cross entropy or squared error.
         tests: `(configs, cuts)` error on the test rows after the last epoch.
         seconds: `(configs,)` that an epoch takes on one core.
+        wanted: configs that there are once the recording is complete.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Curves:
     losses: Array
     tests: Array
     seconds: Array
+    wanted: int
 
     def __len__(self) -> int:
         return len(self.params)
@@ -56,7 +59,9 @@ class Curves:
         """Writes the file of this data set; halves of precision keep three digits."""
         folder.mkdir(parents=True, exist_ok=True)
         facts = self.facts.model_dump()
-        about = {"facts": facts, "params": self.params, "sources": self.sources}
+        about = {
+            "facts": facts, "params": self.params, "sources": self.sources, "wanted": self.wanted,
+        }  # fmt: skip
         with paths.replacing(_path(folder, self.name)) as beside, beside.open("wb") as file:
             np.savez_compressed(
                 file,
@@ -81,12 +86,25 @@ class Curves:
                 losses=file["losses"].astype(np.float64),
                 tests=file["tests"].astype(np.float64),
                 seconds=file["seconds"].astype(np.float64),
+                wanted=about["wanted"],
             )
 
 
 def names(folder: Path = FOLDER) -> tuple[str, ...]:
-    """Returns the data sets that are recorded in a folder."""
+    """Returns the data sets that are recorded in a folder, or begun."""
     return tuple(sorted(path.stem for path in folder.glob("*.npz")))
+
+
+def complete(folder: Path = FOLDER) -> tuple[str, ...]:
+    """Returns the data sets whose recording is complete."""
+    return tuple(
+        name for name in names(folder) if len(curves := Curves.read(name, folder)) == curves.wanted
+    )
+
+
+def digest(name: str, folder: Path) -> str:
+    """Returns a short hash of a recording."""
+    return hashlib.sha256(_path(folder, name).read_bytes()).hexdigest()[:12]
 
 
 def _path(folder: Path, name: str) -> Path:

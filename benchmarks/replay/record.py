@@ -127,7 +127,7 @@ def drawn(space: MLPSpace, n_configs: int) -> Curves:
     none = np.zeros(0)
     return Curves(
         "", space.facts, tuple(params), tuple(sources),
-        np.zeros(shape), np.zeros(shape), none.reshape(0, _CUTS), none,
+        np.zeros(shape), np.zeros(shape), none.reshape(0, _CUTS), none, len(params),
     )  # fmt: skip
 
 

@@ -25,10 +25,12 @@ from tuner.storage.pruners import make_pruner
 from tuner.storage.samplers import make_sampler
 
 from . import portfolio
-from .curves import FOLDER, Curves, names
+from .curves import FOLDER, Curves, complete, digest
 from .simulated import CORES, Policy, regrets, searched
 from .world import World
 
+#: The policy that those after it are compared with, on the same data sets and seeds.
+_BESIDE = "shipped"
 #: Trainings of a budget, and the shares of it at which regret is measured.
 _TRAININGS, SHARES = 40, (0.1, 0.25, 0.5, 1.0)
 
@@ -73,6 +75,7 @@ _THREE = _named("modern default", "recommendation", "note")
 def policies() -> dict[str, Policy]:
     """Returns what is compared, by name."""
     every = [
+        Policy("shipped", _sampler("tpe"), _pruner("gain"), _all),
         Policy("TPE, Hyperband, three points", _tpe(10), _pruner("hyperband"), _THREE),
         Policy("TPE, no pruner, three points", _tpe(10), _pruner("none"), _THREE),
         Policy("TPE, median, three points", _tpe(10), _pruner("median"), _THREE),
@@ -80,7 +83,6 @@ def policies() -> dict[str, Policy]:
         Policy("TPE, gain, three points", _tpe(10), _pruner("gain"), _THREE),
         Policy("TPE of 5, gain, three points", _tpe(5), _pruner("gain"), _THREE),
         Policy("TPE of 5, gain, no points", _tpe(5), _pruner("gain"), _none),
-        Policy("shipped", _sampler("tpe"), _pruner("gain"), _all),
         Policy("shipped, no pruner", _sampler("tpe"), _pruner("none"), _all),
         Policy("shipped, Hyperband", _sampler("tpe"), _pruner("hyperband"), _all),
         Policy("shipped, random", _sampler("random"), _pruner("gain"), _all),
@@ -100,7 +102,7 @@ def policies() -> dict[str, Policy]:
 def _portfolio(n: int) -> Callable[[World], Sequence[Mapping[str, Any]]]:
     def points(world: World) -> Sequence[Mapping[str, Any]]:
         folder = Path(_folder())
-        others = [_world(name, folder) for name in names(folder) if name != world.curves.name]
+        others = [_world(name, folder) for name in complete(folder) if name != world.curves.name]
         return portfolio.chosen(others, n, world)
 
     return points
@@ -137,21 +139,32 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file that keeps the regrets")
     args = parser.parse_args()
     kept = json.loads(args.json.read_text()) if args.json and args.json.exists() else {}
-    there = names(args.folder)
-    table = Table("policy", *(f"{share:.0%}" for share in SHARES))
+    there = complete(args.folder)
+    if not there:
+        parser.error(
+            f"{args.folder} has no complete recording; benchmarks.replay.record makes them"
+        )
+    table = Table("policy", *(f"{share:.0%}" for share in SHARES), "beside shipped, 100%")
+    beside: Array | None = None
     with ProcessPoolExecutor(CORES, mp_context=get_context("spawn")) as pool:
         for policy in args.policies:
             found = []
             for name in there:
-                key = f"{policy}/{name}/{args.seeds}"
+                key = f"{policy}/{name} {digest(name, args.folder)}/{args.seeds}"
                 if key not in kept:
                     one = partial(measured, policy, name=name, folder=args.folder)
                     kept[key] = list(pool.map(one, range(args.seeds)))
                     if args.json:
                         args.json.write_text(json.dumps(kept))
                 found.append(kept[key])
-            table.add_row(policy, *_told(np.array(found)))
-            Console().print(policy, *_told(np.array(found)), highlight=False)
+            regrets_of = np.array(found)
+            told = _told(regrets_of)
+            if policy == _BESIDE:
+                beside = regrets_of
+            if beside is not None and policy != _BESIDE:
+                told += _told(regrets_of[..., -1:] - beside[..., -1:])
+            table.add_row(policy, *told)
+            Console().print(policy, *told, highlight=False)
     Console().print(table)
 
 

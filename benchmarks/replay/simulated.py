@@ -127,8 +127,8 @@ def searched(world: World, policy: Policy, seed: int, seconds: float) -> list[St
 def regrets(world: World, steps: Sequence[Step], times: Sequence[float]) -> list[float]:
     """Returns how far the best trial was from the best config at some times.
 
-    0 is the best of all, 1 a config drawn at random in the median, which counts before any trial
-    is complete; a config that was not recorded may be better than the best one that was.
+    0 is the best of all that were recorded, 1 a config drawn at random in the median, which counts
+    before any trial is complete.
 
     Args:
         world: the data set.

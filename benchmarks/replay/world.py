@@ -3,7 +3,8 @@
 A config that was recorded scores what it did. Of another one, trees fitted to the recorded configs
 say the course of its curves, and a recorded config that is much like it lends what the trees do not
 know of it: how far it was from what trees that had not seen it said. So neighbours differ as much
-as they do in truth, and validation rows mislead as much.
+as they do in truth, and validation rows mislead as much. None is better than the best that was
+trained.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ class World:
         work = heuristics.work(self.space.config(params), self.space.facts)
         return Trained(
             np.maximum(np.exp(course) - _FLOOR, 0.0),
-            max(float(np.exp(test) - _FLOOR), 0.0),
+            max(float(np.exp(test) - _FLOOR), self.best),
             self._pace * work,
         )
 
