@@ -19,8 +19,7 @@ STUDY, WIDTH = "digits_mlp", 1100
 #: Pictures, and for each what of the report it does not show.
 PICTURES = {
     "report": "section:not(#winner, #gain)",
-    "predictions": "header, section:not(#use), #use > h2, #use > pre, #use > :first-of-type.scroll,"
-    " #use > table:first-of-type",
+    "predictions": "header, section:not(#use), #use > h2, #use > pre, #use > .scroll:first-of-type",
 }
 
 
@@ -34,10 +33,10 @@ def browser() -> str:
 
 def pictured(report: str, hidden: str, path: Path) -> None:
     """Writes a picture of what a CSS selector leaves of a report, as high as that is."""
-    style = f"<style>nav, footer, {hidden} {{ display: none !important }}</style>"
+    style = f"<style>nav, {hidden} {{ display: none !important }}</style>"
     tell = (
         "<script>addEventListener('load', () => setTimeout(() => {"
-        "document.title = 'high ' + document.querySelector('main, body').scrollHeight}, 1000))"
+        "document.title = 'high ' + document.body.scrollHeight}, 1000))"
         "</script>"
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tuner import heuristics
 from tuner.data.rulers import Array
-from tuner.network.config import DataFacts
+from tuner.network.config import DataFacts, MLPConfig
+from tuner.space import MLPSpace
+from tuner.study import load_study
+from tuner.study.mlp import MLPStudySpec
 from tuner.system import paths
 
 #: Recorded in this repository, beside the table that is made from them.
 FOLDER = Path(__file__).parent / "recorded"
+#: Work of the modern default that a drawn config may have at most: a search of 40 declines more.
+_MOST_WORK = 6.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,22 @@ class Curves:
                 seconds=file["seconds"].astype(np.float64),
                 wanted=about["wanted"],
             )
+
+
+def space_of(facts: DataFacts, epochs: int) -> MLPSpace:
+    """Returns the space of a study file that says nothing, for data of these sizes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "default.toml"
+        path.write_text('[data]\nsource = "wine"\n')  # which is not read
+        spec = load_study(path)
+    assert isinstance(spec, MLPStudySpec)
+    return MLPSpace.of(spec, facts, epochs)
+
+
+def is_small_enough(config: MLPConfig, facts: DataFacts) -> bool:
+    """Says whether a config that was drawn is trained; starting points are in any case."""
+    usual = heuristics.work(heuristics.modern_default(facts), facts)
+    return heuristics.work(config, facts) <= _MOST_WORK * usual
 
 
 def names(folder: Path = FOLDER) -> tuple[str, ...]:

@@ -52,10 +52,7 @@ def _scores(world: World, names: Sequence[str]) -> tuple[Array, Array]:
     """Returns validation errors `(configs, cuts)` and regrets `(configs,)` of these configs."""
     curves = world.curves
     at = [curves.sources.index(name) for name in names]
-    regrets = [
-        (world.trained(curves.params[index]).test - world.best) / (world.middle - world.best)
-        for index in at
-    ]
+    regrets = [world.regret(world.trained(curves.params[index]).test) for index in at]
     return curves.errors[at, :, -1], np.array(regrets)
 
 

@@ -31,11 +31,10 @@ from tuner.network.config import MLPConfig, Task
 from tuner.running import open_study
 from tuner.space import MLPSpace
 from tuner.study import load_study
-from tuner.study.mlp import MLPStudySpec
 from tuner.training.fleet import Fleet
 
 from .. import presets, tables
-from .curves import FOLDER, Curves, names
+from .curves import FOLDER, Curves, is_small_enough, names, space_of
 
 #: Data sets: those of the tables, and those that everyone knows.
 NAMES = (
@@ -48,8 +47,6 @@ _KNOWN_ROWS, _TEST_ROWS = 3_000, 10_000
 _MOST_EPOCHS = 36
 #: Cuts that each config is trained over, and configs that train side by side.
 _CUTS, _GROUP = 2, 12
-#: Work of the modern default that a config may have at most: a search of 40 of them declines more.
-_MOST_WORK = 6.0
 console = Console()
 
 
@@ -67,8 +64,8 @@ def rows_of(name: str) -> tuple[Array, Array, Task]:
     return x.reshape(len(x), -1).astype(np.float32), y, "classification"
 
 
-def study_of(name: str, folder: Path) -> tuple[MLPStudySpec, Dataset]:
-    """Writes the rows and a study file that names nothing else; returns it and its data."""
+def dataset_of(name: str, folder: Path) -> Dataset:
+    """Writes the rows and a study file that names nothing else; returns its data."""
     x, y, task = rows_of(name)
     n_known = min(round(0.75 * len(x)), _KNOWN_ROWS)
     known, test = train_test_split(
@@ -84,17 +81,9 @@ def study_of(name: str, folder: Path) -> tuple[MLPStudySpec, Dataset]:
     path = folder / f"{name}.toml"
     words = 'task = "regression"\n' if task == "regression" else ""
     path.write_text(f'[data]\nsource = "{name}.npz"\n{words}')
-    spec = load_study(path)
-    assert isinstance(spec, MLPStudySpec)
-    dataset = open_study.load_data(spec)
+    dataset = open_study.load_data(load_study(path))
     assert dataset is not None
-    return spec, dataset
-
-
-def space_of(spec: MLPStudySpec, dataset: Dataset) -> MLPSpace:
-    """Returns the default space of a data set, with the epochs of a recorded training."""
-    epochs = min(heuristics.full_epochs(dataset.facts.n_rows), _MOST_EPOCHS)
-    return MLPSpace.of(spec, dataset.facts, epochs)
+    return dataset
 
 
 class _Alike(optuna.samplers.RandomSampler):
@@ -117,10 +106,9 @@ def drawn(space: MLPSpace, n_configs: int) -> Curves:
     points = space.starting_points()
     params, sources = list(points.values()), list(points)
     study = optuna.create_study(sampler=_Alike())
-    most = _MOST_WORK * heuristics.work(heuristics.modern_default(space.facts), space.facts)
     for _ in range(n_configs):
         trial = study.ask()
-        if heuristics.work(space.suggest(trial), space.facts) <= most:
+        if is_small_enough(space.suggest(trial), space.facts):
             params.append(trial.params)
             sources.append(f"draw {trial.number}")
     shape = (0, _CUTS, space.epochs)
@@ -141,10 +129,9 @@ def trained(
     """
     shape = (len(configs), _CUTS, space.epochs)
     errors, losses = np.full(shape, np.inf), np.full(shape, np.inf)
-    tests, work = np.full(shape[:2], np.inf), np.zeros(len(configs))
+    tests = np.full(shape[:2], np.inf)
+    work = np.array([heuristics.work(config, dataset.facts) for config in configs])
     spent, n_epochs = np.zeros(len(configs)), np.zeros(len(configs))
-    for index, config in enumerate(configs):
-        work[index] = heuristics.work(config, dataset.facts)
     deviations = [float(dataset.cut_anew(Cut(cut)).validation.y.std()) for cut in range(_CUTS)]
     with Fleet(dataset, accelerator="cpu") as fleet:
         for index, config in enumerate(configs):
@@ -185,8 +172,9 @@ def _error(metrics: Mapping[str, float], deviation: float) -> float:
 def record(name: str, n_configs: int, folder: Path, end: float) -> bool:
     """Records a data set, or goes on with it; says whether it is complete."""
     with tempfile.TemporaryDirectory() as files:
-        spec, dataset = study_of(name, Path(files))
-        space = space_of(spec, dataset)
+        dataset = dataset_of(name, Path(files))
+        epochs = min(heuristics.full_epochs(dataset.facts.n_rows), _MOST_EPOCHS)
+        space = space_of(dataset.facts, epochs)
         wanted = replace(drawn(space, n_configs), name=name)
         kept = Curves.read(name, folder) if name in names(folder) else None
         done = 0 if kept is None else len(kept)

@@ -72,8 +72,8 @@ def _asha(_: int) -> optuna.pruners.BasePruner:
 _THREE = _named("modern default", "recommendation", "note")
 
 
-def policies() -> dict[str, Policy]:
-    """Returns what is compared, by name."""
+def policies(folder: Path) -> dict[str, Policy]:
+    """Returns what is compared, by name, which may learn from the recordings of a folder."""
     every = [
         Policy("shipped", _sampler("tpe"), _pruner("gain"), _all),
         Policy("TPE, Hyperband, three points", _tpe(10), _pruner("hyperband"), _THREE),
@@ -91,28 +91,22 @@ def policies() -> dict[str, Policy]:
         Policy("shipped, 4 in flight", _sampler("tpe"), _pruner("gain"), _all, 4),
         Policy("shipped, 8 in flight", _sampler("tpe"), _pruner("gain"), _all, 8),
         *(
-            Policy(f"portfolio of {n}", _sampler("tpe"), _pruner("gain"), _portfolio(n))
+            Policy(f"portfolio of {n}", _sampler("tpe"), _pruner("gain"), _portfolio(n, folder))
             for n in (4, 6, 8)
         ),
-        Policy("portfolio of 6, no pruner", _sampler("tpe"), _pruner("none"), _portfolio(6)),
+        Policy(
+            "portfolio of 6, no pruner", _sampler("tpe"), _pruner("none"), _portfolio(6, folder)
+        ),
     ]
     return {each.name: each for each in every}
 
 
-def _portfolio(n: int) -> Callable[[World], Sequence[Mapping[str, Any]]]:
+def _portfolio(n: int, folder: Path) -> Callable[[World], Sequence[Mapping[str, Any]]]:
     def points(world: World) -> Sequence[Mapping[str, Any]]:
-        folder = Path(_folder())
         others = [_world(name, folder) for name in complete(folder) if name != world.curves.name]
         return portfolio.chosen(others, n, world)
 
     return points
-
-
-_FOLDERS = [FOLDER]
-
-
-def _folder() -> str:
-    return str(_FOLDERS[0])
 
 
 @cache
@@ -123,19 +117,19 @@ def _world(name: str, folder: Path) -> World:
 def measured(policy: str, seed: int, *, name: str, folder: Path) -> list[float]:
     """Returns the regrets of one search, at each share of the budget."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    _FOLDERS[0] = folder
     world = _world(name, folder)
     seconds = _TRAININGS * world.usual_seconds / CORES
-    steps = searched(world, policies()[policy], seed, seconds)
+    steps = searched(world, policies(folder)[policy], seed, seconds)
     return regrets(world, steps, [share * seconds for share in SHARES])
 
 
 def main() -> None:
     """Prints mean and standard error of each policy's regret, and keeps all of them in a file."""
+    known = list(policies(FOLDER))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--policies", nargs="+", choices=list(policies()), default=list(policies()))
+    parser.add_argument("--policies", nargs="+", choices=known, default=known)
     parser.add_argument("--json", type=Path, help="file that keeps the regrets")
     args = parser.parse_args()
     kept = json.loads(args.json.read_text()) if args.json and args.json.exists() else {}

@@ -12,15 +12,13 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from tuner import heuristics
 from tuner.space.base import drawn
 
+from .curves import is_small_enough
 from .world import World
 
 #: Processes that train.
 CORES = 2
-#: Work of the modern default that a drawn trial may have at most: worlds know no larger ones.
-_MOST_WORK = 6.0
 
 Points = Callable[[World], Sequence[Mapping[str, Any]]]
 
@@ -84,7 +82,6 @@ def searched(world: World, policy: Policy, seed: int, seconds: float) -> list[St
     points = policy.points(world)
     for params in points:
         study.enqueue_trial(dict(params))
-    usual = heuristics.work(heuristics.modern_default(world.space.facts), world.space.facts)
     slow = max(1.0, policy.in_flight / CORES)  # seconds of a core that is shared
     queue: list[tuple[float, int, _Running]] = []
     order, found, best = itertools.count(), list[Step](), np.inf
@@ -93,8 +90,7 @@ def searched(world: World, policy: Policy, seed: int, seconds: float) -> list[St
         while True:
             trial = study.ask()
             config = world.space.config(drawn(trial, world.space.distributions))
-            work = heuristics.work(config, world.space.facts)
-            if trial.number < len(points) or work <= _MOST_WORK * usual:
+            if trial.number < len(points) or is_small_enough(config, world.space.facts):
                 break
             study.tell(trial, state=TrialState.FAIL)
         got = world.trained(trial.params)
@@ -139,5 +135,5 @@ def regrets(world: World, steps: Sequence[Step], times: Sequence[float]) -> list
     for time in times:
         tests = [step.test for step in steps if step.time <= time]
         test = tests[-1] if tests else world.middle
-        found.append((test - world.best) / (world.middle - world.best))
+        found.append(world.regret(test))
     return found

@@ -10,12 +10,10 @@ trained.
 from __future__ import annotations
 
 import json
-import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -25,11 +23,8 @@ from sklearn.model_selection import KFold, cross_val_predict
 from tuner import heuristics
 from tuner.data.rulers import Array
 from tuner.network.config import Activation, NumericEmbedding, Optimizer, Schedule
-from tuner.space import MLPSpace
-from tuner.study import load_study
-from tuner.study.mlp import MLPStudySpec
 
-from .curves import Curves
+from .curves import Curves, space_of
 
 #: Recorded configs that may lend what is not known, the nearest ones.
 _LENDERS = 8
@@ -70,7 +65,7 @@ class World:
 
     def __init__(self, curves: Curves) -> None:
         self.curves = curves
-        self.space = space_of(curves)
+        self.space = space_of(curves.facts, curves.epochs)
         self._known = {_key(params): index for index, params in enumerate(curves.params)}
         self._inputs = np.stack([self._features(params) for params in curves.params])
         n = len(curves)
@@ -159,16 +154,9 @@ class World:
         drawn = np.array([source.startswith("draw") for source in self.curves.sources])
         return float(np.median(np.exp(self._test[drawn]) - _FLOOR))
 
-
-def space_of(curves: Curves) -> MLPSpace:
-    """Returns the space that configs were drawn from."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "replayed.toml"
-        task = 'task = "regression"\n' if curves.facts.task == "regression" else ""
-        path.write_text(f'[data]\nsource = "wine"\n{task}')
-        spec = load_study(path)
-    assert isinstance(spec, MLPStudySpec)
-    return MLPSpace.of(spec, curves.facts, curves.epochs)
+    def regret(self, test: float) -> float:
+        """Returns how far an error on the test rows is from the best: 1 for a median config."""
+        return (test - self.best) / (self.middle - self.best)
 
 
 def _trees() -> ExtraTreesRegressor:

@@ -29,7 +29,6 @@ from ..system import paths
 from ..system.extras import required
 from . import making
 from .inspection import inspect
-from .tables import SCHEMA
 
 #: Seconds that a write waits for another process's write to the same file.
 _BUSY_SECONDS = 60
@@ -123,13 +122,9 @@ class SQLiteFile:
         with self._one_at_a_time():
             if self.exists():
                 inspect(self.path, thoroughly=is_kept)
-            is_ready = False
             with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as file:
                 file.execute("PRAGMA journal_mode=WAL")
-                if making.is_known():
-                    if making.version(file) == "":
-                        making.make(file)
-                    is_ready = making.version(file) == SCHEMA
+                is_ready = making.has_known_tables(file)
             return _opened(
                 URL.create("sqlite", database=str(self.path)),
                 {"timeout": _BUSY_SECONDS},

@@ -34,6 +34,23 @@ def is_known() -> bool:
     return versions[-1:] == [SCHEMA]
 
 
+def has_known_tables(connection: sqlite3.Connection) -> bool:
+    """Makes the tables in a file that has none, if they are known; says whether it has those.
+
+    Raises:
+        sqlite3.Error: the file cannot be written.
+    """
+    if not is_known():
+        return False
+    if _is_empty(connection):
+        make(connection)
+    try:
+        found = connection.execute("SELECT version_num FROM alembic_version, version_info")
+    except sqlite3.OperationalError:  # its making was cut
+        return False
+    return bool(found.fetchone() == (SCHEMA,))
+
+
 def make(connection: sqlite3.Connection) -> None:
     """Makes the tables in a file that has none, all of them or none.
 
@@ -52,7 +69,7 @@ def make(connection: sqlite3.Connection) -> None:
     ]
     connection.execute("BEGIN IMMEDIATE")
     with connection:
-        if version(connection) != "":
+        if not _is_empty(connection):
             return
         for statement in (*statements, _VERSION):
             connection.execute(statement)
@@ -61,13 +78,6 @@ def make(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO alembic_version VALUES (?)", (SCHEMA,))
 
 
-def version(connection: sqlite3.Connection) -> str | None:
-    """Returns the version of the schema that a file has: "" without tables, None if untold."""
+def _is_empty(connection: sqlite3.Connection) -> bool:
     (n_tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if not n_tables:
-        return ""
-    try:
-        row = connection.execute("SELECT version_num FROM alembic_version, version_info").fetchone()
-    except sqlite3.OperationalError:  # its making was cut
-        return None
-    return None if row is None else str(row[0])
+    return bool(n_tables == 0)

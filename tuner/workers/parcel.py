@@ -17,8 +17,8 @@ from ..errors import WorkerLostError
 
 #: Where an array may begin in the file, in bytes; a cache line, which suits every kernel.
 _ALIGNMENT = 64
-#: Files that hold the arrays of a parcel, at most.
-MOST_FILES = 16
+#: Files that hold the arrays of a parcel: its own, and that of an earlier one.
+MOST_FILES = 2
 
 Content = TypeVar("Content")
 
@@ -69,7 +69,7 @@ class Slip:
 class Parcel:
     """A file without a name that holds the arrays of an object.
 
-    Those that lie in a parcel already are not written again.
+    Those that lie in an earlier parcel are not written again; if several do, in one of them.
 
     Args:
         content: what to pass; pickled.
@@ -84,7 +84,7 @@ class Parcel:
     def __init__(self, content: Any) -> None:
         arrays: list[pickle.PickleBuffer] = []
         pickled = pickle.dumps(content, protocol=5, buffer_callback=arrays.append)
-        self._others: list[_Mapped] = []  # files that hold some of the arrays
+        self._earlier: _Mapped | None = None
         places = []
         with contextlib.ExitStack() as opened:
             try:
@@ -113,21 +113,20 @@ class Parcel:
         holder = _holder(raw)
         if not isinstance(holder, _Mapped) or not raw.nbytes:
             return None
-        if holder not in self._others:
-            if len(self._others) == MOST_FILES - 1:
-                return None
-            self._others.append(holder)
-        begin = _address(raw) - _address(memoryview(holder))
-        return 1 + self._others.index(holder), begin, raw.nbytes
+        self._earlier = self._earlier or holder
+        if holder is not self._earlier:
+            return None
+        return 1, _address(raw) - _address(memoryview(holder)), raw.nbytes
 
     def filenos(self) -> list[int]:
         """Returns the descriptors of the files."""
-        return [self._file.fileno(), *(other.descriptor for other in self._others)]
+        earlier = [] if self._earlier is None else [self._earlier.descriptor]
+        return [self._file.fileno(), *earlier]
 
     def close(self) -> None:
         """Gives the file back; processes keep what they have opened."""
         self._file.close()
-        self._others.clear()
+        self._earlier = None
 
 
 def shared(content: Content) -> Content:

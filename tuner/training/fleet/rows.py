@@ -15,8 +15,8 @@ from ...network.perceptron import smoothly_clipped
 
 #: Rows that are shuffled and standardized in one go.
 _PIECE_ROWS = 4096
-#: Bytes of standardized validation rows from which on they are standardized at each scoring, as
-#: nothing is kept of the others: a few hundredths of the time of an epoch, and half of the memory.
+#: Bytes of standardized validation rows up to which they are kept; more are standardized at each
+#: scoring, which made no epoch slower than the noise (docs/tables.md).
 _KEPT_BYTES = 48 * 2**20
 
 
