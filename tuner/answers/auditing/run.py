@@ -178,17 +178,13 @@ def _fitting(
             break
     surrounds = max(0.0, whole / copies - _TIMED_EPOCHS * epoch)  # a cut, the begin and the end
 
-    def trained(sample: Sample) -> list[MLPConfig]:
-        wanted = sample.facts(facts)
-        return cost.trainings(sample.base, wanted, n_pairs, lambda r: not rules or r in rules)
-
     def seconds(sample: Sample) -> float:
-        todo = trained(sample)
-        epochs = cost.seconds(todo, base, sample.facts(facts), epoch * sample.rows / rows)
+        wanted = sample.facts(facts)
+        todo = cost.trainings(sample.base, wanted, n_pairs, lambda r: not rules or r in rules)
+        epochs = cost.seconds(todo, base, wanted, epoch * sample.rows / rows)
         return epochs + surrounds * len(todo)
 
-    least = surrounds * len(trained(Sample(facts.n_rows, facts.n_rows, base)))
-    return fitting(base, facts, _PLANNED * (end - time.monotonic()), seconds, least)
+    return fitting(base, facts, _PLANNED * (end - time.monotonic()), seconds)
 
 
 def _base(open_study: OpenStudy) -> tuple[MLPConfig, str, float | None]:

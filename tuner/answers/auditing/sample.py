@@ -14,8 +14,6 @@ from ...system import paths
 _EPOCHS, _WIDTH = (10, 5), (256, 64)
 #: Training rows down to which rows are given up, at least; and by how much at a time.
 _ROWS, _FEWER = (2_000, 500), 1.5
-#: Times the least seconds of an audit from which on it takes little more.
-_LITTLE_MORE = 1.2
 #: Share of the rows of a second, smaller sample, by which it is seen what depends on the rows.
 SMALLER = 1 / 3
 
@@ -109,28 +107,18 @@ def samples(base: MLPConfig, facts: DataFacts) -> Iterator[Sample]:
 
 
 def fitting(
-    base: MLPConfig,
-    facts: DataFacts,
-    seconds: float,
-    estimate: Callable[[Sample], float],
-    least: float = 0.0,
+    base: MLPConfig, facts: DataFacts, seconds: float, estimate: Callable[[Sample], float]
 ) -> Sample:
-    """Returns the first sample that takes no more time than there is.
-
-    Where none does, that is the smallest, or the first that takes little more than `least`: to give
-    up more rows would save nothing.
+    """Returns the first sample that takes no more time than there is, or else the smallest.
 
     Args:
         base: the config around which rules are judged.
         facts: sizes of the data.
         seconds: that there are.
         estimate: says how many seconds the audit of a sample takes.
-        least: seconds that an audit takes whatever it trains.
     """
     for found in samples(base, facts):
-        takes, floor = estimate(found), least
-        if not found.is_whole:
-            takes, floor = takes + estimate(found.smaller), 2 * least
-        if takes <= seconds or (floor > seconds and takes < _LITTLE_MORE * floor):
+        takes = estimate(found) + (0.0 if found.is_whole else estimate(found.smaller))
+        if takes <= seconds:
             return found
     return found
