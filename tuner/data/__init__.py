@@ -9,7 +9,7 @@ from typing import Any
 from .base import Dataset, Part, Standardization, Table
 from .batches import EVALUATION_ROWS, TensorBatches, shuffled
 from .columns import Encoding, text_of
-from .cuts import Cut, prepare
+from .cuts import Cut
 from .frames import read_frame
 from .meaning import Meaning
 from .memory import frame_of, is_frame, table_in_memory
@@ -32,7 +32,6 @@ __all__ = [
     "frame_of",
     "is_frame",
     "load",
-    "prepare",
     "read",
     "read_frame",
     "shuffled",

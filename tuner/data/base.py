@@ -11,9 +11,9 @@ import numpy as np
 from ..network.config import DataFacts, Extra, Task
 from .columns import Encoding
 from .cuts import Cut
-from .kin import Index, Kin
+from .kin import Kin
 from .meaning import Meaning
-from .rulers import Array, Ruler
+from .rulers import Array, Index, Ruler
 
 #: Rows that are looked at in one go.
 _BLOCK_ROWS = 4096
@@ -314,6 +314,11 @@ class Dataset:
         for first in range(0, len(self.train_rows), _BLOCK_ROWS):
             rows = self.known.x[self.train_rows[first : first + _BLOCK_ROWS]]
             yield self.measured(rows).astype(np.float64)
+
+    def prepare(self) -> None:
+        """Loads what cuts need, for seconds that are then not those of a training."""
+        if self.kin is not None:
+            self.kin.prepare()
 
     def cut_anew(self, cut: Cut) -> Dataset:
         """Returns the same rows with training and validation cut anew.

@@ -6,13 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .kin import Index, Kin, dealt
-from .rulers import Array
-
-
-def prepare() -> None:
-    """Loads what drawn cuts need, for seconds that are then not those of a training."""
-    import sklearn.model_selection  # noqa: F401
+from .draws import drawn
+from .kin import Kin, dealt
+from .rulers import Array, Index
 
 
 @dataclass(frozen=True)
@@ -49,14 +45,7 @@ class Cut:
         if kin is not None:
             train, validation = kin.cut(y, n_validation, self.seed, self.fold)
         elif self.fold is None:
-            from sklearn.model_selection import train_test_split
-
-            train, validation = train_test_split(
-                np.arange(len(y)),
-                test_size=n_validation,
-                random_state=self.seed,
-                stratify=y if y.ndim == 1 else None,
-            )
+            train, validation = drawn(y, n_validation, self.seed)
         else:
             n_parts = max(2, round(len(y) / n_validation))
             turn, number = divmod(self.fold, n_parts)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
-from .rulers import Array
-
-Index = np.ndarray[Any, np.dtype[np.intp]]
+from .rulers import Array, Index
 
 #: Share of the rows that should train, which is left to do so at least.
 _LEAST_TRAINS = 0.3
@@ -29,6 +27,9 @@ class Kin(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Hash of it."""
+
+    def prepare(self) -> None:  # noqa: B027, most need nothing
+        """Loads what its cuts need, for seconds that are then not those of a training."""
 
     @abstractmethod
     def rows(self, index: Index) -> Self:
@@ -70,6 +71,10 @@ class Groups(Kin):
     def fingerprint(self) -> str:
         """As `Kin` says."""
         return _hash("groups", self.of)
+
+    def prepare(self) -> None:
+        """As `Kin` says."""
+        import sklearn.model_selection  # noqa: F401
 
     def rows(self, index: Index) -> Groups:
         """As `Kin` says."""

@@ -16,9 +16,8 @@ from ..network.config import Task
 from ..network.perceptron import smoothly_clipped
 from .base import Dataset, Part
 from .batches import EVALUATION_ROWS, Batch, TensorBatches
-from .kin import Index
 from .memory import table_in_memory
-from .rulers import Array
+from .rulers import Array, Index
 from .splitting import split
 from .tabular import Wanted, read_table
 

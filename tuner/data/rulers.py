@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Index = np.ndarray[Any, np.dtype[np.intp]]
 
 #: Rounding to float32 may move a value by this share of the column's standard deviation.
 _ROUNDING = 1e-3

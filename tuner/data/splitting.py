@@ -19,8 +19,9 @@ from .checks import (
     targets,
     task_of,
 )
-from .kin import Index, Kin
-from .rulers import Array, Ruler
+from .draws import drawn
+from .kin import Kin
+from .rulers import Array, Index, Ruler
 
 
 def split(
@@ -184,18 +185,11 @@ def _checked(
 
 def _cut(table: Table, y: Array, share: float, seed: int, kin: Kin | None) -> tuple[Index, Index]:
     """Cuts `share` of some rows off; returns the numbers of those and of the rest, increasing."""
-    from sklearn.model_selection import train_test_split
-
     try:
         if kin is not None:
             rest, cut = kin.cut_last(y, max(1, round(share * len(y))), seed)
         else:
-            rest, cut = train_test_split(
-                np.arange(len(y)),
-                test_size=share,
-                random_state=seed,
-                stratify=y if y.ndim == 1 else None,
-            )
+            rest, cut = drawn(y, share, seed)
     except ValueError as error:
         raise DataError(
             f"{table.name}: {len(y)} rows are too few to cut {share:g} of them off ({error})"

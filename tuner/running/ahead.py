@@ -10,8 +10,8 @@ from ..system.resources import cores, processes_at_once
 
 #: What worker processes run and load, as a fleet and else: `workers.process` says so, which loads
 #: torch.
-_SERVE, _LOAD = "tuner.workers.process:serve", "tuner.data.cuts:prepare"
-_LOAD_LIGHTNING = "tuner.workers.solo:prepare"
+_SERVE, _LOAD = "tuner.workers.process:serve", "tuner.workers.fleet:loaded"
+_LOAD_LIGHTNING = "tuner.workers.solo:loaded"
 
 
 def start_workers(

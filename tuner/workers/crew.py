@@ -39,6 +39,10 @@ class Answered:
 Command = Submit | Cancel | Answered
 
 
+def loaded() -> None:
+    """Does nothing: to find it by the name of a module that has it is to load that module."""
+
+
 class DismissedError(Exception):
     """The crew is to end."""
 

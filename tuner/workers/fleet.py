@@ -8,12 +8,13 @@ from contextlib import suppress
 
 import torch
 
-from ..data import Dataset, prepare
+from ..data import Dataset
 from ..network.checkpoints import n_parameters, to_checkpoint
 from ..network.config import MLPConfig, Precision
 from ..training.fleet import Fleet, Outcome, StoppedError, cores_of_a_step
 from .base import Event, Failed, Finished, Job, Progress, rounded
 from .crew import Cancel, DismissedError, Orders, Submit
+from .crew import loaded as loaded
 
 
 class FleetCrew:
@@ -53,7 +54,7 @@ class FleetCrew:
                 raise ValueError("a fleet needs a capacity, or the largest config to come")
             capacity = self._fleet.room(largest, least)
         self.capacity = capacity
-        prepare()
+        dataset.prepare()
         self._facts, self._shares_steps = dataset.facts, shares_steps
         self._meaning = dataset.meaning.model_dump_json()
         self._jobs: dict[int, Job] = {}

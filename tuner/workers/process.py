@@ -15,10 +15,10 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
-from ..data import prepare
 from ..errors import WorkerLostError
 from ..system.interpreter import Work
 from ..system.processes import take
@@ -33,8 +33,8 @@ _LINES = 40
 
 #: What runs in the processes, and what they load before beside this module; for crews that train
 #: with Lightning, too.
-SERVE, LOAD = f"{__name__}:serve", f"{prepare.__module__}:{prepare.__name__}"
-LOAD_LIGHTNING = f"{__package__}.solo:prepare"
+SERVE, LOAD = f"{__name__}:serve", f"{__package__}.fleet:loaded"
+LOAD_LIGHTNING = f"{__package__}.solo:loaded"
 
 
 class ProcessLauncher:
@@ -183,7 +183,7 @@ def serve(descriptor: int) -> None:
 
     orders: list[Orders] = []
     tell(None)
-    prepare()  # as far as that was not done; those started ahead have to wait in any case
+    import_module(f"{__package__}.fleet")  # as far as that is not done, while it waits
     try:
         with socket.socket(fileno=os.dup(descriptor)) as its:
             _, found, _, _ = socket.recv_fds(its, 1, MOST_FILES)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from ..data import Cut, Dataset
-from ..data import prepare as prepare  # beside Lightning, which this module loads
 from ..network.checkpoints import module_to_checkpoint, n_parameters, to_checkpoint
 from ..network.config import ModuleConfig, Precision
 from ..training import solo
@@ -17,6 +16,7 @@ from ..training.modules import ModuleTraining
 from ..training.watch import CancelledError, DivergedError, MissingMetricError
 from .base import Event, Failed, Finished, Job, Progress, rounded
 from .crew import Cancel, DismissedError, Orders
+from .crew import loaded as loaded
 
 
 class SoloCrew:
@@ -43,6 +43,8 @@ class SoloCrew:
         self._precision, self._accelerator = precision, accelerator
         self._jobs: deque[Job] = deque()  # the first is under way
         self._stopped = threading.Event()
+        if dataset is not None:
+            dataset.prepare()
 
     def work(self, orders: Orders) -> None:
         """Trains one job after the other; returns when it is dismissed."""
