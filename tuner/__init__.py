@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from .answers.auditing import Audit as Audit
     from .answers.auditing import audit as audit
     from .errors import TunerError as TunerError
+    from .estimators import Exported as Exported
     from .estimators import Predictor as Predictor
+    from .estimators import export as export
     from .estimators import predictor as predictor
     from .estimators.tuned import TunedMLPClassifier as TunedMLPClassifier
     from .estimators.tuned import TunedMLPRegressor as TunedMLPRegressor
@@ -35,6 +37,7 @@ _HOMES = {
     "Audit": "answers.auditing",
     "Best": "results.best",
     "DataFacts": "network.config",
+    "Exported": "estimators",
     "MLPConfig": "network.config",
     "ModuleConfig": "network.config",
     "Predictor": "estimators",
@@ -48,6 +51,7 @@ _HOMES = {
     "best": "results.best",
     "best_config": "results.best",
     "confirmation": "results.best",
+    "export": "estimators",
     "heuristics": "heuristics",
     "leaderboard": "results.leaderboard",
     "load_ensemble": "results.best",
@@ -62,6 +66,7 @@ __all__ = [
     "Audit",
     "Best",
     "DataFacts",
+    "Exported",
     "MLPConfig",
     "ModuleConfig",
     "Predictor",
@@ -75,6 +80,7 @@ __all__ = [
     "best",
     "best_config",
     "confirmation",
+    "export",
     "heuristics",
     "leaderboard",
     "load_ensemble",

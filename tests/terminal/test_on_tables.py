@@ -47,6 +47,9 @@ def test_from_a_table_to_predictions(folder: Path) -> None:
     assert set(frame["churned"]) <= {"no", "yes"} and len(frame) == 9
     printed = run("predict", "my_customers", "new.csv").stdout
     assert printed == Path("predictions.csv").read_text()
+    exported = run("export", "my_customers").stdout
+    assert "written: my_customers.onnx, 1 network" in exported and "outputs: class" in exported
+    assert Path("my_customers.onnx").stat().st_size > 1_000
 
 
 def test_the_study_file_of_a_table(folder: Path) -> None:
@@ -70,6 +73,9 @@ def test_the_study_file_of_a_table(folder: Path) -> None:
         (("predict", "nothing", "new.csv"), "has no trained network"),
         (("predict", "nothing", "none.csv"), "none.csv: no such file"),
         (("predict", "nothing", "new.csv", "--out", "x.txt"), "--out must end in .csv"),
+        (("export", "nothing"), "has no trained network"),
+        (("export", "nothing", "--out", "x.h5"), "x.h5: must end in .onnx or .pt2"),
+        (("export", "nothing", "--format", "h5"), "format must be one of onnx, torch"),
     ],
 )
 def test_wrong_input_creates_nothing(words: tuple[str, ...], message: str, folder: Path) -> None:

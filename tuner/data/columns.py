@@ -194,7 +194,8 @@ class Dates(Column):
     has_times: bool = False
 
     @property
-    def _rounds(self) -> dict[str, float]:
+    def rounds(self) -> dict[str, float]:
+        """Days that dates go round in, by name."""
         rounds = {"year": _YEAR, "week": _WEEK}
         return {**rounds, "day": _DAY} if self.has_times else rounds
 
@@ -202,7 +203,7 @@ class Dates(Column):
     def own_inputs(self) -> tuple[str, ...]:
         """Names of the inputs that its values become."""
         turns = [
-            f"{self.name}: {turn} of {of}" for of in self._rounds for turn in ("sine", "cosine")
+            f"{self.name}: {turn} of {of}" for of in self.rounds for turn in ("sine", "cosine")
         ]
         return (f"{self.name}: days", *turns)
 
@@ -213,7 +214,7 @@ class Dates(Column):
         """As `Column` says."""
         since = days(values, self.format)
         x[:, 0] = since - self.offset
-        for at, length in enumerate(self._rounds.values()):
+        for at, length in enumerate(self.rounds.values()):
             angle = 2 * np.pi * (since % length) / length
             x[:, 1 + 2 * at], x[:, 2 + 2 * at] = np.sin(angle), np.cos(angle)
         return 0

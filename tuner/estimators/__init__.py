@@ -1,5 +1,6 @@
 """What was found, put to use: predictions for new rows."""
 
+from .exporting import Exported, export
 from .predictor import Answers, Predictor, predictor
 
-__all__ = ["Answers", "Predictor", "predictor"]
+__all__ = ["Answers", "Exported", "Predictor", "export", "predictor"]

@@ -79,37 +79,38 @@ class Predictor:
         study: name of the study.
         task: "classification" or "regression".
         ensemble: as given.
+        meaning: as given.
     """
 
     def __init__(self, name: str, ensemble: Ensemble, meaning: Meaning) -> None:
         self.study, self.task = name, meaning.task
-        self.ensemble, self._meaning = ensemble.eval(), meaning
+        self.ensemble, self.meaning = ensemble.eval(), meaning
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns of a table that it needs; () where rows are numbers alone."""
-        encoding = self._meaning.encoding
+        encoding = self.meaning.encoding
         return () if encoding is None else tuple(column.name for column in encoding.columns)
 
     @property
     def targets(self) -> tuple[str, ...]:
         """Names of the columns that it predicts; () where rows are numbers alone."""
-        return () if self._meaning.encoding is None else self._meaning.encoding.targets
+        return () if self.meaning.encoding is None else self.meaning.encoding.targets
 
     @property
     def read_options(self) -> dict[str, Any]:
         """Options of pandas' reader that files of such rows were read with."""
-        return {} if self._meaning.encoding is None else self._meaning.encoding.read
+        return {} if self.meaning.encoding is None else self.meaning.encoding.read
 
     @property
     def as_text(self) -> tuple[str, ...]:
         """Names of the columns of files whose values stay as they are written."""
-        return () if self._meaning.encoding is None else self._meaning.encoding.as_text
+        return () if self.meaning.encoding is None else self.meaning.encoding.as_text
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the probabilities."""
-        return self._meaning.classes
+        return self.meaning.classes
 
     @property
     def classes(self) -> Array:
@@ -117,7 +118,7 @@ class Predictor:
 
         Whole numbers where all of them are, else text.
         """
-        names = self._meaning.classes
+        names = self.meaning.classes
         if names and all(re.fullmatch("0|-?[1-9][0-9]*", name) for name in names):
             return np.array([int(name) for name in names])
         return np.array(names, object)
@@ -176,7 +177,7 @@ class Predictor:
         return answers
 
     def _inputs(self, rows: Rows, name: str) -> tuple[Array, dict[str, int]]:
-        encoding, n_inputs = self._meaning.encoding, self.ensemble.first.n_inputs
+        encoding, n_inputs = self.meaning.encoding, self.ensemble.first.n_inputs
         if encoding is not None:
             import pandas as pd
 

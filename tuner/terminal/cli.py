@@ -123,6 +123,7 @@ def tune(
 
 app.command()(on_tables.init)
 app.command()(on_tables.predict)
+app.command()(on_tables.export)
 
 
 @app.command()
