@@ -21,8 +21,8 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 @pytest.mark.slow
@@ -36,8 +36,9 @@ def test_python_blocks(project: Path) -> None:
         path = project / "studies" / f"{name}.toml"
         path.write_text(f"{text}\n[confirm]\nconfigs = 2\nseeds = 2\n")
         tuner.tune(name, trials=2)
-    code = "\n".join(blocks("python"))
-    assert code.count("import tuner") >= 3
+    watching = (ROOT / "docs" / "watching.md").read_text()
+    code = "\n".join([*blocks("python"), *blocks("python", watching)])
+    assert code.count("import tuner") >= 4
     assert code.count("minutes=0.1") == 2
     code = code.replace("minutes=0.1", "trials=1, workers=1")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
@@ -51,7 +52,7 @@ def test_the_study_file(write_study: Write) -> None:
     text, _ = blocks("toml")
     spec = load_study(write_study(text))
     # It names every key that there is.
-    for section in ("data", "objective", "budget", "study", "start", "confirm", "search"):
+    for section in ("data", "objective", "budget", "study", "start", "confirm", "log", "search"):
         written = set(getattr(spec, section).model_fields_set)
         missing = set(type(getattr(spec, section)).model_fields) - written
         assert missing <= {"patience", *OF_TABLES}

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .answers.ablation import ablate as ablate
     from .answers.auditing import Audit as Audit
     from .answers.auditing import audit as audit
+    from .errors import StopSearch as StopSearch
     from .errors import TunerError as TunerError
     from .estimators import Exported as Exported
     from .estimators import Predictor as Predictor
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .results.best import load_model as load_model
     from .results.leaderboard import leaderboard as leaderboard
     from .running.given import Study as Study
+    from .running.progress import Observer as Observer
     from .search import TuneResult as TuneResult
     from .search import tune as tune
 
@@ -40,7 +42,9 @@ _HOMES = {
     "Exported": "estimators",
     "MLPConfig": "network.config",
     "ModuleConfig": "network.config",
+    "Observer": "running.progress",
     "Predictor": "estimators",
+    "StopSearch": "errors",
     "Study": "running.given",
     "TuneResult": "search",
     "TunedMLPClassifier": "estimators.tuned",
@@ -69,7 +73,9 @@ __all__ = [
     "Exported",
     "MLPConfig",
     "ModuleConfig",
+    "Observer",
     "Predictor",
+    "StopSearch",
     "Study",
     "TuneResult",
     "TunedMLPClassifier",

@@ -12,6 +12,7 @@ TunerError                  1   the study failed
 ├── StudyOwnedError         3   another process is tuning this study
 ├── StoreUnreadableError    4   the store of all studies cannot be read
 ├── StoreLostError          5   the store went away, or its disk is full
+├── StopSearch              what an observer raises, which no one else sees
 └── InterruptedStudyError   130 or 143: Ctrl-C or SIGTERM; the same command goes on
 ```
 
@@ -79,6 +80,10 @@ class StoreLostError(TunerError):
     """The store could not be written; every trial that finished before is kept."""
 
     exit_code = 5
+
+
+class StopSearch(TunerError):  # noqa: N818, like StopIteration
+    """An observer wants no more of a search; its text says why."""
 
 
 class InterruptedStudyError(TunerError):

@@ -14,6 +14,7 @@ import pandas as pd  # noqa: F401  here, so that an interrupted search writes it
 
 from . import heuristics
 from .answers.confirmer import Confirmer
+from .errors import StopSearch
 from .network.config import Config, MLPConfig, config_from_json
 from .results.arms import Arm
 from .results.best import Best
@@ -23,6 +24,7 @@ from .running.arguments import Trainer, budget_of
 from .running.coordinator import Coordinator
 from .running.evaluation import affordable
 from .running.given import spec_of
+from .running.logs import logged
 from .running.minutes import Minutes
 from .running.open_study import OpenStudy, opened
 from .running.progress import Observer
@@ -132,7 +134,7 @@ def tune(
             mapping is that section of a frame or a pair.
         progress: shows the search as it goes on; None does where standard output is a terminal, and
             in a notebook, unless there is an observer.
-        observer: is told what happens, instead of showing it.
+        observer: is told what happens, instead of showing it; it may end the search (`Observer`).
         sections: tables of a study file for a frame or a pair, such as `search={"depth": 1}`.
 
     A LightningModule of the user's, and its data, are imported, which runs their files.
@@ -162,6 +164,7 @@ def tune(
     spec = spec.model_copy(update={"budget": budget})
     with (
         watched(progress, observer) as observer,
+        logged(spec, observer) as observer,
         opened(
             spec,
             trainer=trainer,
@@ -196,13 +199,19 @@ def _tuned(
     search = _coordinator(
         open_study, budget, confirmer if confirms else None, pace, fleet, observer
     )
-    while True:
-        stopped = search.run()
-        confirmation = None
-        if confirms:
-            confirmation = _confirmed(open_study, search, confirmer, repeats)
-        if not search.misses(confirmation):
-            break
+    confirmation: Confirmation | None = None
+    try:
+        while True:
+            stopped = search.run()
+            if confirms:
+                confirmation = _confirmed(open_study, search, confirmer, repeats)
+            if confirmation is not None:
+                observer.confirmed(confirmation)
+            if not search.misses(confirmation):
+                break
+    except StopSearch as stop:
+        stopped = str(stop) or "an observer ended it"
+        confirmation = confirmation or search.kept_confirmation
     standing = search.standing
     best = standing.best if confirmation is None else standing.confirmed(confirmation)
     return TuneResult(

@@ -14,6 +14,7 @@ from .. import heuristics
 from ..errors import (
     InterruptedStudyError,
     SilentWorkerError,
+    StopSearch,
     StoreLostError,
     StudyFailedError,
     WorkerLostError,
@@ -126,6 +127,7 @@ class Coordinator:
 
         Raises:
             InterruptedStudyError: a signal came.
+            StopSearch: an observer ended it.
             StudyFailedError: too many trials failed in a row, or all of them diverged or failed.
             StudyFileError: the module of the user's logs no metric of the objective's name.
             StoreLostError: the store cannot be written any more.
@@ -146,6 +148,9 @@ class Coordinator:
             self._cut_by = TIME_OVER
         except StoreLostError as error:
             raise self._go_on_beside(error) from error
+        except StopSearch:
+            self._cut_by = "an observer ended the search"
+            raise
         except WorkerLostError as error:
             self._cut_by = str(error)
             # Only who trained alone is to blame for it.
@@ -167,13 +172,13 @@ class Coordinator:
         self.store.keep_machine(machine())
         self.files.write_study(self.spec.text)
         self.allowance.minutes.reserved = self.reserve(self.allowance.minutes.pace)
-        kept, best = Confirmation.kept(self.store.confirmation), self.standing.best
-        if kept is not None and best is not None and kept.search_best == best.trial:
+        kept, best = self.kept_confirmation, self.standing.best
+        if kept is not None:
             best = self.standing.confirmed(kept)
         self.files.repair(best)
         if self.files.damage:
             again = "only --new makes another network"
-            if self.standing.best is not None and kept is not None:
+            if Confirmation.kept(self.store.confirmation) is not None and best is not None:
                 again = "the confirmed winner's network is made again"
             self.observer.remark(f"{self.files.damage}; {again}")
 
@@ -315,9 +320,12 @@ class Coordinator:
 
     def _progress(self, way: UnderWay, event: Progress) -> None:
         before = way.first_shuffle
-        for epoch, score in way.progressed(event, self.metric):
+        for done in way.progressed(event, self.metric):
+            epoch, score = done.trial.epoch, done.metrics[self.metric]
             # The last epoch ends in a Finished: there is nothing left to prune.
-            if self.store.report(way.trial, epoch, score) and epoch < way.view.config.epochs:
+            ends = self.store.report(way.trial, epoch, score) and epoch < way.view.config.epochs
+            self.observer.epoch(done)
+            if ends:
                 self._ended(way, "pruned", f"pruned after epoch {epoch}")
                 return
         if way.first_shuffle != before:
@@ -350,30 +358,32 @@ class Coordinator:
         for job in way.jobs:  # which have all ended
             self.in_hand.ended(job.id)
         self.allowance.minutes.completed(time.monotonic() - way.began)
-        self._ended(way, "complete")
+        self._count_end(way)
         if self.standing.best is not None and self.standing.best.trial == number:
             self.files.promote(self.standing.best)
         else:  # as good as the best, which came before
             self.files.unstage(number)
         self.allowance.minutes.reserved = self.reserve(self.allowance.minutes.pace)
         self._begin_points()
+        self._tell_end(way, "complete")
 
-    def _ended(
-        self,
-        way: UnderWay,
-        state: str,
-        reason: str = "",
-        traceback: str = "",
-    ) -> None:
+    def _ended(self, way: UnderWay, state: str, reason: str, traceback: str = "") -> None:
         if state == "pruned":
             self.store.prune(way.trial, reason)
-        elif state == "failed":
+        else:
             self.store.fail(way.trial, reason, traceback)
+        self._count_end(way)
+        self._tell_end(way, state, reason)
+
+    def _count_end(self, way: UnderWay) -> None:
         self.in_hand.cancel(way)
         self.allowance.ran += 1
         self.store.spend(self.allowance.minutes.spent)
         self.standing.recount()
         self.store.note_finished(self.standing.counts.finished)
+
+    def _tell_end(self, way: UnderWay, state: str, reason: str = "") -> None:
+        """Tells the observer, last of all: it may end the search."""
         is_best = self.standing.best is not None and self.standing.best.trial == way.trial.number
         self.observer.ended(Ended(way.view, state, reason, is_best))
 
@@ -388,6 +398,13 @@ class Coordinator:
         return self.standing.misses(target, confirmation)
 
     # What others see
+
+    @property
+    def kept_confirmation(self) -> Confirmation | None:
+        """What was confirmed before, if nothing better was found since."""
+        kept, best = Confirmation.kept(self.store.confirmation), self.standing.best
+        is_of_it = kept is not None and best is not None and kept.search_best == best.trial
+        return kept if is_of_it else None
 
     def _snapshot(self) -> Snapshot:
         left, eta = self.allowance.eta()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..errors import StopSearch as StopSearch
 from ..network.config import Config
 from ..results.best import Best
+from ..results.winner import Confirmation
 from ..storage import Counts
 
 
@@ -26,6 +29,19 @@ class Running:
     config: Config
     epoch: int = 0
     score: float | None = None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch of a trial that ended: of all its folds.
+
+    Attributes:
+        trial: as it is now.
+        metrics: what was measured after it, by name: means over the folds.
+    """
+
+    trial: Running
+    metrics: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -88,7 +104,17 @@ class Repeated:
 
 
 class Observer:
-    """Watches a search; this one looks away."""
+    """Watches a search; this one looks away.
+
+    What a method raises ends the call that is watched, as Ctrl-C does: what finished is kept, and
+    the same call goes on. `StopSearch` ends a search without an error: its result is returned, not
+    confirmed. A slow method holds up the search.
+
+    >>> class Enough(Observer):
+    ...     def ended(self, trial: Ended) -> None:
+    ...         if trial.is_best and trial.trial.score > 0.99:
+    ...             raise StopSearch("0.99 is enough")
+    """
 
     def begin(self, message: str) -> None:
         """A preparation begins that may take a while, such as a download."""
@@ -99,8 +125,60 @@ class Observer:
     def update(self, snapshot: Snapshot) -> None:
         """Some time has passed; called several times a second."""
 
+    def epoch(self, epoch: Epoch) -> None:
+        """An epoch of a trial has ended, which may be pruned after it."""
+
     def ended(self, trial: Ended) -> None:
         """A trial has ended."""
 
     def repeated(self, training: Repeated) -> None:
         """A training of a confirmation or an audit has ended."""
+
+    def confirmed(self, confirmation: Confirmation) -> None:
+        """The best configs have been trained again over fresh seeds, and the winner is known."""
+
+
+class Together(Observer):
+    """Several observers, told one after the other.
+
+    Args:
+        observers: of it.
+    """
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = observers
+
+    def begin(self, message: str) -> None:
+        """As `Observer` says."""
+        for each in self._observers:
+            each.begin(message)
+
+    def remark(self, message: str) -> None:
+        """As `Observer` says."""
+        for each in self._observers:
+            each.remark(message)
+
+    def update(self, snapshot: Snapshot) -> None:
+        """As `Observer` says."""
+        for each in self._observers:
+            each.update(snapshot)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """As `Observer` says."""
+        for each in self._observers:
+            each.epoch(epoch)
+
+    def ended(self, trial: Ended) -> None:
+        """As `Observer` says."""
+        for each in self._observers:
+            each.ended(trial)
+
+    def repeated(self, training: Repeated) -> None:
+        """As `Observer` says."""
+        for each in self._observers:
+            each.repeated(training)
+
+    def confirmed(self, confirmation: Confirmation) -> None:
+        """As `Observer` says."""
+        for each in self._observers:
+            each.confirmed(confirmation)

@@ -13,7 +13,7 @@ import optuna
 from ..data import Cut
 from ..network.config import Config
 from ..workers import Finished, Job, Progress, rounded
-from .progress import Running
+from .progress import Epoch, Running
 
 
 class UnderWay:
@@ -55,8 +55,8 @@ class UnderWay:
         self._ends: dict[int, list[float]] = {job.id: [] for job in self.jobs}
         self._finished: dict[int, Finished] = {}
 
-    def progressed(self, event: Progress, metric: str) -> Iterator[tuple[int, float]]:
-        """Takes what a fold says of an epoch; gives the epochs that all folds have now, scored.
+    def progressed(self, event: Progress, metric: str) -> Iterator[Epoch]:
+        """Takes what a fold says of an epoch; gives the epochs that all folds have now.
 
         Args:
             event: of one of the jobs.
@@ -70,9 +70,9 @@ class UnderWay:
         self._epochs[event.job][event.epoch] = event.metrics
         common = set.intersection(*(set(epochs) for epochs in self._epochs.values()))
         for epoch in sorted(epoch for epoch in common if epoch > self.view.epoch):
-            score = self._mean([epochs[epoch] for epochs in self._epochs.values()])[metric]
-            self.view = replace(self.view, epoch=epoch, score=score)
-            yield epoch, score
+            metrics = self._mean([epochs[epoch] for epochs in self._epochs.values()])
+            self.view = replace(self.view, epoch=epoch, score=metrics[metric])
+            yield Epoch(self.view, metrics)
 
     def finished(self, event: Finished) -> bool:
         """Takes the end of a fold; says whether all of them have ended."""

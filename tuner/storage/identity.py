@@ -30,6 +30,7 @@ def identity_of(spec: StudySpec, metric: str, fingerprint: str) -> Identity:
         "budget": True,
         "confirm": True,
         "start": True,
+        "log": True,
         "study": {"max_failures", "epoch_minutes"},
         "trainer": {"logger"},
     }

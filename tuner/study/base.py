@@ -15,6 +15,7 @@ from .domains import Section
 
 Pruner = Literal["gain", "hyperband", "median", "none"]
 SAMPLERS = ("tpe", "gp", "cmaes", "qmc", "random")
+Logger = Literal["csv", "tensorboard", "mlflow", "wandb"]
 Select = Literal["proven", "best", "one_se"]
 Direction = Literal["maximize", "minimize"]
 
@@ -190,6 +191,29 @@ class StartSection(Section):
     history: bool = True
 
 
+def _listed(raw: object) -> object:
+    if isinstance(raw, str):
+        return (raw,)
+    return tuple(raw) if isinstance(raw, list) else raw
+
+
+class LogSection(Section):
+    """Where trials are written besides the store.
+
+    Attributes:
+        loggers: of Lightning's, which have a run for each trial.
+    """
+
+    loggers: Annotated[tuple[Logger, ...], BeforeValidator(_listed)] = ()
+
+    @field_validator("loggers")
+    @classmethod
+    def _has_each_once(cls, loggers: tuple[Logger, ...]) -> tuple[Logger, ...]:
+        if len(set(loggers)) < len(loggers):
+            raise ValueError(f"must not name a logger twice, got {list(loggers)}")
+        return loggers
+
+
 class StudySpec(Section, ABC):
     """One study, as its file says and the defaults complete.
 
@@ -210,6 +234,7 @@ class StudySpec(Section, ABC):
     study: StudySection = StudySection()
     confirm: ConfirmSection = ConfirmSection()
     start: StartSection = StartSection()
+    log: LogSection = LogSection()
 
     @abstractmethod
     def metric(self, task: Task | None, *, is_balanced: bool = True) -> str:

@@ -22,7 +22,10 @@ _LONGEST_NAME = 200
 #: What lies beside the folders of the studies.
 _TAKEN = ("optuna.db", "optuna.lock", "heuristics.json", "heuristics.lock")
 
-_TABLES = ("data", "objective", "budget", "study", "start", "confirm", "search", "model", "trainer")
+_TABLES = (
+    *("data", "objective", "budget", "study", "start", "confirm", "log", "search", "model"),
+    "trainer",
+)
 
 
 def find_study(study: str | Path) -> Path:
