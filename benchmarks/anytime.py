@@ -29,7 +29,7 @@ from rich.table import Table
 import tuner
 from tuner import storage
 from tuner.network.config import MLPConfig
-from tuner.running import open_study
+from tuner.running import prepared
 from tuner.storage.reading import CONFIRMATION_SECONDS
 from tuner.study import load_study
 
@@ -169,7 +169,7 @@ def table(study: str, found: Sequence[Found], moments: Sequence[float]) -> Table
 def stock(study: str, folder: Path, moments: Sequence[float], seed: int) -> list[Found]:
     """Runs two processes of the stock script on one store."""
     spec = load_study(study)
-    dataset = open_study.load_data(spec)
+    dataset = prepared.load_data(spec)
     assert dataset is not None
     arrays = write_arrays(dataset, folder / "arrays.npz")
     url = f"sqlite:///{folder}/stock.db"
@@ -253,7 +253,7 @@ def ours(study: str, folder: Path, moment: float, beside: float, seed: int) -> F
 def scored(study: Path, config: MLPConfig, seed: int) -> float:
     """Trains a config on the training rows of a study, and scores it on the validation rows."""
     spec = load_study(study)
-    dataset = open_study.load_data(spec)
+    dataset = prepared.load_data(spec)
     assert dataset is not None
     model, _ = trained(config, dataset, seed)
     part = dataset.validation

@@ -38,7 +38,7 @@ from tuner.data import Cut, Dataset, Part
 from tuner.data.rulers import Array
 from tuner.network.config import DataFacts, MLPConfig
 from tuner.network.model import MLP
-from tuner.running import open_study
+from tuner.running import prepared
 from tuner.storage.reading import CONFIRMATION_SECONDS
 from tuner.study import load_study
 from tuner.training.solo import train_mlp
@@ -79,7 +79,7 @@ class Case:
             f'[data]\nsource = "{table}.npz"\n{task}'
             f"[budget]\nminutes = {budget / 60}\n[study]\nseed = {seed}\n"
         )
-        dataset = open_study.load_data(load_study(study))
+        dataset = prepared.load_data(load_study(study))
         assert dataset is not None
         return cls(table, seed, budget, study, dataset)
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from .results.best import load_model as load_model
     from .results.leaderboard import leaderboard as leaderboard
     from .running.given import Study as Study
+    from .running.planning import Plan as Plan
+    from .running.planning import plan as plan
     from .running.progress import Observer as Observer
     from .search import TuneResult as TuneResult
     from .search import tune as tune
@@ -43,6 +45,7 @@ _HOMES = {
     "MLPConfig": "network.config",
     "ModuleConfig": "network.config",
     "Observer": "running.progress",
+    "Plan": "running.planning",
     "Predictor": "estimators",
     "StopSearch": "errors",
     "Study": "running.given",
@@ -60,6 +63,7 @@ _HOMES = {
     "leaderboard": "results.leaderboard",
     "load_ensemble": "results.best",
     "load_model": "results.best",
+    "plan": "running.planning",
     "predictor": "estimators",
     "report": "reporting",
     "tune": "search",
@@ -74,6 +78,7 @@ __all__ = [
     "MLPConfig",
     "ModuleConfig",
     "Observer",
+    "Plan",
     "Predictor",
     "StopSearch",
     "Study",
@@ -91,6 +96,7 @@ __all__ = [
     "leaderboard",
     "load_ensemble",
     "load_model",
+    "plan",
     "predictor",
     "report",
     "tune",

@@ -29,7 +29,7 @@ from .running.minutes import Minutes
 from .running.open_study import OpenStudy, opened
 from .running.progress import Observer
 from .running.rate_range import RangeTest, RateRange
-from .running.repeats import Repeats, seeds
+from .running.repeats import WORKERS_SECONDS, Repeats, seeds
 from .running.watching import watched
 from .space import MLPSpace
 from .storage import CONFIG, Counts, count
@@ -39,10 +39,6 @@ from .system import paths
 from .system.devices import Devices
 from .training.fleet import busy_with
 
-#: Networks are timed on so many rows, for so many epochs.
-_TIMED_ROWS, _TIMED_EPOCHS = 4_096, 3
-#: Seconds that is waited for all workers before networks are timed, once the first is there.
-_WORKERS_SECONDS = 5.0
 #: Share of the time that a range test may take.
 _RANGE_TEST = 0.05
 #: Number of the first job of a range test: far from those of trials and of repetitions.
@@ -240,9 +236,9 @@ def _evaluated(
     evaluation, pace = open_study.evaluation, 0.0
     if store.evaluation is None or not count(store.trials()).finished:
         if budget.minutes is not None and isinstance(space, MLPSpace) and facts is not None:
-            repeats.wait(_WORKERS_SECONDS)
+            repeats.wait(WORKERS_SECONDS)
             began = time.monotonic()
-            pace = _timed(open_study, space.usual, repeats)
+            pace = repeats.pace(space.usual, facts, seeds(open_study.spec.study.seed, "timing", 1))
             store.spend(store.seconds + time.monotonic() - began)
             if open_study.spec.objective.epochs is None:
                 evaluation = affordable(
@@ -270,18 +266,6 @@ def earlier_pace(open_study: OpenStudy) -> float:
         if isinstance(config, MLPConfig) and facts is not None:
             work += len(trial.intermediate_values) * heuristics.work(config, facts)
     return store.seconds / (open_study.evaluation.folds * work) if work else 0.0
-
-
-def _timed(open_study: OpenStudy, config: MLPConfig, repeats: Repeats) -> float:
-    """Returns the seconds that a unit of work takes where all workers are busy."""
-    assert open_study.facts is not None
-    rows = min(_TIMED_ROWS, open_study.facts.n_rows)
-    chosen = seeds(open_study.spec.study.seed, "timing", 1)
-    epoch = repeats.epoch_seconds(
-        config, chosen, n=repeats.side_by_side, epochs=_TIMED_EPOCHS, rows=rows
-    )
-    facts = open_study.facts.model_copy(update={"n_rows": rows})
-    return epoch / heuristics.work(config, facts)
 
 
 def _coordinator(

@@ -28,7 +28,7 @@ from tuner.data import Cut, Dataset
 from tuner.data import read as read_source
 from tuner.data.rulers import Array
 from tuner.network.config import MLPConfig, Task
-from tuner.running import open_study
+from tuner.running import prepared
 from tuner.space import MLPSpace
 from tuner.study import load_study
 from tuner.training.fleet import Fleet
@@ -81,7 +81,7 @@ def dataset_of(name: str, folder: Path) -> Dataset:
     path = folder / f"{name}.toml"
     words = 'task = "regression"\n' if task == "regression" else ""
     path.write_text(f'[data]\nsource = "{name}.npz"\n{words}')
-    dataset = open_study.load_data(load_study(path))
+    dataset = prepared.load_data(load_study(path))
     assert dataset is not None
     return dataset
 

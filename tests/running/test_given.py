@@ -20,7 +20,7 @@ from tuner.data.kin import Times
 from tuner.errors import ChangedStudyError, DataError, InputError, StudyFileError
 from tuner.network.config import MLPConfig
 from tuner.network.model import MLP
-from tuner.running import open_study
+from tuner.running import open_study, prepared
 from tuner.running.given import spec_of
 from tuner.running.kept_repeats import KeptRepeats, Repeat
 from tuner.running.open_study import opened
@@ -117,7 +117,7 @@ def test_a_study_goes_on_with_its_columns_as_they_were(
     sections: dict[str, Any] = {"objective": {"epochs": 2}, "search": search}
     options: dict[str, Any] = {"label": "back", "name": "shops", "workers": 1, "fleet": 1}
     with monkeypatch.context() as before:
-        before.setattr(open_study, "load_data", partial(open_study.load_data, as_before=True))
+        before.setattr(prepared, "load_data", partial(prepared.load_data, as_before=True))
         tuner.tune(frame, trials=2, confirm=False, **options, **sections)
     assert tuner.tune(frame, trials=3, confirm=False, **options, **sections).ran == 1
     assert tuner.load_model("shops").n_inputs == 64 + 1

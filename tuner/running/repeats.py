@@ -13,9 +13,10 @@ from typing import Literal
 
 import numpy as np
 
+from .. import heuristics
 from ..data import Cut
 from ..errors import InterruptedStudyError, WorkerLostError
-from ..network.config import Config, MLPConfig
+from ..network.config import Config, DataFacts, MLPConfig
 from ..system.interruption import Interruption
 from ..workers import Failed, Finished, Job, Progress, Worker
 from .kept_repeats import KeptRepeats, Repeat
@@ -25,6 +26,10 @@ from .progress import Observer, Repeated
 _FIRST_JOB = 1_000_000
 Networks = Literal["drop", "keep", "need"]
 
+#: Seconds that is waited for all workers before networks are timed, once the first is there.
+WORKERS_SECONDS = 5.0
+#: Networks are timed on so many rows, for so many epochs.
+_TIMED_ROWS, _TIMED_EPOCHS = 4_096, 3
 #: Seconds between two looks at the clock and at signals.
 _TICK = 0.1
 
@@ -192,6 +197,19 @@ class Repeats:
         finally:
             for number in numbers:
                 self._worker.cancel(number)
+
+    def pace(self, config: MLPConfig, facts: DataFacts, seeds: Sequence[int]) -> float:
+        """Returns the seconds that a unit of work (`heuristics.work`) takes on a busy machine.
+
+        Args:
+            config: a usual network.
+            facts: sizes of the data.
+            seeds: as `epoch_seconds` takes them, like what it raises.
+        """
+        rows = min(_TIMED_ROWS, facts.n_rows)
+        n, epochs = self.side_by_side, _TIMED_EPOCHS
+        epoch = self.epoch_seconds(config, seeds, n=n, epochs=epochs, rows=rows)
+        return epoch / heuristics.work(config, facts.model_copy(update={"n_rows": rows}))
 
     def network(self, config: Config, seed: int) -> bytes:
         """Returns the checkpoint of a repetition that was run with `networks="need"`."""

@@ -14,6 +14,7 @@ from optuna.distributions import (
 )
 
 from ..network.config import Config, Scalar
+from ..study.domains import Domain
 
 
 class SearchSpace(Protocol):
@@ -23,8 +24,15 @@ class SearchSpace(Protocol):
     def distributions(self) -> Mapping[str, BaseDistribution]:
         """Optuna's parameters, by name."""
 
+    @property
+    def domains(self) -> Mapping[str, Domain]:
+        """What the study file, or a default, says of each value of a config."""
+
     def suggest(self, trial: optuna.Trial) -> Config:
         """Draws every parameter of a trial and returns the config that they mean."""
+
+    def config(self, params: Mapping[str, Any]) -> Config:
+        """Returns the config that a trial's parameters mean."""
 
     def final(self, params: Mapping[str, Any], epochs: int) -> Config:
         """Returns the config that a trial's parameters mean in a training of so many epochs."""

@@ -175,16 +175,23 @@ class MLPSpace:
 
     def largest(self) -> MLPConfig:
         """Returns a config with every number at its upper end: the largest network of the space."""
+        return self._extreme(max, "high", "periodic")
+
+    def smallest(self) -> MLPConfig:
+        """Returns a config with every number at its lower end: the smallest network."""
+        return self._extreme(min, "low", "none")
+
+    def _extreme(self, chosen: Callable[..., Any], end: str, embedding: str) -> MLPConfig:
         params: dict[str, Any] = {}
         for name, distribution in self.distributions.items():
             if isinstance(distribution, CategoricalDistribution):
                 choices = distribution.choices
                 numbers = [choice for choice in choices if isinstance(choice, int | float)]
-                params[name] = max(numbers, default=choices[0])
-                if "periodic" in choices:
-                    params[name] = "periodic"
+                params[name] = chosen(numbers, default=choices[0])
+                if name == "numeric_embedding" and embedding in choices:
+                    params[name] = embedding
             else:
-                params[name] = distribution.high  # type: ignore[attr-defined]  # of both others
+                params[name] = getattr(distribution, end)
         return self.config(params)
 
     def allows(self, config: MLPConfig) -> bool:

@@ -46,6 +46,11 @@ class ModuleSpace:
         found = {name: _distribution(domain) for name, domain in domains.items()}
         return cls(classes, facts, {name: each for name, each in found.items() if each is not None})
 
+    @property
+    def domains(self) -> Mapping[str, Domain]:
+        """What the study file says of each argument that it names."""
+        return self.classes.spec.search
+
     def suggest(self, trial: optuna.Trial) -> ModuleConfig:
         """Draws every parameter of a trial and returns the config that they mean."""
         return self.config(drawn(trial, self.distributions))

@@ -121,6 +121,36 @@ def tune(
     show_result(out, result, named, is_of_table=is_of_table)
 
 
+@app.command()
+def plan(
+    study: Tuned,
+    label: on_tables.Label = None,
+    trials: Annotated[Optional[int], typer.Option(help="As tune takes it.")] = None,
+    minutes: Annotated[Optional[float], typer.Option(help="As tune takes it.")] = None,
+    workers: Workers = None,
+    devices: GPUs = None,
+    storage: Storage = None,
+) -> None:
+    """Say what tune would do: data as read, space, sizes, how far the budget reaches."""
+    spec, chosen = checked(study, devices, label)
+    budget = budget_of(spec, trials, minutes, None)
+    start_workers(spec, workers, chosen, None, budget.trials)
+    with loading():
+        from ..running.planning import plan as make
+        from .planned import show_plan
+    with displayed() as display:
+        found = make(
+            spec,
+            trials=trials,
+            minutes=minutes,
+            workers=workers,
+            devices=chosen,
+            storage=storage,
+            observer=display,
+        )
+    show_plan(out, found)
+
+
 app.command()(on_tables.init)
 app.command()(on_tables.predict)
 app.command()(on_tables.export)

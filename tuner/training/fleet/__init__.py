@@ -7,6 +7,7 @@ from .room import (
     cores_of_a_step,
     gpus,
     has_accelerator,
+    member_bytes,
     shares_steps,
 )
 from .rows import Minibatches, Rows
@@ -22,5 +23,6 @@ __all__ = [
     "cores_of_a_step",
     "gpus",
     "has_accelerator",
+    "member_bytes",
     "shares_steps",
 ]

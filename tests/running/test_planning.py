@@ -1,0 +1,80 @@
+"""What a study will do, before it does it."""
+
+from pathlib import Path
+
+import pytest
+
+import tuner
+from tuner.errors import InputError, StudyFileError
+from tuner.heuristics import work
+from tuner.network.perceptron import Perceptron
+
+from ..conftest import SMALL, Write
+
+
+def test_what_is_said_is_what_happens(write_study: Write, project: Path) -> None:
+    """Rows, starting points and sizes are those of the search; nothing is created."""
+    write_study()
+    plan = tuner.plan("small", workers=1)
+    assert {path.name for path in project.iterdir()} == {"studies"}
+    assert plan.rows == {"training": 113, "validation": 29, "test": 36}
+    assert plan.facts is not None and sum(plan.classes.values()) == 113 + 29
+    assert (plan.metric, plan.direction, plan.team) == ("val_loss", "minimize", "1 worker process")
+    network = plan.networks["largest"]
+    torch_counts = sum(each.numel() for each in Perceptron(network.config, 13, 3).parameters())
+    assert network.n_parameters == torch_counts
+    assert plan.networks["smallest"].n_parameters < plan.networks["usual"].n_parameters
+    assert plan.networks["usual"].n_parameters < network.n_parameters
+    searched = {value.name: value for value in plan.searched}
+    assert searched["depth"].domain == "1 to 2" and searched["warmup"].domain == ""
+    assert searched["width"].domain == "4 to 43, logarithmic"  # at most 4 times 11
+    result = tuner.tune("small", workers=1)
+    table = tuner.leaderboard("small")
+    for trial, (name, config) in enumerate(plan.starting_points.items()):
+        if trial < result.counts.finished:
+            row = table[table["trial"] == trial].iloc[0]
+            assert row["source"] == name
+            assert (row["width"], row["depth"]) == (config.width, config.depth)
+            assert searched["width"].points[name] == config.width
+
+
+def test_how_far_a_budget_reaches(write_study: Write) -> None:
+    write_study(SMALL.replace("seeds = 0", "seeds = 3").replace("epochs = 3\n", ""))
+    plan = tuner.plan("small", minutes=0.2, workers=1)
+    assert plan.epoch_seconds is not None and plan.trials is not None and plan.seconds is None
+    assert plan.trials * plan.epoch_seconds * plan.evaluation.epochs == pytest.approx(6, rel=0.01)
+    assert plan.confirmations is not None
+    confirmed = plan.confirmations * plan.epoch_seconds * plan.evaluation.confirm_epochs
+    assert confirmed == pytest.approx(6, rel=0.01)
+    assert plan.facts is not None and work(plan.networks["usual"].config, plan.facts) > 0
+    trials = tuner.plan("small", trials=10, workers=1)
+    assert trials.trials is None and trials.seconds is not None and trials.epoch_seconds is not None
+    assert trials.seconds == pytest.approx(10 * trials.epoch_seconds * trials.evaluation.epochs)
+
+
+def test_a_module_is_not_timed(write_study: Write, project: Path) -> None:
+    (project / "mine.py").write_text(
+        "import lightning, torch\n"
+        "class Net(lightning.LightningModule):\n"
+        "    def __init__(self, n_inputs, n_outputs, units: int = 3):\n"
+        "        super().__init__()\n"
+        "        self.layer = torch.nn.Linear(n_inputs, n_outputs)\n"
+    )
+    write_study(
+        '[model]\nmodule = "mine:Net"\n[data]\nsource = "wine"\n[objective]\nmetric = "val_loss"\n'
+        'direction = "minimize"\n[search]\nunits = { low = 1, high = 9 }\n'
+    )
+    plan = tuner.plan("small", workers=1)
+    assert plan.epoch_seconds is None and not plan.networks
+    (units,) = plan.searched
+    assert (units.domain, dict(units.points)) == ("1 to 9", {"defaults": 3})
+
+
+def test_wrong_input(write_study: Write, project: Path) -> None:
+    write_study(SMALL + "[trainer]\n")
+    with pytest.raises(StudyFileError, match="trainer belongs to a study with a"):
+        tuner.plan("small")
+    write_study()
+    with pytest.raises(InputError, match="minutes"):
+        tuner.plan("small", minutes=-1)
+    assert not (project / "runs").exists()

@@ -1,0 +1,261 @@
+"""What a study will do, told before anything of it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import heuristics
+from ..data import Dataset
+from ..network.config import Config, DataFacts, MLPConfig, Scalar
+from ..results.wording import written
+from ..space import MLPSpace, SearchSpace
+from ..storage import locate
+from ..study import AnyStudySpec, BudgetSpec
+from ..study.domains import Choices, Domain, Fixed, Range
+from ..system import paths
+from ..system.devices import Devices
+from ..system.interruption import Interruption
+from ..training.fleet import busy_with, member_bytes
+from .arguments import budget_of
+from .evaluation import Evaluation, affordable
+from .given import spec_of
+from .kept_repeats import KeptRepeats
+from .prepared import Prepared, prepared
+from .progress import Observer
+from .repeats import WORKERS_SECONDS, Repeats, seeds
+from .watching import watched
+
+#: Bytes of a number while training.
+_ITEM = 4
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a study file, or a default, says of one value.
+
+    Attributes:
+        name: of the value.
+        domain: where it is searched, in words; "" if it is fixed.
+        points: what the starting points have, by their name, inside the domain.
+    """
+
+    name: str
+    domain: str
+    points: Mapping[str, Scalar | None]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of the space.
+
+    Attributes:
+        config: the network and its training.
+        n_parameters: trainable numbers.
+        megabytes: that it takes while it trains.
+    """
+
+    config: MLPConfig
+    n_parameters: int
+    megabytes: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study before it runs.
+
+    Attributes:
+        study: its name.
+        metric: what is optimized.
+        direction: which way it is better.
+        rows: of each part, by name; {} where a LightningDataModule of the user's brings them.
+        facts: sizes of the data, if they are known.
+        classes: known rows of each class, by name; {} in a regression.
+        columns: of a table, what each becomes; () where inputs are numbers as they are.
+        remarks: what was decided about the rows without being told.
+        searched: each value of a config.
+        starting_points: configs that are tried first, by where they come from.
+        networks: the smallest and the largest of the space, and a usual one; {} of a module.
+        team: who will train.
+        evaluation: how trials are scored.
+        budget: where the search ends.
+        epoch_seconds: that an epoch of a usual network adds on a busy machine; None of a module.
+        trials: full trials of a usual network that the search's share of the minutes holds; None
+            without minutes. Most trials are smaller, or are ended early, so there will be more.
+        confirmations: trainings of a usual network that the confirmation's share holds, likewise.
+        seconds: that the trials of the budget take, if all are usual and run to their end; None
+            without a number of trials.
+    """
+
+    study: str
+    metric: str
+    direction: str
+    rows: Mapping[str, int]
+    facts: DataFacts | None
+    classes: Mapping[str, int]
+    columns: Sequence[str]
+    remarks: Sequence[str]
+    searched: Sequence[Searched]
+    starting_points: Mapping[str, Config]
+    networks: Mapping[str, Network]
+    team: str
+    evaluation: Evaluation
+    budget: BudgetSpec
+    epoch_seconds: float | None = None
+    trials: float | None = None
+    confirmations: float | None = None
+    seconds: float | None = None
+
+
+def plan(
+    study: object,
+    *,
+    label: str | Sequence[str] | None = None,
+    name: str | None = None,
+    trials: int | None = None,
+    minutes: float | None = None,
+    workers: int | None = None,
+    devices: Devices | None = None,
+    storage: str | None = None,
+    progress: bool | None = None,
+    observer: Observer | None = None,
+    **sections: Mapping[str, Any],
+) -> Plan:
+    """Says what `tune` would do with the same arguments; creates nothing.
+
+    The data are read, and a usual network is timed for three epochs on all workers. A module of the
+    user's is not timed.
+
+    Raises:
+        TunerError: as `tune` raises it.
+    """
+    spec = spec_of(study, label=label, name=name, **sections)
+    budget = budget_of(spec, trials, minutes, None)
+    spec = spec.model_copy(update={"budget": budget})
+    with watched(progress, observer) as observer:
+        ready = prepared(
+            spec,
+            workers=workers,
+            devices=devices,
+            location=locate(storage),
+            at_most=budget.trials,
+            observer=observer,
+        )
+        pace, at_once = _pace(ready, observer)
+    return _planned(ready, budget, pace, at_once)
+
+
+def _pace(ready: Prepared, observer: Observer) -> tuple[float | None, int]:
+    """Times a usual network; returns the seconds of a unit of work, and trainings at once."""
+    space, facts, spec = ready.space, ready.facts, ready.spec
+    if not isinstance(space, MLPSpace) or facts is None:
+        return None, 1
+    observer.begin("timing a usual network")
+    with Interruption() as interruption, ready.worker() as worker:
+        kept = KeptRepeats(paths.study_folder(spec.name), "plan", Observer())
+        repeats = Repeats(kept, worker, interruption)
+        repeats.wait(WORKERS_SECONDS)
+        pace = repeats.pace(space.usual, facts, seeds(spec.study.seed, "timing", 1))
+        return pace, min(repeats.side_by_side, busy_with())
+
+
+def _planned(ready: Prepared, budget: BudgetSpec, pace: float | None, at_once: int) -> Plan:
+    spec, space, facts, dataset = ready.spec, ready.space, ready.facts, ready.dataset
+    points: dict[str, Config] = {
+        name: space.config(params) for name, params in space.starting_points().items()
+    }
+    evaluation, networks, timed = ready.evaluation, dict[str, Network](), dict[str, float | None]()
+    if isinstance(space, MLPSpace) and facts is not None:
+        configs = {"smallest": space.smallest(), "usual": space.usual, "largest": space.largest()}
+        networks = {
+            each: Network(config, config.size(facts), member_bytes(config, facts, _ITEM) / 1e6)
+            for each, config in configs.items()
+        }
+    if pace is not None and facts is not None and isinstance(space, MLPSpace):
+        if budget.minutes is not None and spec.objective.epochs is None:
+            evaluation = affordable(
+                evaluation,
+                space.usual,
+                facts,
+                pace=pace,
+                seconds=60 * budget.minutes,
+                trials=budget.trials,
+                at_once=at_once,
+            )
+        timed = _times(spec, evaluation, budget, pace * heuristics.work(space.usual, facts))
+    return Plan(
+        study=spec.name,
+        metric=ready.metric,
+        direction=spec.direction(ready.metric),
+        rows={} if dataset is None else _rows(dataset),
+        facts=facts,
+        classes={} if dataset is None else _classes(dataset),
+        columns=_columns(dataset),
+        remarks=() if dataset is None else dataset.remarks,
+        searched=_searched(space, points),
+        starting_points=points,
+        networks=networks,
+        team=str(ready.team),
+        evaluation=evaluation,
+        budget=budget,
+        **timed,
+    )
+
+
+def _times(
+    spec: AnyStudySpec, evaluation: Evaluation, budget: BudgetSpec, epoch: float
+) -> dict[str, float | None]:
+    """Says how far a budget reaches, by the seconds that an epoch of a usual network adds."""
+    trial = epoch * evaluation.epochs * evaluation.folds
+    found: dict[str, float | None] = {"epoch_seconds": epoch}
+    if budget.minutes is not None:
+        share = spec.confirm.share if spec.confirm.seeds else 0.0
+        found["trials"] = 60 * budget.minutes * (1 - share) / trial
+        found["confirmations"] = 60 * budget.minutes * share / (epoch * evaluation.confirm_epochs)
+    if budget.trials is not None:
+        found["seconds"] = budget.trials * trial
+    return found
+
+
+def _rows(dataset: Dataset) -> dict[str, int]:
+    return {
+        "training": len(dataset.train_rows),
+        "validation": len(dataset.validation_rows),
+        "test": len(dataset.test.y),
+    }
+
+
+def _classes(dataset: Dataset) -> dict[str, int]:
+    if not dataset.classes:
+        return {}
+    counts = np.bincount(dataset.known.y, minlength=len(dataset.classes))
+    return dict(zip(dataset.classes, map(int, counts), strict=True))
+
+
+def _columns(dataset: Dataset | None) -> tuple[str, ...]:
+    if dataset is None or dataset.encoding is None:
+        return ()
+    return tuple(map(str, dataset.encoding.columns))
+
+
+def _searched(space: SearchSpace, points: Mapping[str, Config]) -> tuple[Searched, ...]:
+    values = {name: config.flat() for name, config in points.items()}
+    return tuple(
+        Searched(name, _told(domain), {each: of[name] for each, of in values.items() if name in of})
+        for name, domain in space.domains.items()
+    )
+
+
+def _told(domain: Domain) -> str:
+    """Writes a domain; "" of a value that is fixed."""
+    match domain:
+        case Fixed():
+            return ""
+        case Choices(values=values):
+            return ", ".join(map(written, values))
+        case Range(low=low, high=high, log=log):
+            return f"{written(low)} to {written(high)}{', logarithmic' if log else ''}"
+    return f"{domain.low} to {domain.high}, logarithmic"
