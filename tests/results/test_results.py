@@ -47,7 +47,7 @@ def test_leaderboard(tuned: tuner.TuneResult, project: Path) -> None:
     values = frame.loc[frame["state"] == "complete", "value"]
     assert values.is_monotonic_increasing
     assert frame.loc[0, "trial"] == tuner.best("small").trial
-    sources = {"modern default", "periodic embedding", "without normalization", "wide"}
+    sources = {"modern default", "shallow", "periodic embedding", "without normalization"}
     assert set(frame["source"]) == sources
     assert {"width", "learning_rate", "seed", "val_accuracy", "seconds"} <= set(frame.columns)
     written = pd.read_csv(project / "runs" / "small" / "trials.csv")

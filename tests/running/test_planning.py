@@ -27,7 +27,7 @@ def test_what_is_said_is_what_happens(write_study: Write, project: Path) -> None
     assert plan.networks["usual"].n_parameters < network.n_parameters
     searched = {value.name: value for value in plan.searched}
     assert searched["depth"].domain == "1 to 2" and searched["warmup"].domain == ""
-    assert searched["width"].domain == "4 to 43, logarithmic"  # at most 4 times 11
+    assert searched["width"].domain == "4 to 48, logarithmic"  # at most 4 times 12
     result = tuner.tune("small", workers=1)
     table = tuner.leaderboard("small")
     for trial, (name, config) in enumerate(plan.starting_points.items()):
@@ -53,7 +53,7 @@ def test_how_far_a_budget_reaches(write_study: Write) -> None:
 
 
 def test_a_module_is_not_timed(write_study: Write, project: Path) -> None:
-    (project / "mine.py").write_text(
+    (project / "planned_module.py").write_text(
         "import lightning, torch\n"
         "class Net(lightning.LightningModule):\n"
         "    def __init__(self, n_inputs, n_outputs, units: int = 3):\n"
@@ -61,7 +61,7 @@ def test_a_module_is_not_timed(write_study: Write, project: Path) -> None:
         "        self.layer = torch.nn.Linear(n_inputs, n_outputs)\n"
     )
     write_study(
-        '[model]\nmodule = "mine:Net"\n[data]\nsource = "wine"\n[objective]\nmetric = "val_loss"\n'
+        '[model]\nmodule = "planned_module:Net"\n[data]\nsource = "wine"\n[objective]\nmetric = "val_loss"\n'
         'direction = "minimize"\n[search]\nunits = { low = 1, high = 9 }\n'
     )
     plan = tuner.plan("small", workers=1)
