@@ -21,7 +21,7 @@ PORT ?= 8080
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install tune audit ablate best report dashboard studies doctor test quick check lint bench pictures clean
+.PHONY: help install tune audit ablate best report dashboard studies doctor test quick check lint docs bench pictures clean
 
 help:
 	@echo "make tune STUDY=mnist_mlp    tune a study of studies/ (or a path to a .toml file)"
@@ -43,7 +43,8 @@ help:
 	@echo "make doctor                  say what would trip you on this machine"
 	@echo "make test                    run the tests"
 	@echo "make quick                   run those that take no process and no more than seconds"
-	@echo "make check                   format, lint, types, layers and tests"
+	@echo "make docs                    build the site, into site/"
+	@echo "make check                   format, lint, types, layers, the site and tests"
 	@echo "make bench                   time a stock script, a plain loop and the fleet side by side"
 	@echo "make pictures                make the README's pictures of the report anew (needs Chromium)"
 	@echo "make clean                   remove .venv and caches (runs/ is kept)"
@@ -95,7 +96,11 @@ lint: $(BIN)/.developer
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-check: lint
+# The site, in site/; whatever mkdocs warns of is an error.
+docs: $(BIN)/.developer
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+check: lint docs
 	@$(MAKE) --no-print-directory test
 
 bench: $(BIN)/.developer

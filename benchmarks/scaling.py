@@ -24,6 +24,7 @@ from tuner.data import Dataset, load
 from tuner.network.config import MLPConfig
 from tuner.running.coordinator import Coordinator
 from tuner.running.evaluation import full_evaluation
+from tuner.running.limits import Limits
 from tuner.running.minutes import Minutes
 from tuner.running.progress import Ended, Observer
 from tuner.space import MLPSpace
@@ -183,6 +184,7 @@ def search(study: str, trials: int, employ: Callable[[Dataset], Worker]) -> Cloc
             clock,
             interruption,
             minutes=Minutes(None),
+            limits=Limits(spec, dataset.facts),
         ).run()
         clock.seconds = time.perf_counter() - clock.began
     return clock

@@ -36,9 +36,9 @@ def test_python_blocks(project: Path) -> None:
         path = project / "studies" / f"{name}.toml"
         path.write_text(f"{text}\n[confirm]\nconfigs = 2\nseeds = 2\n")
         tuner.tune(name, trials=2)
-    watching = (ROOT / "docs" / "watching.md").read_text()
-    code = "\n".join([*blocks("python"), *blocks("python", watching)])
-    assert code.count("import tuner") >= 4
+    others = [(ROOT / "docs" / f"{name}.md").read_text() for name in ("watching", "index", "api")]
+    code = "\n".join(block for text in (README, *others) for block in blocks("python", text))
+    assert code.count("import tuner") >= 9
     assert code.count("minutes=0.1") == 2
     code = code.replace("minutes=0.1", "trials=1, workers=1")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
@@ -74,6 +74,15 @@ def test_the_study_file_of_a_module(write_study: Write) -> None:
     assert spec.objective == shipped.objective
     assert spec.search.items() <= shipped.search.items()
     UserClasses.of(spec)
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    """Else one has to read the code to learn of it."""
+    api = (ROOT / "docs" / "api.md").read_text()
+    told = set(re.findall(r"^::: tuner\.(\w+)", api, re.MULTILINE))
+    assert set(tuner.__all__) <= told
+    pages = re.findall(r"([a-z]+\.md)", (ROOT / "mkdocs.yml").read_text())
+    assert sorted(pages) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 
 
 def test_the_commands_exist() -> None:

@@ -1,5 +1,6 @@
 """Finds the best settings of a neural network, fast, with answers one can trust."""
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from .results.best import confirmation as confirmation
     from .results.best import load_ensemble as load_ensemble
     from .results.best import load_model as load_model
+    from .results.compared import Compared as Compared
+    from .results.compared import compare as compare
     from .results.leaderboard import leaderboard as leaderboard
     from .running.given import Study as Study
     from .running.planning import Plan as Plan
@@ -40,6 +43,7 @@ _HOMES = {
     "Ablation": "answers.ablation",
     "Audit": "answers.auditing",
     "Best": "results.best",
+    "Compared": "results.compared",
     "DataFacts": "network.config",
     "Exported": "estimators",
     "MLPConfig": "network.config",
@@ -57,6 +61,7 @@ _HOMES = {
     "audit": "answers.auditing",
     "best": "results.best",
     "best_config": "results.best",
+    "compare": "results.compared",
     "confirmation": "results.best",
     "export": "estimators",
     "heuristics": "heuristics",
@@ -73,6 +78,7 @@ __all__ = [
     "Ablation",
     "Audit",
     "Best",
+    "Compared",
     "DataFacts",
     "Exported",
     "MLPConfig",
@@ -90,6 +96,7 @@ __all__ = [
     "audit",
     "best",
     "best_config",
+    "compare",
     "confirmation",
     "export",
     "heuristics",
@@ -106,7 +113,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'tuner' has no attribute {name!r}")
-    module = import_module(f".{_HOMES[name]}", __name__)
+    with warnings.catch_warnings():
+        # In a notebook tqdm, which Optuna loads, asks for widgets that nothing here needs.
+        warnings.filterwarnings("ignore", "IProgress not found")
+        module = import_module(f".{_HOMES[name]}", __name__)
     value = module if name == _HOMES[name] else getattr(module, name)
     globals()[name] = value
     return value

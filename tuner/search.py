@@ -16,9 +16,11 @@ from . import heuristics
 from .answers.confirmer import Confirmer
 from .errors import StopSearch
 from .network.config import Config, MLPConfig, config_from_json
+from .results import html
 from .results.arms import Arm
 from .results.best import Best
 from .results.importance import importances
+from .results.shown import of_best, of_confirmation
 from .results.winner import Confirmation
 from .running.arguments import Trainer, budget_of
 from .running.coordinator import Coordinator
@@ -73,6 +75,18 @@ class TuneResult:
     stopped: str
     ran: int
     seconds: float
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        parts = [html.heading(f"{self.study}: {self.stopped}")]
+        if self.best is not None:
+            parts.append(of_best(self.best))
+        if self.confirmation is not None:
+            parts.append(of_confirmation(self.confirmation))
+        if self.importances:
+            shares = [(name, f"{share:.0%}") for name, share in self.importances.items()]
+            parts.append(html.table(("what mattered (fANOVA)", ""), shares[:8]))
+        return "".join(parts)
 
 
 def tune(
@@ -207,7 +221,7 @@ def _tuned(
                 break
     except StopSearch as stop:
         stopped = str(stop) or "an observer ended it"
-        confirmation = confirmation or search.kept_confirmation
+        confirmation = search.kept_confirmation
     standing = search.standing
     best = standing.best if confirmation is None else standing.confirmed(confirmation)
     return TuneResult(
@@ -294,6 +308,7 @@ def _coordinator(
         observer,
         open_study.interruption,
         minutes=minutes,
+        limits=open_study.limits,
         reserve=lambda pace: 0.0 if confirmer is None else confirmer.needs(share, pace),
         range_test=_range_test(open_study, budget, pace),
         fleet=fleet,
@@ -308,6 +323,7 @@ def _range_test(open_study: OpenStudy, budget: BudgetSpec, pace: float) -> Range
         or not spec.start.rate_range
         or isinstance(space.domains["learning_rate"], Fixed)
         or open_study.store.trials()
+        or open_study.limits.broken(space.recommendation)
     ):
         return None
     (seed,) = seeds(spec.study.seed, "rate range", 1)
@@ -322,13 +338,19 @@ def _range_test(open_study: OpenStudy, budget: BudgetSpec, pace: float) -> Range
 
 
 def _confirmer(open_study: OpenStudy, repeats: Repeats, observer: Observer) -> Confirmer:
+    spec, limits = open_study.spec, open_study.limits
+    presets = open_study.space.presets(open_study.evaluation.confirm_epochs)
+    allowed = open_study.space.allowed_presets()
+    if limits.are_there:  # of one network, so one is handed over
+        spec = spec.model_copy(update={"confirm": spec.confirm.model_copy(update={"members": 1})})
+        allowed = {name: allowed[name] and not limits.broken(presets[name]) for name in presets}
     return Confirmer(
-        open_study.spec,
+        spec,
         open_study.metric,
         open_study.store,
         repeats,
-        open_study.space.presets(open_study.evaluation.confirm_epochs),
-        open_study.space.allowed_presets(),
+        presets,
+        allowed,
         lambda trial: open_study.space.final(trial.params, open_study.evaluation.confirm_epochs),
         partial(_handed_over, open_study),
         open_study.evaluation.folds,

@@ -49,10 +49,16 @@ def sources(worlds: Sequence[World], n: int, allowed: set[str]) -> list[str]:
 
 
 def _scores(world: World, names: Sequence[str]) -> tuple[Array, Array]:
-    """Returns validation errors `(configs, cuts)` and regrets `(configs,)` of these configs."""
+    """Returns validation errors and regrets, both `(configs, cuts)`, of these configs."""
     curves = world.curves
     at = [curves.sources.index(name) for name in names]
-    regrets = [world.regret(world.trained(curves.params[index]).test) for index in at]
+    regrets = [
+        [
+            world.regret(world.trained(curves.params[index]), view)
+            for view in range(curves.errors.shape[1])
+        ]
+        for index in at
+    ]
     return curves.errors[at, :, -1], np.array(regrets)
 
 
@@ -60,6 +66,6 @@ def _regret(scores: Sequence[tuple[Array, Array]], taken: Sequence[int]) -> floa
     """Returns the mean regret of the best of some configs."""
     found = []
     for errors, regrets in scores:
-        best = errors[list(taken)].argmin(0)
-        found.append(float(regrets[np.array(taken)[best]].mean()))
+        best = np.array(taken)[errors[list(taken)].argmin(0)]
+        found.append(float(regrets[best, np.arange(len(best))].mean()))
     return float(np.mean(found))

@@ -70,6 +70,11 @@ def _asha(_: int) -> optuna.pruners.BasePruner:
 
 
 _THREE = _named("modern default", "recommendation", "note")
+_DEFAULT, _EMBEDDED, _SMOOTH = "modern default", "periodic embedding", "without normalization"
+#: As versions before had them, and without some.
+_FORMER = _named(_DEFAULT, _EMBEDDED, _SMOOTH, "wide", "shallow", "recommendation", "note")
+_NOT_WIDE = _named(_DEFAULT, "shallow", _EMBEDDED, _SMOOTH, "recommendation", "note")
+_FOUR = _named(_DEFAULT, "shallow", _EMBEDDED, _SMOOTH)
 
 
 def policies(folder: Path) -> dict[str, Policy]:
@@ -83,6 +88,10 @@ def policies(folder: Path) -> dict[str, Policy]:
         Policy("TPE, gain, three points", _tpe(10), _pruner("gain"), _THREE),
         Policy("TPE of 5, gain, three points", _tpe(5), _pruner("gain"), _THREE),
         Policy("TPE of 5, gain, no points", _tpe(5), _pruner("gain"), _none),
+        Policy("shipped, cheap one fifth", _sampler("tpe"), _pruner("gain"), _FORMER),
+        Policy("shipped, without wide", _sampler("tpe"), _pruner("gain"), _NOT_WIDE),
+        Policy("shipped, four points", _sampler("tpe"), _pruner("gain"), _FOUR),
+        Policy("shipped, TPE of 10", _tpe(10), _pruner("gain"), _all),
         Policy("shipped, no pruner", _sampler("tpe"), _pruner("none"), _all),
         Policy("shipped, Hyperband", _sampler("tpe"), _pruner("hyperband"), _all),
         Policy("shipped, random", _sampler("random"), _pruner("gain"), _all),
@@ -120,7 +129,7 @@ def measured(policy: str, seed: int, *, name: str, folder: Path) -> list[float]:
     world = _world(name, folder)
     seconds = _TRAININGS * world.usual_seconds / CORES
     steps = searched(world, policies(folder)[policy], seed, seconds)
-    return regrets(world, steps, [share * seconds for share in SHARES])
+    return regrets(steps, [share * seconds for share in SHARES])
 
 
 def main() -> None:

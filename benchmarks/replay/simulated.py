@@ -48,18 +48,18 @@ class Step:
 
     Attributes:
         time: seconds since the search began.
-        test: error on the test rows.
+        regret: on other rows, as `World.regret` has it.
     """
 
     time: float
-    test: float
+    regret: float
 
 
 class _Running:
     """A trial under way."""
 
-    def __init__(self, trial: optuna.Trial, errors: Any, test: float, seconds: float) -> None:
-        self.trial, self.errors, self.test, self.seconds = trial, errors, test, seconds
+    def __init__(self, trial: optuna.Trial, errors: Any, regret: float, seconds: float) -> None:
+        self.trial, self.errors, self.regret, self.seconds = trial, errors, regret, seconds
         self.epoch = 0
 
 
@@ -94,7 +94,8 @@ def searched(world: World, policy: Policy, seed: int, seconds: float) -> list[St
                 break
             study.tell(trial, state=TrialState.FAIL)
         got = world.trained(trial.params)
-        running = _Running(trial, got.errors[view], got.test, got.seconds * slow)
+        regret = world.regret(got, view)
+        running = _Running(trial, got.errors[view], regret, got.seconds * slow)
         heapq.heappush(queue, (now + running.seconds, next(order), running))
 
     for _ in range(policy.in_flight):
@@ -110,7 +111,7 @@ def searched(world: World, policy: Policy, seed: int, seconds: float) -> list[St
             study.tell(running.trial, score)
             if score < best:
                 best = score
-                found.append(Step(now, running.test))
+                found.append(Step(now, running.regret))
             begin(now)
         elif running.trial.should_prune():
             study.tell(running.trial, state=TrialState.PRUNED)
@@ -120,20 +121,15 @@ def searched(world: World, policy: Policy, seed: int, seconds: float) -> list[St
     return found
 
 
-def regrets(world: World, steps: Sequence[Step], times: Sequence[float]) -> list[float]:
-    """Returns how far the best trial was from the best config at some times.
-
-    0 is the best of all that were recorded, 1 a config drawn at random in the median, which counts
-    before any trial is complete.
+def regrets(steps: Sequence[Step], times: Sequence[float]) -> list[float]:
+    """Returns the regret of the best trial at some times; 1 before any trial is complete.
 
     Args:
-        world: the data set.
         steps: of a search.
         times: seconds since it began.
     """
     found = []
     for time in times:
-        tests = [step.test for step in steps if step.time <= time]
-        test = tests[-1] if tests else world.middle
-        found.append(world.regret(test))
+        known = [step.regret for step in steps if step.time <= time]
+        found.append(known[-1] if known else 1.0)
     return found

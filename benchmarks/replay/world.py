@@ -148,15 +148,33 @@ class World:
         """The lowest test error of all recorded configs."""
         return float((np.exp(self._test) - _FLOOR).min())
 
-    @cached_property
-    def middle(self) -> float:
-        """The median test error of those that were drawn."""
-        drawn = np.array([source.startswith("draw") for source in self.curves.sources])
-        return float(np.median(np.exp(self._test[drawn]) - _FLOOR))
+    def regret(self, found: Trained, view: int) -> float:
+        """Returns how far a config is from the best ones, on rows that did not choose it.
 
-    def regret(self, test: float) -> float:
-        """Returns how far an error on the test rows is from the best: 1 for a median config."""
-        return (test - self.best) / (self.middle - self.best)
+        Those are the test rows and the validation rows of the other cuts, by the logarithm of the
+        error. 0 is the best hundredth of the recorded configs (the very best has luck with these
+        rows, too), 1 a drawn one in the median. It ends at 1.5 and -0.5: how much worse a config
+        is that nobody would take says nothing of a search.
+
+        Args:
+            found: what the config scores.
+            view: cut that it is chosen by.
+        """
+        best, middle = self._ends[view]
+        others = np.delete(found.errors[:, -1], view)
+        error = (np.log(found.test + _FLOOR) + np.log(others + _FLOOR).mean()) / 2
+        return float(np.clip((error - best) / (middle - best), -0.5, 1.5))
+
+    @cached_property
+    def _ends(self) -> list[tuple[float, float]]:
+        """What regrets of 0 and 1 mean, for each cut that may choose."""
+        drawn = np.array([source.startswith("draw") for source in self.curves.sources])
+        found = []
+        for view in range(self._course.shape[1]):
+            others = np.delete(self._course[:, :, -1], view, axis=1).mean(1)
+            errors = (self._test + others) / 2
+            found.append((float(np.quantile(errors, 0.01)), float(np.median(errors[drawn]))))
+        return found
 
 
 def _trees() -> ExtraTreesRegressor:

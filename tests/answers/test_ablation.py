@@ -73,7 +73,7 @@ def test_from_the_note_to_the_winner(write_study: Write) -> None:
         gains = [a - b for a, b in zip(before.scores, step.scores, strict=True)]  # of a loss
         assert step.gain.mean == pytest.approx(sum(gains) / len(gains))
         assert step.words
-    assert f"{len(names)} changes from the note to the winner" in recorder.begun[-1]
+    assert f"{len(names)} changes from the rules of thumb to the winner" in recorder.begun[-1]
     # They are counted as parts of what was announced, to its end.
     n = int(recorder.begun[-1].split(", ")[1].split()[0])
     done, of = zip(*recorder.counted, strict=True)

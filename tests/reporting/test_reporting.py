@@ -1,10 +1,12 @@
 """The report: one file that a browser shows whole, offline, and whose numbers are the store's."""
 
+import json
 import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -133,38 +135,53 @@ def test_in_a_browser(write_study: Write, tmp_path: Path) -> None:
     measure = (
         "<script>addEventListener('load', () => setTimeout(() => {"
         "const right = (box) => box.getBoundingClientRect().right;"
-        "const cut = [...document.querySelectorAll('.main-svg')].filter("
+        "const all = (what) => [...document.querySelectorAll(what)];"
+        "const cut = all('.main-svg').filter("
         "(svg) => right(svg) > right(svg.closest('.figure, .slices > div')) + 1).length;"
-        "document.title = `${document.documentElement.scrollWidth} of ${innerWidth}, ${cut} cut`"
+        "parent.postMessage(JSON.stringify({"
+        "scrolls: document.documentElement.scrollWidth, window: innerWidth, cut,"
+        "drawn: all('.main-svg').length, figures: all('.plotly-graph-div').length,"
+        "ids: all('[id]').map((each) => each.id),"
+        "ink: getComputedStyle(document.body).color}), '*')"
         "}, 500))"
         "</script></body>"
     )
     page = tmp_path / "page.html"
     page.write_text(text.replace("</body>", measure))
-    for width in (390, 1280):
-        _look(page, text, width)
+    for width, is_dark in ((360, False), (768, True), (1280, False)):
+        found = _look(page, width, is_dark)
+        assert found["window"] == width
+        assert found["scrolls"] <= width and found["cut"] == 0
+        assert set(SECTIONS) <= set(found["ids"])
+        assert found["figures"] == text.count("plotly-graph-div") > 8
+        assert found["drawn"] >= found["figures"]
+        assert found["ink"] == ("rgb(230, 230, 230)" if is_dark else "rgb(27, 27, 27)")
 
 
-def _look(page: Path, text: str, width: int) -> None:
-    """Opens a page in a window of so many pixels."""
+def _look(page: Path, width: int, is_dark: bool) -> dict[str, Any]:
+    """Opens a page in a frame of so many pixels, narrower than a window can be."""
+    frame = page.with_name("frame.html")
+    frame.write_text(
+        f"<iframe src='{page.name}' style='width:{width}px;height:2000px;border:0'></iframe>"
+        "<script>addEventListener('message', (told) => "
+        "document.body.append(document.createElement('pre').innerText = `FOUND${told.data}END`))"
+        "</script>"
+    )
     done = subprocess.run(
         [
             CHROMIUM or "", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
             "--enable-logging=stderr", "--virtual-time-budget=20000",
-            "--host-resolver-rules=MAP * ~NOTFOUND", f"--window-size={width},2000",
-            f"--user-data-dir={page.with_name('profile')}", page.as_uri(),
+            "--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=1400,2100",
+            f"--blink-settings=preferredColorScheme={0 if is_dark else 1}",
+            f"--user-data-dir={page.with_name('profile')}", frame.as_uri(),
         ],
         capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
-    found = Page(done.stdout)
-    assert set(SECTIONS) <= set(found.ids)
-    assert text.count("plotly-graph-div") == done.stdout.count("plotly-graph-div")
-    assert done.stdout.count('class="main-svg"') >= text.count("plotly-graph-div") > 8
-    title = re.search(r"<title>(\d+) of (\d+), (\d+) cut</title>", done.stdout)
-    assert title is not None
-    assert int(title[1]) <= int(title[2])
-    assert int(title[3]) == 0
+    told = re.search(r"FOUND(\{.*?\})END", done.stdout)
+    assert told is not None
+    found: dict[str, Any] = json.loads(told[1].replace("&quot;", '"'))
+    return found
 
 
 def test_a_range_of_rates() -> None:

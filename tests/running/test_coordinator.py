@@ -110,6 +110,7 @@ def coordinator(
         observer,
         found.interruption,
         minutes=Minutes(budget.minutes),
+        limits=found.limits,
         range_test=range_test,
         fleet=at_once,
     )

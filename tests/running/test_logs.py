@@ -61,7 +61,9 @@ def test_runs_of_a_search(write_study: Write, project: Path) -> None:
         ]
         assert len(scores) == end.trial.epoch
         table = pd.read_csv(folder / "csv" / name / "metrics.csv")
-        assert [*zip(table["step"], table["val_loss"], strict=True)] == pytest.approx(scores)
+        steps, values = ([*each] for each in zip(*scores, strict=True))
+        assert table["step"].tolist() == steps
+        assert table["val_loss"].tolist() == pytest.approx(values)
         events = EventAccumulator(str(folder / "tensorboard" / name)).Reload()
         drawn = [(each.step, each.value) for each in events.Scalars("val_loss")]
         assert drawn == [pytest.approx(each) for each in scores]
@@ -92,6 +94,40 @@ def test_a_logger_that_fails_ends_nothing(
     assert tuner.tune("small", trials=4, fleet=1, workers=1, observer=recorder).counts.finished == 4
     assert recorder.remarks == ["csv is told no more: ZeroDivisionError: division by zero"]
     assert made == ["trial_0", "trial_1"]
+
+
+def test_one_that_fails_takes_no_other_along(
+    write_study: Write, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = logs._logger
+
+    def away(kind: Any, study: str, name: str, folder: Path) -> Any:
+        if kind == "tensorboard":
+            raise ConnectionError("away")
+        return make(kind, study, name, folder)
+
+    monkeypatch.setattr(logs, "_logger", away)
+    write_study(SMALL + '[log]\nloggers = ["tensorboard", "csv"]\n')
+    tuner.tune("small", trials=2, workers=1)
+    written = {path.name for path in (project / "runs" / "small" / "logs" / "csv").iterdir()}
+    assert written == {"trial_0", "trial_1"}
+
+
+def test_the_trial_that_ends_a_search_is_logged_as_complete(
+    write_study: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = list[str]()
+    make = logs._logger
+
+    def noted(kind: Any, study: str, name: str, folder: Path) -> Any:
+        run = make(kind, study, name, folder)
+        monkeypatch.setattr(run, "finalize", ends.append)
+        return run
+
+    monkeypatch.setattr(logs, "_logger", noted)
+    write_study(SMALL + '[log]\nloggers = "csv"\n')
+    tuner.tune("small", workers=1, fleet=1, observer=Ends("ended", tuner.StopSearch("enough")))
+    assert ends == ["success"]
 
 
 def test_wrong_loggers(write_study: Write, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,13 +61,32 @@ def test_a_module_is_not_timed(write_study: Write, project: Path) -> None:
         "        self.layer = torch.nn.Linear(n_inputs, n_outputs)\n"
     )
     write_study(
-        '[model]\nmodule = "planned_module:Net"\n[data]\nsource = "wine"\n[objective]\nmetric = "val_loss"\n'
+        '[model]\nmodule = "planned_module:Net"\n[data]\nsource = "wine"\n'
+        '[objective]\nmetric = "val_loss"\n'
         'direction = "minimize"\n[search]\nunits = { low = 1, high = 9 }\n'
     )
     plan = tuner.plan("small", workers=1)
     assert plan.epoch_seconds is None and not plan.networks
     (units,) = plan.searched
     assert (units.domain, dict(units.points)) == ("1 to 9", {"defaults": 3})
+
+
+def test_it_changes_nothing_that_is_there(write_study: Write, project: Path) -> None:
+    """Else what an earlier version had trained is trained again."""
+    kept = project / "runs" / "small" / "repeats.jsonl"
+    kept.parent.mkdir(parents=True)
+    kept.write_text('{"config": {}, "half a line')
+    write_study()
+    tuner.plan("small", workers=1)
+    assert kept.read_text() == '{"config": {}, "half a line'
+    assert [path.name for path in kept.parent.iterdir()] == ["repeats.jsonl"]
+
+
+def test_a_starting_point_that_breaks_a_limit_is_none(write_study: Write) -> None:
+    write_study(SMALL.replace("epochs = 3", "epochs = 3\nlimits = { n_parameters = 400 }"))
+    plan = tuner.plan("small", workers=1)
+    assert "modern default" not in plan.starting_points and "note" in plan.starting_points
+    assert plan.limits == {"n_parameters": 400}
 
 
 def test_wrong_input(write_study: Write, project: Path) -> None:

@@ -2,6 +2,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import torch
 
 from tuner.terminal.doctor import MALICIOUS_LIGHTNING, examine
 
@@ -51,3 +52,32 @@ def test_a_place_that_cannot_be_written(project: Path, monkeypatch: pytest.Monke
     ok, words = found("results")
     assert not ok
     assert "cannot be written" in words
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("built", "expected"),
+    [
+        (None, "torch was built for CPUs alone: install a build for a CUDA of the driver"),
+        ("13.0", "torch, built for CUDA 13.0, cannot use it: update the driver"),
+    ],
+)
+def test_a_gpu_that_torch_does_not_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built: str | None, expected: str
+) -> None:
+    """Else a search runs on the CPU for years, and no one knows why."""
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text(
+        "#!/bin/sh\n"
+        'if [ -n "$1" ]; then echo "NVIDIA H100 80GB"; else echo "| CUDA Version: 12.4  |"; fi\n'
+    )
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(torch.version, "cuda", built)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    ok, words = found("devices")
+    assert not ok
+    assert "NVIDIA H100 80GB, whose driver goes up to CUDA 12.4, and" in words
+    assert expected in words
+    driver.write_text("#!/bin/sh\nexit 9\n")  # no driver runs
+    assert found("devices")[0]

@@ -17,8 +17,10 @@ from pydantic import BaseModel, ConfigDict
 from .. import heuristics
 from ..errors import InputError, StoreUnreadableError
 from ..network.config import DataFacts, MLPConfig
+from ..results import html
 from ..results.arms import Direction, Estimate
 from ..results.winner import Confirmation
+from ..results.wording import estimate
 from ..running.given import spec_of
 from ..running.open_study import opened
 from ..running.progress import Observer, Repeated
@@ -99,6 +101,20 @@ class Ablation(BaseModel):
     seeds: tuple[int, ...]
     steps: tuple[Step, ...]
     seconds: float
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        rows = [
+            (
+                step.change or "the rules of thumb",
+                estimate(step.estimate),
+                "" if step.gain is None else estimate(step.gain),
+                step.words,
+            )
+            for step in self.steps
+        ]
+        title = f"{self.study}: from the rules of thumb to {self.winner}, the largest gain first"
+        return html.heading(title) + html.table(("change", self.metric, "gain", ""), rows)
 
 
 def differing(start: MLPConfig, end: MLPConfig) -> tuple[str, ...]:
@@ -254,7 +270,9 @@ class _Walk:
         """Returns all steps, the first one is the start."""
         left = list(differing(start, end))
         n = len(left) * (len(left) + 1) // 2 * _SELECTION + (len(left) + 1) * len(self._score)
-        self._observer.begin(f"{len(left)} changes from the note to the winner, {n} trainings")
+        self._observer.begin(
+            f"{len(left)} changes from the rules of thumb to the winner, {n} trainings"
+        )
         self._done, self._of = 0, n
         config, path = start, [("", start)]
         while left:

@@ -19,6 +19,7 @@ import torch
 from ..data.columns import Dates, Encoding, Values
 from ..errors import InputError, TunerError
 from ..network.ensemble import Ensemble
+from ..results.best import study_name
 from ..system import paths
 from ..system.extras import required
 from .portable import MISSING, Array, Portable, made_up, places
@@ -84,7 +85,7 @@ def export(
             cannot be written, or `tuner[onnx]` is not installed.
         TunerError: the file predicts otherwise than the study, and is not written.
     """
-    name = study.study if isinstance(study, Predictor) else Path(study).stem
+    name = study.study if isinstance(study, Predictor) else study_name(study)
     format, path = _target(name, path, format)
     asked = study if isinstance(study, Predictor) else predictor(study)
     if single:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from ..system.imports import class_named
+from .nested import arguments
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule, LightningModule
@@ -283,7 +284,7 @@ class ModuleConfig(BaseModel):
             InputError: the class cannot be imported.
             Exception: whatever its constructor raises.
         """
-        made: LightningModule = class_named(self.module)(**self.values)
+        made: LightningModule = _made(self.module, self.values)
         return made
 
     def build_data(self) -> LightningDataModule:
@@ -296,8 +297,16 @@ class ModuleConfig(BaseModel):
         """
         if self.data_module is None:
             raise ValueError("the rows are those of a source, which tuner.data.load reads")
-        made: LightningDataModule = class_named(self.data_module)(**self.data_values)
+        made: LightningDataModule = _made(self.data_module, self.data_values)
         return made
+
+
+def _made(name: str, values: Mapping[str, Scalar]) -> Any:
+    """Makes an object of a class that is named, with arguments of which some may have fields."""
+    made = class_named(name)
+    if any("." in each for each in values):
+        return made(**arguments(made, values))
+    return made(**values)
 
 
 Config = MLPConfig | ModuleConfig

@@ -160,13 +160,14 @@ def importances(shares: dict[str, float]) -> go.Figure:
 
 def slices(study: optuna.Study, metric: str, facts: DataFacts | None) -> dict[str, go.Figure]:
     """The score over each searched value, with the rules drawn as lines where they fall."""
-    rows: list[tuple[dict[str, Any], float, int]] = []
+    every: list[tuple[dict[str, Any], float, int]] = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         config = config_from_json(trial.user_attrs["config"])
         assert trial.value is not None
-        rows.append((config.flat(), trial.value, trial.number))
+        every.append((config.flat(), trial.value, trial.number))
     figures = {}
-    for name in rows[0][0] if rows else ():
+    for name in dict.fromkeys(name for config, *_ in every for name in config):
+        rows = [row for row in every if name in row[0]]  # it may depend on another one
         values = [row[0][name] for row in rows]
         if name == "epochs" or len({str(value) for value in values}) < 2:
             continue

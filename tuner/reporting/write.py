@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -70,7 +72,17 @@ class _Told:
     study_file: str
 
 
-def report(study: str | Path, *, storage: str | None = None) -> Path:
+class Report(type(Path())):  # type: ignore[misc]  # the class of this system's paths
+    """The path of a report, which a notebook shows."""
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: the file itself, which it does not copy."""
+        source = escape(os.path.relpath(self), quote=True)
+        frame = f'<iframe src="{source}" width="100%" height="600"></iframe>'
+        return f'<a href="{source}">{escape(str(self))}</a>{frame}'
+
+
+def report(study: str | Path, *, storage: str | None = None) -> Report:
     """Writes `report.html` of a study into its folder: one file, which works offline.
 
     Args:
@@ -111,7 +123,7 @@ def report(study: str | Path, *, storage: str | None = None) -> Path:
     )
     path = paths.study_folder(name) / "report.html"
     paths.write(path, html)
-    return path
+    return Report(path)
 
 
 def _told(study: optuna.Study) -> _Told:

@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..network.config import Config, DataFacts, MLPConfig, ModuleConfig
 from ..system import paths
 from ..system.imports import make_findable
+from . import html
 from .winner import Confirmation, Confirmed
 
 if TYPE_CHECKING:
@@ -61,6 +62,19 @@ class Best(BaseModel):
     tuner: str
     confirmed: Confirmed | None = None
     checkpoint: str = ""
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        told = {} if self.confirmed is None else {"confirmed": self.confirmed.validation}
+        if self.confirmed is not None and self.confirmed.test is not None:
+            told[self.confirmed.test_metric] = self.confirmed.test
+        rows = [
+            (name, f"{each.mean:.5g} ± {each.standard_error:.2g}") for name, each in told.items()
+        ]
+        in_search = "-" if self.value is None else f"{self.value:.5g}"
+        rows += [("in the search", in_search), ("parameters", f"{self.n_parameters:,}")]
+        rows += [(name, str(value)) for name, value in self.config.flat().items()]
+        return html.table((self.study, self.metric), rows)
 
 
 def study_name(study: str | Path) -> str:

@@ -49,6 +49,10 @@ def describe(config: Config) -> str:
     return ", ".join(parts)
 
 
+#: What the preset of this name is, said once wherever it appears.
+NOTE = "note: the rules of thumb, taken literally"
+
+
 def written(value: Scalar | None) -> str:
     """Writes a value of a config."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

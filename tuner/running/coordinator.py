@@ -42,6 +42,7 @@ from ..workers import Event, Failed, Finished, Progress, Worker
 from .allowance import Allowance
 from .evaluation import Evaluation
 from .in_hand import InHand
+from .limits import Limits
 from .minutes import Minutes
 from .progress import Ended, Observer, Snapshot
 from .proposals import Proposals
@@ -62,6 +63,8 @@ _ATTRIBUTES = (
     "reason",
     "traceback",
 )
+#: Drawn trials that may be declined between two looks at what workers say.
+_MOST_DECLINED = 30
 #: Seconds between two looks at the clock and at signals.
 _TICK = 0.1
 
@@ -92,6 +95,7 @@ class Coordinator:
         interruption: Interruption,
         *,
         minutes: Minutes,
+        limits: Limits,
         reserve: Callable[[float | None], float] = lambda pace: 0.0,
         range_test: RangeTest | None = None,
         fleet: int | None = None,
@@ -109,7 +113,9 @@ class Coordinator:
         self.standing = Standing(spec.name, metric, spec.direction(metric), facts, classes, store)
         self.files = ResultFiles(spec.name)
         self.inbox: deque[Event] = deque()
-        self.proposals = Proposals(spec.study.seed, space, evaluation, facts, store, minutes)
+        self.proposals = Proposals(
+            spec.study.seed, space, evaluation, facts, store, minutes, limits
+        )
         self.in_hand = InHand(worker)
         self.allowance = Allowance(
             budget,
@@ -253,7 +259,8 @@ class Coordinator:
 
     def _fill(self) -> None:
         """Gives the worker as many trials as it takes and the budget has left."""
-        while self._has_place:
+        n_declined = 0
+        while self._has_place and n_declined < _MOST_DECLINED:
             if self.in_hand.has_waiting:
                 self.in_hand.begin_next()
                 continue
@@ -269,7 +276,9 @@ class Coordinator:
                 if len(self.in_hand.trials) >= at_once or self.allowance.trials <= 0:
                     return
                 way = self.proposals.ask()
-                if way is not None:
+                if way is None:
+                    n_declined += 1
+                else:
                     self.in_hand.add(way)
                     if self.store.is_owed(way.trial):
                         self.allowance.owe(way.trial.number)

@@ -89,16 +89,21 @@ def shown(progress: bool | None) -> Iterator[Observer]:
         progress: whether it is shown; None shows it in a terminal and in a notebook.
     """
     console = Console()
-    if progress or (progress is None and _is_watched(console)):
-        with Display(console) as display:
+    if console.is_jupyter and progress is not False:
+        from .notebook import NotebookDisplay  # which needs IPython
+
+        with NotebookDisplay() as display:
             yield display
+    elif progress or (progress is None and _is_watched(console)):
+        with Display(console) as panel:
+            yield panel
     else:
         yield Observer()
 
 
 def _is_watched(console: Console) -> bool:
-    """Says whether someone sits before it, in a terminal or a notebook."""
-    return console.is_terminal or console.is_jupyter
+    """Says whether someone sits before it."""
+    return console.is_terminal
 
 
 def _line(ended: Ended) -> str:

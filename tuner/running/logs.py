@@ -43,7 +43,7 @@ def logged(spec: StudySpec, observer: Observer) -> Iterator[Observer]:
     observer.begin(f"logging to {', '.join(spec.log.loggers)}")
     logs = TrialLogs(spec.name, spec.log.loggers, observer)
     try:
-        yield Together([observer, logs])
+        yield Together([logs, observer])  # the other may end the search
     finally:
         logs.close()
 
@@ -87,7 +87,8 @@ class TrialLogs(Observer):
                 told[f"confirmed_{name}"] = estimate.mean
                 told[f"confirmed_{name}_error"] = estimate.standard_error
         runs = {
-            kind: self._made(kind, _WINNER, winning.config, winning.name) for kind in self._kinds
+            kind: self._made(kind, _WINNER, winning.config, winning.name)
+            for kind in list(self._kinds)
         }
         self._runs[-1] = {kind: run for kind, run in runs.items() if run is not None}
         self._each(-1, lambda run: run.log_metrics(told, step=0))
@@ -102,7 +103,7 @@ class TrialLogs(Observer):
         if trial.number not in self._runs:
             made = {
                 kind: self._made(kind, f"trial_{trial.number}", trial.config, trial.source)
-                for kind in self._kinds
+                for kind in list(self._kinds)
             }
             self._runs[trial.number] = {kind: run for kind, run in made.items() if run is not None}
 

@@ -25,6 +25,7 @@ from ..workers import Worker
 from .arguments import Trainer
 from .evaluation import Evaluation
 from .kept_repeats import KeptRepeats
+from .limits import Limits
 from .prepared import prepared, space_of, usual_trainer
 from .progress import Observer
 from .repeats import Repeats, seeds
@@ -46,6 +47,7 @@ class OpenStudy:
         classes: of the user's, if they are.
         space: the searched parameters.
         training: how modules of the user's are trained, if they are.
+        limits: that networks keep.
         worker: trains.
         store: of the study, owned.
         interruption: notes signals.
@@ -61,6 +63,7 @@ class OpenStudy:
     classes: UserClasses | None
     space: MLPSpace | ModuleSpace
     training: ModuleTraining | None
+    limits: Limits
     worker: Worker
     store: StudyStore
     interruption: Interruption
@@ -161,6 +164,7 @@ def opened(
             classes,
             ready.space,
             ready.training,
+            ready.limits,
             worker,
             store,
             interruption,

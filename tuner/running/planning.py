@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,12 @@ import numpy as np
 from .. import heuristics
 from ..data import Dataset
 from ..network.config import Config, DataFacts, MLPConfig, Scalar
-from ..results.wording import written
+from ..results import html
+from ..results.wording import describe, written
 from ..space import MLPSpace, SearchSpace
 from ..storage import locate
 from ..study import AnyStudySpec, BudgetSpec
 from ..study.domains import Choices, Domain, Fixed, Range
-from ..system import paths
 from ..system.devices import Devices
 from ..system.interruption import Interruption
 from ..training.fleet import busy_with, member_bytes
@@ -71,6 +73,7 @@ class Plan:
         study: its name.
         metric: what is optimized.
         direction: which way it is better.
+        limits: that networks keep, by name; one that breaks one is not trained.
         rows: of each part, by name; {} where a LightningDataModule of the user's brings them.
         facts: sizes of the data, if they are known.
         classes: known rows of each class, by name; {} in a regression.
@@ -93,6 +96,7 @@ class Plan:
     study: str
     metric: str
     direction: str
+    limits: Mapping[str, float]
     rows: Mapping[str, int]
     facts: DataFacts | None
     classes: Mapping[str, int]
@@ -108,6 +112,28 @@ class Plan:
     trials: float | None = None
     confirmations: float | None = None
     seconds: float | None = None
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        sizes = [
+            (name, f"{each.n_parameters:,}", f"{each.megabytes:.3g}", describe(each.config))
+            for name, each in self.networks.items()
+        ]
+        points = [(name, describe(config)) for name, config in self.starting_points.items()]
+        searched = [(each.name, each.domain) for each in self.searched if each.domain]
+        rows = ", ".join(f"{n:,} {name}" for name, n in self.rows.items())
+        parts = [
+            html.heading(f"{self.study}: {self.metric}, to {self.direction}"),
+            html.line(f"{rows} rows" if rows else ""),
+            *map(html.line, self.columns),
+            html.table(("searched", ""), searched),
+            html.table(("first trials", ""), points),
+            html.table(("networks", "parameters", "MB in training", ""), sizes) if sizes else "",
+            html.line(f"Trials are scored by {self.evaluation}."),
+        ]
+        if self.trials is not None:
+            parts.append(html.line(f"There is time for {self.trials:,.0f} trials as usual."))
+        return "".join(parts)
 
 
 def plan(
@@ -154,8 +180,12 @@ def _pace(ready: Prepared, observer: Observer) -> tuple[float | None, int]:
     if not isinstance(space, MLPSpace) or facts is None:
         return None, 1
     observer.begin("timing a usual network")
-    with Interruption() as interruption, ready.worker() as worker:
-        kept = KeptRepeats(paths.study_folder(spec.name), "plan", Observer())
+    with (
+        Interruption() as interruption,
+        ready.worker() as worker,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        kept = KeptRepeats(Path(folder), "plan", observer)
         repeats = Repeats(kept, worker, interruption)
         repeats.wait(WORKERS_SECONDS)
         pace = repeats.pace(space.usual, facts, seeds(spec.study.seed, "timing", 1))
@@ -164,9 +194,8 @@ def _pace(ready: Prepared, observer: Observer) -> tuple[float | None, int]:
 
 def _planned(ready: Prepared, budget: BudgetSpec, pace: float | None, at_once: int) -> Plan:
     spec, space, facts, dataset = ready.spec, ready.space, ready.facts, ready.dataset
-    points: dict[str, Config] = {
-        name: space.config(params) for name, params in space.starting_points().items()
-    }
+    every = {name: space.config(params) for name, params in space.starting_points().items()}
+    points = {name: config for name, config in every.items() if not ready.limits.broken(config)}
     evaluation, networks, timed = ready.evaluation, dict[str, Network](), dict[str, float | None]()
     if isinstance(space, MLPSpace) and facts is not None:
         configs = {"smallest": space.smallest(), "usual": space.usual, "largest": space.largest()}
@@ -190,6 +219,7 @@ def _planned(ready: Prepared, budget: BudgetSpec, pace: float | None, at_once: i
         study=spec.name,
         metric=ready.metric,
         direction=spec.direction(ready.metric),
+        limits=spec.objective.limits.model_dump(exclude_none=True),
         rows={} if dataset is None else _rows(dataset),
         facts=facts,
         classes={} if dataset is None else _classes(dataset),
@@ -254,8 +284,15 @@ def _told(domain: Domain) -> str:
     match domain:
         case Fixed():
             return ""
-        case Choices(values=values):
-            return ", ".join(map(written, values))
-        case Range(low=low, high=high, log=log):
-            return f"{written(low)} to {written(high)}{', logarithmic' if log else ''}"
+        case Choices(values=values, when=when):
+            return ", ".join(map(written, values)) + _only(when)
+        case Range(low=low, high=high, log=log, when=when):
+            told = f"{written(low)} to {written(high)}{', logarithmic' if log else ''}"
+            return told + _only(when)
     return f"{domain.low} to {domain.high}, logarithmic"
+
+
+def _only(when: Mapping[str, Scalar] | None) -> str:
+    """Says where a value means something."""
+    told = " and ".join(f"{name} is {written(value)}" for name, value in (when or {}).items())
+    return f", where {told}" if told else ""

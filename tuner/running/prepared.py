@@ -24,6 +24,7 @@ from ..training.modules import ModuleTraining
 from ..workers import Staff, Worker, fleets, shared, solos
 from .arguments import Trainer, check_trainers
 from .evaluation import Evaluation, full_evaluation
+from .limits import Limits
 from .progress import Observer
 
 
@@ -42,6 +43,7 @@ class Prepared:
         trainer: "fleet" or "solo".
         team: who will train.
         fleet: trials that train at once, if the user says so.
+        limits: that networks keep.
     """
 
     spec: AnyStudySpec
@@ -54,6 +56,7 @@ class Prepared:
     trainer: Trainer
     team: Staff
     fleet: int | None
+    limits: Limits
 
     @property
     def facts(self) -> DataFacts | None:
@@ -145,6 +148,8 @@ def prepared(
         epoch_seconds=60 * spec.study.epoch_minutes,
     )
     space = space_of(spec, classes, facts, full.epochs)
+    limits = Limits(spec, facts)
+    limits.check(space)
     training = _training(spec, team) if isinstance(spec, ModuleStudySpec) else None
     if not team.in_this_process:
         observer.begin(f"starting {team}")
@@ -161,6 +166,7 @@ def prepared(
         trainer or usual_trainer(spec),
         team,
         fleet,
+        limits,
     )
 
 

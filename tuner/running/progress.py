@@ -107,8 +107,8 @@ class Observer:
     """Watches a search; this one looks away.
 
     What a method raises ends the call that is watched, as Ctrl-C does: what finished is kept, and
-    the same call goes on. `StopSearch` ends a search without an error: its result is returned, not
-    confirmed. A slow method holds up the search.
+    the same call goes on. `StopSearch`, of any method but `begin` and `remark`, ends a search
+    without an error: its result is returned. A slow method holds up the search.
 
     >>> class Enough(Observer):
     ...     def ended(self, trial: Ended) -> None:

@@ -8,16 +8,20 @@ from typing import Any
 import optuna
 
 from .. import heuristics
+from ..errors import StudyFailedError
 from ..network.config import Config, DataFacts, MLPConfig
 from ..space import MLPSpace, SearchSpace
 from ..storage import RETRY_OF, SOURCE, StudyStore
 from .evaluation import Evaluation
+from .limits import Limits
 from .minutes import Minutes
 from .rate_range import RateRange
 from .under_way import UnderWay
 
 #: Drawn trials in a row that may be declined because they would take too much of the time.
 _MOST_DECLINED = 30
+#: Draws in a row that may break a limit: there may be no network that keeps it.
+_MOST_BROKEN = 1_000
 #: The starting point that promises least, and the complete trials after which it begins: by then
 #: it can be pruned.
 _LAST_POINT, _LAST_POINT_AFTER = "note", 3
@@ -33,6 +37,7 @@ class Proposals:
         facts: sizes of the data, if they are known.
         store: of the study, which asks the sampler.
         minutes: of the search.
+        limits: that networks keep.
 
     Attributes:
         space: the searched parameters, once a rate is found with that as a starting point.
@@ -46,18 +51,23 @@ class Proposals:
         facts: DataFacts | None,
         store: StudyStore,
         minutes: Minutes,
+        limits: Limits,
     ) -> None:
-        self.space = space
+        self.space, self._limits = space, limits
         self._study_seed, self._evaluation, self._facts = study_seed, evaluation, facts
         self._store, self._minutes = store, minutes
         self._points: dict[str, dict[str, Any]] = {}  # to start from, that have not begun
-        self._n_declined = 0  # in a row
+        self._n_declined = self._n_broken = 0  # in a row
 
     def take_up(self) -> None:
         """Looks for the starting points that were not tried yet."""
         tried = {trial.user_attrs.get(SOURCE) for trial in self._store.trials()}
         points = self.space.starting_points()
-        self._points = {source: points[source] for source in points if source not in tried}
+        self._points = {
+            source: params
+            for source, params in points.items()
+            if source not in tried and not self._limits.broken(self.space.config(params))
+        }
 
     def begin_points(self, room: float, n_complete: int, *, is_testing: bool) -> None:
         """Has the starting points tried whose turn it is, each once.
@@ -83,15 +93,25 @@ class Proposals:
                 self._points["recommendation"] = self.space.starting_points()["recommendation"]
 
     def ask(self) -> UnderWay | None:
-        """Returns the next trial; None if what was drawn would take too much of the time."""
+        """Returns the next trial; None if what was drawn takes too much, of time or else.
+
+        Raises:
+            StudyFailedError: very many in a row broke a limit.
+        """
         trial = self._store.ask()
         config = self.space.suggest(trial)
-        if self._is_too_long(trial, config):
+        reason = self._limits.broken(config)
+        if not reason and self._is_too_long(trial, config):
             self._n_declined += 1
+            reason = "it would take too much of the time"
+        if reason:
             self._store.annotate(trial, config=config.to_json())
-            self._store.decline(trial, "it would take too much of the time")
+            self._store.decline(trial, reason)
+            self._n_broken += 1
+            if self._n_broken >= _MOST_BROKEN:
+                raise StudyFailedError(f"{self._n_broken:,} draws in a row broke a limit: {reason}")
             return None
-        self._n_declined = 0
+        self._n_declined = self._n_broken = 0
         # A trial that runs again keeps the seed of its first try.
         seed = trial.user_attrs.get("seed", trial_seed(self._study_seed, trial.number))
         source = trial.user_attrs.get(SOURCE, "sampler")

@@ -178,8 +178,13 @@ class MLPSpace:
         return self._extreme(max, "high", "periodic")
 
     def smallest(self) -> MLPConfig:
-        """Returns a config with every number at its lower end: the smallest network."""
-        return self._extreme(min, "low", "none")
+        """Returns the smallest network: every number at its lower end, or one layer more than none.
+
+        Without a hidden layer each input has a weight for each output, which may be more.
+        """
+        first = self._extreme(min, "low", "none")
+        deeper = self.params(first.model_copy(update={"depth": 1}))
+        return min(first, self.config(deeper), key=lambda config: config.size(self.facts))
 
     def _extreme(self, chosen: Callable[..., Any], end: str, embedding: str) -> MLPConfig:
         params: dict[str, Any] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import Any
 
 import optuna
@@ -43,7 +44,11 @@ class ModuleSpace:
             facts: sizes of the data; None where they are a LightningDataModule's.
         """
         domains = classes.spec.search
-        found = {name: _distribution(domain) for name, domain in domains.items()}
+        graph = {name: set(classes.spec.conditions.get(name, ())) for name in domains}
+        # What others depend on comes first.
+        found = {
+            name: _distribution(domains[name]) for name in TopologicalSorter(graph).static_order()
+        }
         return cls(classes, facts, {name: each for name, each in found.items() if each is not None})
 
     @property
@@ -53,13 +58,28 @@ class ModuleSpace:
 
     def suggest(self, trial: optuna.Trial) -> ModuleConfig:
         """Draws every parameter of a trial and returns the config that they mean."""
-        return self.config(drawn(trial, self.distributions))
+        params: dict[str, Scalar] = {}
+        for name, distribution in self.distributions.items():
+            if self._means_something(name, params):
+                params |= drawn(trial, {name: distribution})
+        return self.config(params)
+
+    def _means_something(self, name: str, params: Mapping[str, Scalar]) -> bool:
+        """Says whether a value is drawn where others, which came before, are these."""
+        domains = self.classes.spec.search
+
+        def is_so(other: str, value: Scalar) -> bool:
+            domain = domains[other]
+            return (domain.value if isinstance(domain, Fixed) else params.get(other)) == value
+
+        return all(is_so(*each) for each in self.classes.spec.conditions.get(name, {}).items())
 
     def config(self, params: Mapping[str, Scalar]) -> ModuleConfig:
         """Returns the config that a trial's parameters mean."""
         values = {
             name: domain.value if isinstance(domain, Fixed) else params[name]
             for name, domain in self.classes.spec.search.items()
+            if isinstance(domain, Fixed) or name in params
         }
         return self.classes.config(values, self.facts)  # type: ignore[arg-type]  # a file has no None
 
@@ -71,6 +91,8 @@ class ModuleSpace:
         defaults = self.classes.defaults()
         point: dict[str, Any] = {}
         for name, distribution in self.distributions.items():
+            if not self._means_something(name, point):
+                continue
             nearest = _nearest(distribution, defaults.get(name))
             if nearest is None:
                 return {}

@@ -19,7 +19,8 @@ Identity = dict[str, Any]
 def identity_of(spec: StudySpec, metric: str, fingerprint: str) -> Identity:
     """Returns all that decides the scores of a search: most of its file, and the data.
 
-    Budgets, limits, loggers, and what is done before and after the search may change.
+    Budgets, loggers, what a failing search waits for, and what is done before and after the search
+    may change.
 
     Args:
         spec: the study file.
@@ -36,6 +37,8 @@ def identity_of(spec: StudySpec, metric: str, fingerprint: str) -> Identity:
     }
     whole = spec.model_dump(mode="json", exclude=excluded)
     whole["objective"]["metric"] = metric
+    limits = whole["objective"].pop("limits")
+    whole["limits"] = {key: value for key, value in limits.items() if value is not None}
     # Of a table, what is not said is left out, as in studies that were made before there were any.
     whole["data"] = {
         key: value for key, value in whole["data"].items() if value not in ("", [], {})
@@ -43,7 +46,9 @@ def identity_of(spec: StudySpec, metric: str, fingerprint: str) -> Identity:
     whole["data"]["fingerprint"] = fingerprint
     if "search" in whole:  # what came later, and is left to the data
         whole["search"] = {
-            key: value for key, value in whole["search"].items() if value is not None
+            key: _without(value, "when") if isinstance(value, dict) else value
+            for key, value in whole["search"].items()
+            if value is not None
         }
     return _flat(whole)
 
@@ -64,6 +69,11 @@ def changes(study: optuna.Study, identity: Identity) -> list[str]:
         for key in sorted(stored.keys() | identity.keys())
         if stored.get(key) != identity.get(key)
     ]
+
+
+def _without(value: dict[str, Any], later: str) -> dict[str, Any]:
+    """Returns a domain without a key that came later, where it says nothing."""
+    return {key: each for key, each in value.items() if key != later or each is not None}
 
 
 def _flat(value: dict[str, Any]) -> Identity:

@@ -244,7 +244,8 @@ class StudySummary:
         counts: its trials.
         budget: trials that it was last asked for, if a number was.
         best: best value of a complete trial, if there is one.
-        seconds: spent on it so far.
+        seconds: spent on its searches so far.
+        confirmation_seconds: spent on its confirmations.
     """
 
     name: str
@@ -253,6 +254,7 @@ class StudySummary:
     budget: int | None
     best: float | None
     seconds: float
+    confirmation_seconds: float = 0.0
 
 
 def summaries(location: Location | None = None) -> list[StudySummary]:
@@ -283,6 +285,7 @@ def _summary(study: optuna.Study) -> StudySummary:
         study.user_attrs.get(BUDGET_TRIALS),
         None if best is None else best.value,
         study.user_attrs.get(SECONDS, 0.0),
+        study.user_attrs.get(CONFIRMATION_SECONDS, 0.0),
     )
 
 

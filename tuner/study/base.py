@@ -103,10 +103,28 @@ class DataSpec(Section):
         return self
 
 
+class LimitsSection(Section):
+    """What a network may take at most; one that takes more is not trained.
+
+    Attributes:
+        n_parameters: trainable numbers.
+        milliseconds: of a prediction for one row, on the machine that searches.
+    """
+
+    n_parameters: Annotated[int, Field(ge=1)] | None = None
+    milliseconds: Annotated[float, Field(gt=0)] | None = None
+
+
 class ObjectiveSpec(Section):
-    """The length of one full trial in epochs; None follows from the rows and the budget."""
+    """What is optimized.
+
+    Attributes:
+        epochs: of one full trial; None follows from the rows and the budget.
+        limits: that a network keeps.
+    """
 
     epochs: Annotated[int, Field(ge=1)] | None = None
+    limits: LimitsSection = LimitsSection()
 
 
 class BudgetSpec(Section):

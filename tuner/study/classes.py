@@ -18,6 +18,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..network.config import DataFacts, ModuleConfig, Scalar
+from ..network.nested import Holder
 from ..system.imports import class_named
 from ..system.quiet import quiet
 from . import ModuleStudySpec
@@ -59,6 +60,7 @@ class Constructor:
         required: those without a default.
         defaults: those of the others that a study file can write.
         is_open: it takes `**kwargs`.
+        made: the class itself; None of what is none.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Constructor:
     required: tuple[str, ...] = ()
     defaults: Mapping[str, Scalar] = field(default_factory=dict)
     is_open: bool = False
+    made: type[Any] | None = None
 
     @classmethod
     def of(cls, made: type[Any]) -> Constructor:
@@ -83,7 +86,16 @@ class Constructor:
                 each.name: each.default for each in named if isinstance(each.default, Scalar)
             },
             is_open=any(each.kind == each.VAR_KEYWORD for each in parameters),
+            made=made,
         )
+
+    def holder(self, name: str) -> tuple[Holder | None, str]:
+        """Returns what holds the field of a dotted name, and the field; None if nothing does."""
+        head, *inner, field = name.split(".")
+        found = None if self.made is None else Holder.of(self.made, head)
+        for each in inner:
+            found = None if found is None else found.field(each)
+        return found, field
 
     def __str__(self) -> str:
         words = [*self.names, *(["**kwargs"] if self.is_open else [])]
@@ -169,11 +181,18 @@ class UserClasses:
 
     def defaults(self) -> dict[str, Scalar]:
         """Returns the constructors' own values, the module's before those of the data."""
-        return {**self.data.defaults, **self.module.defaults}
+        found = {**self.data.defaults, **self.module.defaults}
+        for name in self.spec.search:
+            if "." in name:
+                holder, field = self._takers(name)[0].holder(name)
+                value = None if holder is None else holder.default_of(field)
+                if isinstance(value, Scalar):
+                    found[name] = value
+        return found
 
     def _takers(self, name: str) -> list[Constructor]:
-        both = [self.module, self.data]
-        return [made for made in both if name in made.names] or [
+        both, head = [self.module, self.data], name.partition(".")[0]
+        return [made for made in both if head in made.names] or [
             made for made in both if made.is_open
         ]
 
@@ -185,15 +204,54 @@ class UserClasses:
                 hint = f"; did you mean {near[0]}?" if near else ""
                 both = self.module if self.data is _ROWS else f"{self.module} or {self.data}"
                 raise self.spec.error(f"search.{name}", f"is no argument of {both}{hint}")
+            if "." in name:
+                self._check_dotted(name)
         filled = {"epochs"}
         if self.spec.data.source is not None:
             filled |= {"n_inputs", "n_outputs", "task"}
         for made in (self.module, self.data):
             for name in made.required:
-                if name not in filled and name not in self.spec.search:
+                if name in self.spec.conditions:
+                    raise self.spec.error(
+                        f"search.{name}.when", f"leaves it out, and {made} has no default for it"
+                    )
+                if name not in filled and not self._has_fields(name):
                     raise self.spec.error(
                         f"search.{name}", f"is missing: {made} has no default for it"
                     )
+
+    def _check_dotted(self, name: str) -> None:
+        """Looks whether a dotted name is a field, and all that must be said is.
+
+        Raises:
+            StudyFileError: it is none.
+        """
+        made, above = self._takers(name)[0], name.rpartition(".")[0]
+        holder, field = made.holder(name)
+        parts = name.split(".")
+        for n in range(1, len(parts)):
+            if (prefix := ".".join(parts[:n])) in self.spec.search:
+                raise self.spec.error(f"search.{name}", f"and search.{prefix} say the same")
+        if holder is None:
+            raise self.spec.error(
+                f"search.{name}",
+                f"is no field: {above} of {made.name} is no dataclass, no pydantic model and no "
+                "dictionary",
+            )
+        if holder.names is not None and field not in holder.names:
+            near = difflib.get_close_matches(field, holder.names, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise self.spec.error(f"search.{name}", f"is no field of {holder.kind.__name__}{hint}")
+        for other in (f"{above}.{each}" for each in holder.required):
+            reason = f"{holder.kind.__name__} has no default for it"
+            if not self._has_fields(other):
+                raise self.spec.error(f"search.{other}", f"is missing: {reason}")
+            if other in self.spec.conditions:
+                raise self.spec.error(f"search.{other}.when", f"leaves it out, and {reason}")
+
+    def _has_fields(self, name: str) -> bool:
+        """Says whether the study file says a value, or fields of it."""
+        return any(each == name or each.startswith(f"{name}.") for each in self.spec.search)
 
 
 def _is_bare(constructor: object) -> bool:

@@ -30,9 +30,15 @@ class Fixed(Section):
 
 
 class Choices(Section):
-    """One of several values, with no order between them."""
+    """One of several values, with no order between them.
+
+    Attributes:
+        values: one at least.
+        when: values of others without which it means nothing, and is not drawn; of a module alone.
+    """
 
     values: Annotated[tuple[Scalar, ...], Field(min_length=1)]
+    when: dict[str, Scalar] | None = None
 
     @field_validator("values")
     @classmethod
@@ -45,12 +51,13 @@ class Choices(Section):
 class Range(Section):
     """Every value from `low` to `high`, both among them; log-uniform with `log`.
 
-    An end keeps whether it was written as a whole number.
+    An end keeps whether it was written as a whole number. `when` is as that of `Choices`.
     """
 
     low: int | float
     high: int | float
     log: bool = False
+    when: dict[str, Scalar] | None = None
 
     @field_validator("low", "high", mode="before")
     @classmethod
@@ -107,6 +114,9 @@ def _plain(raw: object) -> object:
         return raw
     if isinstance(raw, list):
         return Choices.model_validate({"values": tuple(_scalar(item) for item in raw)})
+    if isinstance(raw, dict) and isinstance(raw.get("values"), list):
+        values = tuple(_scalar(item) for item in raw["values"])
+        return Choices.model_validate({**raw, "values": values})
     if isinstance(raw, dict):
         return Range.model_validate(raw)
     return Fixed.model_validate({"value": _scalar(raw)})

@@ -191,6 +191,8 @@ def _check_values(spec: MLPStudySpec) -> None:
         raise spec.error("search.final_ratio", requirement(error.errors()[0])) from error
     for name, domain in domains.items():
         key = f"search.{name}"
+        if getattr(domain, "when", None) is not None:
+            raise spec.error(f"{key}.when", "belongs to a study with a [model]")
         match domain:
             case Fixed(value=value):
                 _check_value(spec, key, name, value)

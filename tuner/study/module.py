@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import keyword
+from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from ..network.config import Task
+from ..network.config import Scalar, Task
 from .base import DataSpec, Direction, ObjectiveSpec, StudySpec
-from .domains import NamedValue, Section, named_values
+from .domains import NamedValue, Range, Section, named_values
 
 #: Loggers that `trainer.logger` may name.
 LOGGERS = ("csv", "tensorboard")
@@ -88,15 +89,39 @@ class ModuleStudySpec(StudySpec):
         if data.weight:
             raise self.error("data.weight", "belongs to perceptrons: no other module weighs rows")
         for name in self.search:
-            if not name.isidentifier() or keyword.iskeyword(name):
+            parts = name.split(".")
+            if not all(part.isidentifier() and not keyword.iskeyword(part) for part in parts):
                 raise self.error(f"search.{name}", "must be the name of an argument")
         if "epochs" in self.search:
             raise self.error("search.epochs", "is not searched: objective.epochs says it")
+        self._check_conditions()
         if data.source is not None and "batch_size" in self.search:
             self._check_batch_size()
         if "precision" in self.trainer and "precision" in self.study.model_fields_set:
             raise self.error("trainer.precision", "and study.precision say the same; leave one out")
         self._check_loggers()
+
+    @property
+    def conditions(self) -> dict[str, dict[str, Scalar]]:
+        """Of each name that has them, values of others without which it is not drawn."""
+        found = {name: getattr(domain, "when", None) for name, domain in self.search.items()}
+        return {name: when for name, when in found.items() if when}
+
+    def _check_conditions(self) -> None:
+        graph = {name: set(when) for name, when in self.conditions.items()}
+        for name, when in self.conditions.items():
+            for other, value in when.items():
+                key = f"search.{name}.when.{other}"
+                if other not in self.search:
+                    raise self.error(key, "is not searched")
+                domain = self.search[other]
+                if isinstance(domain, Range) or value not in named_values(domain):
+                    raise self.error(key, f"is never {value!r}: search.{other} names no such value")
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            name = error.args[1][0]
+            raise self.error(f"search.{name}.when", "depends on itself") from error
 
     def _check_batch_size(self) -> None:
         for value in named_values(self.search["batch_size"]):

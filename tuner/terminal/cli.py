@@ -254,6 +254,18 @@ def best(study: Study, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def compare(
+    studies: Annotated[list[str], typer.Argument(help="Two studies or more.")],
+    storage: Storage = None,
+) -> None:
+    """Put studies side by side: scores with errors, time, size; the first is compared with."""
+    from ..results.compared import compare as run
+    from .tables import show_compared
+
+    show_compared(out, run(*studies, storage=storage))
+
+
+@app.command()
 def report(study: Study, storage: Storage = None) -> None:
     """Write report.html: all that is known of a study, in one file that works offline."""
     with loading():

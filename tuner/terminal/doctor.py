@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -22,6 +24,8 @@ MALICIOUS_LIGHTNING = ("2.6.2", "2.6.3")
 
 _MINIMUM = {"optuna": "5", "torch": "2.5", "lightning": "2.5", "scikit-learn": "1.5"}
 _FREE_BYTES = 2 * 2**30
+#: That the driver of a GPU may take to answer.
+_DRIVER_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -85,10 +89,54 @@ def _devices() -> Check:
     except Exception as error:  # whatever a broken installation raises
         return Check("devices", False, f"torch cannot be imported: {error}")
     cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
-    if not torch.cuda.is_available():
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+        return Check("devices", True, f"{cores}, GPUs: {', '.join(names)}")
+    if torch.backends.mps.is_available():
+        told = "Apple's GPU, which was never tested: --devices cpu leaves it out"
+        return Check("devices", True, f"{cores}, {told}")
+    there = _nvidia()
+    if there and os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1"):
+        return Check("devices", True, f"{cores}, GPUs are hidden by CUDA_VISIBLE_DEVICES")
+    if not there:
         return Check("devices", True, f"{cores}, no GPU")
-    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return Check("devices", True, f"{cores}, GPUs: {', '.join(names)}")
+    return Check("devices", False, f"{cores}; {there}, and {_unused(torch.version.cuda)}")
+
+
+def _nvidia() -> str:
+    """Says which GPU the driver sees, and up to which CUDA it goes; "" if there is none."""
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return ""
+    try:
+        done = subprocess.run([command], capture_output=True, text=True, timeout=_DRIVER_SECONDS)
+        listed = subprocess.run(
+            [command, "--query-gpu=name", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=_DRIVER_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    names = listed.stdout.split("\n")[0].strip()
+    if done.returncode or listed.returncode or not names:
+        return ""
+    limit = re.search(r"CUDA Version:\s*([0-9.]+)", done.stdout)
+    return f"{names}, whose driver goes up to CUDA {limit[1]}" if limit else names
+
+
+def _unused(cuda: str | None) -> str:
+    """Says why a GPU is not used by a torch that was built for this CUDA, and what to do."""
+    if cuda is None:
+        return (
+            "torch was built for CPUs alone: install a build for a CUDA of the driver "
+            "(https://pytorch.org/get-started/locally says with which --index-url)"
+        )
+    return (
+        f"torch, built for CUDA {cuda}, cannot use it: update the driver, or install a build for "
+        "a CUDA of the driver (https://pytorch.org/get-started/locally says with which "
+        "--index-url)"
+    )
 
 
 def _places() -> list[Check]:

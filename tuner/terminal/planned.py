@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from ..results.wording import clock, describe, written
+from ..results.wording import NOTE, clock, describe, written
 from ..running.planning import Plan
 
 #: Starting points that are drawn into the space: of perceptrons, and of a module.
@@ -24,6 +24,8 @@ def show_plan(console: Console, plan: Plan) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
     say(f"[bold]{escape(plan.study)}[/]: {escape(plan.metric)}, to {plan.direction}")
+    for name, most in plan.limits.items():
+        say(f"{name} of at most {most:,g}: a network that has more is not trained")
     if plan.facts is not None:
         parts = ", ".join(f"{n:,} {name}" for name, n in plan.rows.items())
         outputs = "classes" if plan.classes else "targets"
@@ -35,6 +37,8 @@ def show_plan(console: Console, plan: Plan) -> None:
         _some(console, plan.columns)
     say("\n[bold]Space[/]")
     console.print(_space(plan))
+    if "note" in plan.starting_points:
+        say(f"[dim]{NOTE}[/]")
     say("\n[bold]First trials[/]")
     for name, config in plan.starting_points.items():
         say(f"  {escape(name)}: {escape(describe(config))}")

@@ -15,6 +15,7 @@ from ..results.best import Best
 from ..results.importance import ENOUGH_FOR_IMPORTANCES
 from ..results.winner import Confirmation
 from ..results.wording import (
+    NOTE,
     all_metrics,
     clock,
     comparisons,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ..answers.ablation import Ablation
     from ..answers.auditing import Audit
     from ..heuristics import Recommendation
+    from ..results.compared import Compared
     from ..search import TuneResult
     from ..storage import StudySummary
 
@@ -81,6 +83,8 @@ def show_winner(console: Console, best: Best, confirmation: Confirmation | None)
     if confirmation is not None:
         console.print()
         console.print(confirmation_table(confirmation))
+        if any(arm.name == "note" for arm in confirmation.arms):
+            console.print(f"[dim]{NOTE}[/]")
         for line in comparisons(confirmation):
             console.print(line, highlight=False)
     console.print()
@@ -146,6 +150,42 @@ def show_studies(console: Console, names: Sequence[str], tuned: Mapping[str, Stu
     console.print(table)
 
 
+def show_compared(console: Console, found: Sequence[Compared]) -> None:
+    """Prints studies side by side."""
+    metric, first = escape(found[0].metric), found[0]
+    names = ("", metric, f"over {escape(first.study)}", "test rows", "handed over", "networks")
+    table = Table(*names, "parameters", "MB", "trials", "time", box=None)
+    for each in found:
+        gain = (
+            ""
+            if each.gain is None
+            else f"{'+' if each.gain.mean >= 0 else ''}{estimate(each.gain)}"
+        )
+        score = f"{number(each.search)} unconfirmed"
+        table.add_row(
+            escape(each.study),
+            estimate(each.validation) if each.validation is not None else score,
+            gain if each.is_paired or not gain else f"{gain} unpaired",
+            estimate(each.test),
+            number(each.handed_over),
+            str(each.networks),
+            f"{each.n_parameters:,}",
+            f"{each.megabytes:.2g}",
+            "-" if each.trials is None else str(each.trials),
+            clock(each.seconds),
+        )
+    console.print(table)
+    for each in found:
+        console.print(f"{each.study}: {describe(each.config)}", markup=False, highlight=False)
+    if others := [each.study for each in found if not each.has_same_data]:
+        console.print(
+            f"[yellow]{escape(', '.join(others))}: other rows or columns than "
+            f"{escape(first.study)}; scores on other rows differ by their luck, too.[/]"
+        )
+    if any(each.gain is not None for each in found):
+        console.print("Gains are above 0 where a study is better than the first.", style="dim")
+
+
 def show_recommended(console: Console, config: Recommendation) -> None:
     """Prints a config with the reason of each value, and where rules disagree."""
     table = Table("parameter", "value", "rule", "reason and source", box=None, padding=(0, 2, 0, 0))
@@ -207,13 +247,14 @@ def show_ablation(console: Console, found: Ablation) -> None:
         found: by the ablation.
     """
     console.print(
-        f"\n[bold]{found.study}[/]: from the note's rules to {found.winner}, the largest gain "
-        f"first; {escape(found.metric)} over {len(found.seeds)} seeds, {clock(found.seconds)}.\n"
+        f"\n[bold]{found.study}[/]: from the rules of thumb, taken literally, to {found.winner}, "
+        f"the largest gain first; {escape(found.metric)} over {len(found.seeds)} seeds, "
+        f"{clock(found.seconds)}.\n"
     )
     table = Table("change", found.metric, "gain", "", box=None, pad_edge=False)
     for step in found.steps:
         table.add_row(
-            step.change or "the note's rules",
+            step.change or "the rules of thumb",
             estimate(step.estimate),
             "" if step.gain is None else estimate(step.gain),
             escape(step.words),

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from ...network.config import DataFacts, MLPConfig
+from ...results import html
 from ...results.arms import Direction
 from ...running.rate_range import RateRange
 
@@ -108,6 +109,17 @@ class Audit(BaseModel):
     n_trainings: int
     seconds: float
     n_known: int = 0
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        rows = []
+        for each in self.findings:
+            effect = f"{each.effect:+.2g} ({each.low:+.2g} to {each.high:+.2g}) of {each.unit}"
+            is_known = each.kind is not None
+            told = each.claim or each.remark
+            rows.append((each.rule, told, each.verdict, effect if is_known else ""))
+        title = f"{self.study}: rules judged around {self.origin}, {self.n_pairs} pairs"
+        return html.heading(title) + html.table(("rule", "claim", "verdict", "effect (95%)"), rows)
 
     def beside(self, smaller: Audit) -> Audit:
         """Returns this audit with what one of fewer rows found, where both have a verdict."""

@@ -1,0 +1,72 @@
+"""The package as it is shipped: built, installed elsewhere, and used there."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import venv
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*words: str | Path, folder: Path) -> str:
+    own = ("PYTHONPATH", "TUNER_HOME")
+    kept = {name: text for name, text in os.environ.items() if name not in own}
+    done = subprocess.run(
+        [*map(str, words)], cwd=folder, env=kept, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_wheel_works_outside_the_clone(tmp_path: Path) -> None:
+    """Else a file that only a clone has is missed by everyone who installs it."""
+    source = tmp_path / "source"
+    wanted = ("tuner", "pyproject.toml", "README.md", "LICENSE")
+    source.mkdir()
+    for name in wanted:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)
+    for kind in ("sdist", "wheel"):
+        code = f"from setuptools import build_meta as b; b.build_{kind}({str(tmp_path)!r})"
+        run(sys.executable, "-c", code, folder=source)
+    (packed,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(packed) as files:
+        names = {name.partition("/")[2] for name in files.getnames()}
+    assert {"pyproject.toml", "LICENSE", "tuner/py.typed", "tuner/search.py"} <= names
+    (wheel,) = tmp_path.glob("*.whl")
+    shutil.rmtree(source)
+    # What it needs is there already; what it is comes from the wheel alone.
+    environment = tmp_path / "environment"
+    venv.create(environment, symlinks=True)
+    python = environment / "bin" / "python"
+    pip = (
+        sys.executable,
+        "-m",
+        "pip",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--python",
+        python,
+    )
+    run(*pip, "install", "--no-deps", "--no-index", wheel, folder=tmp_path)
+    (own,) = environment.glob("lib/python*/site-packages")
+    (own / "needs.pth").write_text(f"{Path(pytest.__file__).parents[1]}\n")
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    where = run(python, "-c", "import tuner; print(tuner.__file__)", folder=folder)
+    assert Path(where.strip()).is_relative_to(environment)
+    shutil.copy(ROOT / "studies" / "penguins.csv", folder)
+    command = environment / "bin" / "tuner"
+    short = ("--trials", "2", "--workers", "1", "--no-confirm")
+    run(command, "tune", "penguins.csv", "--label", "species", *short, folder=folder)
+    told = run(command, "predict", "penguins", "penguins.csv", "--out", "p.csv", folder=folder)
+    assert "344 rows" in told
+    run(command, "report", "penguins", folder=folder)
+    assert (folder / "runs" / "penguins" / "report.html").stat().st_size > 100_000
