@@ -59,6 +59,11 @@ def test_answers_with_error_bars(write_study: Write) -> None:
     assert "not confirmed" in run("tune", "small", "--new", "--no-confirm", *alone).stdout
     assert "no confirmed winner yet" in run("ablate", "small", code=2).stderr
     run("tune", "small", *alone)
+    told = run("compare", "small", "small.1").stdout
+    assert "gain over small" in told and "unpaired" not in told and "±" in told
+    assert "takes two studies" in run("compare", "small", code=2).stderr
+    told = run("plan", "small", *alone).stdout
+    assert "modern default" in told and "An epoch of a usual network adds" in told
     assert "rules of thumb" in run("ablate", "small", *alone).stdout
     told = run("audit", "small", "--rules", "S7,S22", "--pairs", "2").stdout
     assert "inconclusive" in told or "equivalent" in told

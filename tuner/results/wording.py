@@ -156,6 +156,11 @@ def in_the_search(best: Best) -> str:
     return f"{told}, and looked {word} by {abs(confirmed.optimism):.2g} than over these seeds."
 
 
+def _times(size: float) -> str:
+    """Writes how many times as large something is."""
+    return f"{size:,.0f} times" if size >= 10 else f"{size:.2g} times"
+
+
 def _share(part: int, whole: int) -> str:
     return f"{100 * part / max(1, whole):.2g}%"
 
@@ -192,7 +197,7 @@ def comparisons(confirmation: Confirmation) -> list[str]:
             size = winning.n_parameters / max(1, arm.n_parameters)
             seeds = "" if gain.n == len(winning.scores) else f" over {gain.n} seeds"
             lines.append(
-                f"{_compared(gain, confirmation.metric, arm.name)}{seeds}, with {size:.2g} times "
+                f"{_compared(gain, confirmation.metric, arm.name)}{seeds}, with {_times(size)} "
                 "the parameters"
             )
             if not arm.is_allowed:

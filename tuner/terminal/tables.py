@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -152,28 +152,33 @@ def show_studies(console: Console, names: Sequence[str], tuned: Mapping[str, Stu
 
 def show_compared(console: Console, found: Sequence[Compared]) -> None:
     """Prints studies side by side."""
-    metric, first = escape(found[0].metric), found[0]
-    names = ("", metric, f"over {escape(first.study)}", "test rows", "handed over", "networks")
-    table = Table(*names, "parameters", "MB", "trials", "time", box=None)
-    for each in found:
-        gain = (
-            ""
-            if each.gain is None
-            else f"{'+' if each.gain.mean >= 0 else ''}{estimate(each.gain)}"
-        )
-        score = f"{number(each.search)} unconfirmed"
-        table.add_row(
-            escape(each.study),
-            estimate(each.validation) if each.validation is not None else score,
-            gain if each.is_paired or not gain else f"{gain} unpaired",
-            estimate(each.test),
-            number(each.handed_over),
-            str(each.networks),
-            f"{each.n_parameters:,}",
-            f"{each.megabytes:.2g}",
-            "-" if each.trials is None else str(each.trials),
-            clock(each.seconds),
-        )
+    first = found[0]
+
+    def gain(each: Compared) -> str:
+        if each.gain is None:
+            return "-"
+        sign = "+" if each.gain.mean > 0 else ""
+        return f"{sign}{estimate(each.gain)}{'' if each.is_paired else ', unpaired'}"
+
+    def score(each: Compared) -> str:
+        if each.validation is None:
+            return f"{number(each.search)}, not confirmed"
+        return estimate(each.validation)
+
+    lines: dict[str, Callable[[Compared], str]] = {
+        first.metric: score,
+        f"gain over {first.study}": gain,
+        "on the test rows": lambda each: estimate(each.test),
+        "as handed over": lambda each: number(each.handed_over),
+        "networks": lambda each: str(each.networks),
+        "parameters of each": lambda each: f"{each.n_parameters:,}",
+        "megabytes": lambda each: f"{each.megabytes:.2g}",
+        "trials": lambda each: "-" if each.trials is None else str(each.trials),
+        "time": lambda each: clock(each.seconds),
+    }
+    table = Table("", *(escape(each.study) for each in found), box=None)
+    for name, told in lines.items():
+        table.add_row(escape(name), *map(told, found))
     console.print(table)
     for each in found:
         console.print(f"{each.study}: {describe(each.config)}", markup=False, highlight=False)
