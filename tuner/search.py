@@ -24,7 +24,7 @@ from .results.shown import of_best, of_confirmation
 from .results.winner import Confirmation
 from .running.arguments import Trainer, budget_of
 from .running.coordinator import Coordinator
-from .running.evaluation import affordable
+from .running.evaluation import planned
 from .running.given import spec_of
 from .running.logs import logged
 from .running.minutes import Minutes
@@ -210,12 +210,14 @@ def _tuned(
         open_study, budget, confirmer if confirms else None, pace, fleet, observer
     )
     confirmation: Confirmation | None = None
+    told = open_study.store.confirmation
     try:
         while True:
             stopped = search.run()
             if confirms:
                 confirmation = _confirmed(open_study, search, confirmer, repeats)
-            if confirmation is not None:
+            if confirmation is not None and open_study.store.confirmation != told:
+                told = open_study.store.confirmation
                 observer.confirmed(confirmation)
             if not search.misses(confirmation):
                 break
@@ -254,16 +256,15 @@ def _evaluated(
             began = time.monotonic()
             pace = repeats.pace(space.usual, facts, seeds(open_study.spec.study.seed, "timing", 1))
             store.spend(store.seconds + time.monotonic() - began)
-            if open_study.spec.objective.epochs is None:
-                evaluation = affordable(
-                    evaluation,
-                    space.usual,
-                    facts,
-                    pace=pace,
-                    seconds=60 * budget.minutes,
-                    trials=budget.trials,
-                    at_once=min(repeats.side_by_side, busy_with()),
-                )
+            evaluation = planned(
+                evaluation,
+                open_study.spec,
+                space.usual,
+                facts,
+                budget,
+                pace=pace,
+                at_once=min(repeats.side_by_side, busy_with()),
+            )
         store.keep_evaluation(evaluation.model_dump_json())
         observer.begin(f"scoring each trial by {evaluation}")
     else:

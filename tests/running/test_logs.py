@@ -190,11 +190,15 @@ def test_an_observer_ends_a_search(write_study: Write, at: str) -> None:
     assert result.best is not None and result.counts.complete >= 1
     assert result.counts.finished < 4 or at == "repeated"
     assert tuner.best("small") == result.best
-    whole = tuner.tune("small", workers=1, fleet=1, observer=Recorder())
+    recorder = Recorder()
+    whole = tuner.tune("small", workers=1, fleet=1, observer=recorder)
     assert whole.counts.finished == 4 and whole.confirmation is not None
-    again = tuner.tune("small", observer=Ends("update", tuner.StopSearch()))
-    assert again.stopped == "an observer ended it" or again.ran == 0
-    assert again.best == whole.best
+    tuner.tune("small", workers=1, observer=recorder)  # nothing is left to do
+    assert recorder.winners == [whole.confirmation.winner]
+    ends = Ends("update", tuner.StopSearch())
+    again = tuner.tune("small", trials=6, workers=1, observer=ends)
+    assert (again.stopped, again.ran) == ("an observer ended it", 0)
+    assert (again.best, again.confirmation) == (whole.best, whole.confirmation)
 
 
 def test_an_error_of_an_observer_is_its_own(write_study: Write) -> None:

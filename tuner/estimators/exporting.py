@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import logging
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +18,8 @@ from ..network.ensemble import Ensemble
 from ..results.best import study_name
 from ..system import paths
 from ..system.extras import required
-from .portable import MISSING, Array, Portable, made_up, places
+from ..system.quiet import quiet
+from .portable import OTHER, Array, Portable, made_up, places, places_of
 from .predictor import Answers, Predictor, predictor
 
 Format = Literal["onnx", "torch"]
@@ -31,6 +28,8 @@ SUFFIX: dict[Format, str] = {"onnx": ".onnx", "torch": ".pt2"}
 #: Rows that a file is compared with its study on, and how far apart they may be: probabilities, and
 #: values in deviations of the targets.
 _ROWS, _APART = 1_000, 1e-3
+#: That tell of torch's own ways as it exports.
+_LOGGERS = ("torch.onnx", "torch.export", "onnxscript")
 #: Of ONNX, and of its operators for text.
 _OPSET, _TEXT_OPSET = 18, 4
 
@@ -161,7 +160,7 @@ def _program(asked: Predictor) -> _Made:
     network = Portable(asked.ensemble, encoding)
     rows, columns = made_up(asked.ensemble, encoding, _ROWS)
     names, tensors = asked.columns or ("rows",), places(columns, encoding)
-    with _quiet():
+    with quiet(_LOGGERS, ""):
         program = torch.export.export(
             network, tuple(tensors), dynamic_shapes=(_any_rows(tensors),), strict=False
         )
@@ -192,7 +191,7 @@ def _onnx(asked: Predictor) -> _Made:
     inner = [f"input {index}" for index in range(len(tensors))]
     is_regression = asked.task == "regression"
     wanted = ("value",) if is_regression else ("class", "probabilities")
-    with _quiet():
+    with quiet(_LOGGERS, ""):
         program = torch.onnx.export(
             network,
             tuple(tensors),
@@ -228,22 +227,20 @@ def _take_columns(
     made = []
     for index, (name, own) in enumerate(zip(names, inner, strict=True)):
         column = None if encoding is None else encoding.columns[index]
-        shape = [
-            dim.dim_param or dim.dim_value for dim in graph.input[index].type.tensor_type.shape.dim
-        ]
-        kind, node = graph.input[index].type.tensor_type.elem_type, "Identity"
+        info, node = graph.input[index], "Identity"
+        kind, shape = _kind_and_shape(info)
         options: dict[str, Any] = {}
         if isinstance(column, Values):
             kind, node = onnx.TensorProto.STRING, "LabelEncoder"
-            places = {"": MISSING} | {value: at for at, value in enumerate(column.values)}
+            place = places_of(column)
             options = {
                 "domain": "ai.onnx.ml",
-                "keys_strings": list(places),
-                "values_int64s": list(places.values()),
-                "default_int64": -1,
+                "keys_strings": list(place),
+                "values_int64s": list(place.values()),
+                "default_int64": OTHER,
             }
         made.append(onnx.helper.make_node(node, [name], [f"network/{own}"], **options))
-        graph.input[index].CopyFrom(onnx.helper.make_tensor_value_info(name, kind, shape))
+        info.CopyFrom(onnx.helper.make_tensor_value_info(name, kind, shape))
     nodes = [*made, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
@@ -255,9 +252,7 @@ def _give_answers(
     """Has a graph name its outputs, and say classes as they are called."""
     for index, (own, name) in enumerate(zip(wanted, outputs, strict=True)):
         info = graph.output[index]
-        tensor = info.type.tensor_type
-        shape = [dim.dim_param or dim.dim_value for dim in tensor.shape.dim]
-        kind = tensor.elem_type
+        kind, shape = _kind_and_shape(info)
         if own == "class":
             is_text = classes.dtype == object
             kind = onnx.TensorProto.STRING if is_text else onnx.TensorProto.INT64
@@ -272,17 +267,7 @@ def _give_answers(
         info.CopyFrom(onnx.helper.make_tensor_value_info(name, kind, shape))
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps what torch says of its own ways from the terminal."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+def _kind_and_shape(info: Any) -> tuple[int, list[str | int]]:
+    """Returns the type of an input or output of a graph, and its sizes or their names."""
+    tensor = info.type.tensor_type
+    return tensor.elem_type, [dim.dim_param or dim.dim_value for dim in tensor.shape.dim]

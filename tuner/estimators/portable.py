@@ -126,6 +126,11 @@ def made_up(ensemble: Ensemble, encoding: Encoding | None, n: int) -> tuple[Any,
     return pd.DataFrame(frame), columns
 
 
+def places_of(column: Values) -> dict[str, int]:
+    """Returns what stands for each text of a column of categories that has a place, or is none."""
+    return {"": MISSING} | {value: at for at, value in enumerate(column.values)}
+
+
 def places(columns: Sequence[Array], encoding: Encoding | None) -> list[Tensor]:
     """Returns what ONNX takes as what `Portable` takes."""
     if encoding is None:
@@ -133,7 +138,7 @@ def places(columns: Sequence[Array], encoding: Encoding | None) -> list[Tensor]:
     found = []
     for column, values in zip(encoding.columns, columns, strict=True):
         if isinstance(column, Values):
-            place = {"": MISSING} | {value: at for at, value in enumerate(column.values)}
+            place = places_of(column)
             codes = [place.get(value, OTHER) for value in values[:, 0]]
             found.append(torch.tensor(codes, dtype=torch.int64).unsqueeze(1))
         else:

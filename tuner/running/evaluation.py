@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .. import heuristics
 from ..network.config import DataFacts, MLPConfig
-from ..study import ModuleStudySpec, StudySpec
+from ..study import BudgetSpec, ModuleStudySpec, StudySpec
 
 #: Full trials that a search holds at least, and trainings that its confirmation holds, if epochs
 #: can be saved for it.
@@ -79,6 +79,35 @@ def full_evaluation(spec: StudySpec, facts: DataFacts | None) -> Evaluation:
 
 def _alike(epochs: int, folds: int) -> Evaluation:
     return Evaluation(epochs=epochs, folds=folds, confirm_epochs=epochs, final_epochs=epochs)
+
+
+def planned(
+    full: Evaluation,
+    spec: StudySpec,
+    config: MLPConfig,
+    facts: DataFacts,
+    budget: BudgetSpec,
+    *,
+    pace: float,
+    at_once: int,
+) -> Evaluation:
+    """Shortens trainings as `affordable` does, unless there is time or the file says their length.
+
+    Args:
+        full: how configs are scored where time is no matter.
+        spec: the study file.
+        config: a usual network.
+        facts: sizes of the data.
+        budget: where the search ends.
+        pace: as `affordable` takes it, like what follows.
+        at_once: trainings that share the machine.
+    """
+    if budget.minutes is None or spec.objective.epochs is not None:
+        return full
+    seconds = 60 * budget.minutes
+    return affordable(
+        full, config, facts, pace=pace, seconds=seconds, trials=budget.trials, at_once=at_once
+    )
 
 
 def affordable(

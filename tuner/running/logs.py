@@ -86,11 +86,7 @@ class TrialLogs(Observer):
             if estimate is not None:
                 told[f"confirmed_{name}"] = estimate.mean
                 told[f"confirmed_{name}_error"] = estimate.standard_error
-        runs = {
-            kind: self._made(kind, _WINNER, winning.config, winning.name)
-            for kind in list(self._kinds)
-        }
-        self._runs[-1] = {kind: run for kind, run in runs.items() if run is not None}
+        self._begin(-1, _WINNER, winning.config, winning.name)
         self._each(-1, lambda run: run.log_metrics(told, step=0))
         self._close(-1, "complete")
 
@@ -101,30 +97,25 @@ class TrialLogs(Observer):
 
     def _open(self, trial: Running) -> None:
         if trial.number not in self._runs:
-            made = {
-                kind: self._made(kind, f"trial_{trial.number}", trial.config, trial.source)
-                for kind in list(self._kinds)
-            }
-            self._runs[trial.number] = {kind: run for kind, run in made.items() if run is not None}
+            self._begin(trial.number, f"trial_{trial.number}", trial.config, trial.source)
+
+    def _begin(self, number: int, name: str, config: Config, source: str) -> None:
+        """Begins a run in each logger that has not failed."""
+        values = config.model_dump() if isinstance(config, MLPConfig) else dict(config.values)
+        runs = self._runs[number] = {}
+        for kind in list(self._kinds):
+            with self._noting(kind):
+                runs[kind] = _logger(kind, self._study, name, self._folder)
+                runs[kind].log_hyperparams({**values, "source": source})
 
     def _close(self, number: int, state: str) -> None:
         def close(run: Any) -> None:
             run.finalize(_STATES[state])
-            if hasattr(
-                run.experiment, "finish"
-            ):  # of Weights & Biases, which Lightning leaves open
+            if hasattr(run.experiment, "finish"):  # Weights & Biases': Lightning leaves it open
                 run.experiment.finish(0 if state == "complete" else 1)
 
         self._each(number, close)
         del self._runs[number]
-
-    def _made(self, kind: Logger, name: str, config: Config, source: str) -> Any:
-        """Returns a logger of Lightning's for one run; None where it failed."""
-        values = config.model_dump() if isinstance(config, MLPConfig) else dict(config.values)
-        with self._noting(kind):
-            run = _logger(kind, self._study, name, self._folder)
-            run.log_hyperparams({**values, "source": source})
-            return run
 
     def _each(self, number: int, do: Any) -> None:
         for kind, run in list(self._runs[number].items()):

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from ..data import Cut, Dataset
-from ..network.config import DataFacts
+from ..data import Cut
 from ..results.winner import Confirmation
-from ..space import MLPSpace, ModuleSpace
 from ..storage import StudyStore, locate
 from ..study import AnyStudySpec
 from ..study.classes import UserClasses
@@ -20,13 +18,11 @@ from ..system.devices import Devices
 from ..system.folder_lock import refuse_owned
 from ..system.interruption import Interruption
 from ..training import NUMBERS
-from ..training.modules import ModuleTraining
 from ..workers import Worker
 from .arguments import Trainer
 from .evaluation import Evaluation
 from .kept_repeats import KeptRepeats
-from .limits import Limits
-from .prepared import prepared, space_of, usual_trainer
+from .prepared import Prepared, prepared, space_of, usual_trainer
 from .progress import Observer
 from .repeats import Repeats, seeds
 
@@ -35,19 +31,10 @@ _MOST_SEEDS = 1_000
 
 
 @dataclass(frozen=True)
-class OpenStudy:
+class OpenStudy(Prepared):
     """All that belongs to a study while one process owns it.
 
     Attributes:
-        spec: the study file.
-        metric: what is optimized.
-        dataset: rows of a source; None where a LightningDataModule of the user's brings them.
-        facts: sizes of the data, if they are known.
-        evaluation: how trials are scored: as it was decided, else as where time is no matter.
-        classes: of the user's, if they are.
-        space: the searched parameters.
-        training: how modules of the user's are trained, if they are.
-        limits: that networks keep.
         worker: trains.
         store: of the study, owned.
         interruption: notes signals.
@@ -55,15 +42,6 @@ class OpenStudy:
         adopts: what an earlier version trained for it follows from the same.
     """
 
-    spec: AnyStudySpec
-    metric: str
-    dataset: Dataset | None
-    facts: DataFacts | None
-    evaluation: Evaluation
-    classes: UserClasses | None
-    space: MLPSpace | ModuleSpace
-    training: ModuleTraining | None
-    limits: Limits
     worker: Worker
     store: StudyStore
     interruption: Interruption
@@ -143,7 +121,7 @@ def opened(
     dataset, classes = ready.dataset, ready.classes
     with (
         Interruption() as interruption,
-        ready.worker() as worker,
+        ready.employ() as worker,
         StudyStore(
             spec,
             metric=ready.metric,
@@ -156,19 +134,11 @@ def opened(
     ):
         is_same_code = classes is None or store.has_code(classes.digest)
         found = OpenStudy(
-            spec,
-            ready.metric,
-            dataset,
-            ready.facts,
-            ready.evaluation,
-            classes,
-            ready.space,
-            ready.training,
-            ready.limits,
-            worker,
-            store,
-            interruption,
-            _identity(store, ready.trainer, classes),
+            **vars(ready),
+            worker=worker,
+            store=store,
+            interruption=interruption,
+            identity=_identity(store, ready.trainer, classes),
             adopts=store.goes_on and is_same_code and ready.trainer == usual_trainer(spec),
         )
         if not is_same_code:

@@ -23,7 +23,7 @@ from ..system.devices import Devices
 from ..system.interruption import Interruption
 from ..training.fleet import busy_with, member_bytes
 from .arguments import budget_of
-from .evaluation import Evaluation, affordable
+from .evaluation import Evaluation, planned
 from .given import spec_of
 from .kept_repeats import KeptRepeats
 from .prepared import Prepared, prepared
@@ -182,7 +182,7 @@ def _pace(ready: Prepared, observer: Observer) -> tuple[float | None, int]:
     observer.begin("timing a usual network")
     with (
         Interruption() as interruption,
-        ready.worker() as worker,
+        ready.employ() as worker,
         tempfile.TemporaryDirectory() as folder,
     ):
         kept = KeptRepeats(Path(folder), "plan", observer)
@@ -204,16 +204,9 @@ def _planned(ready: Prepared, budget: BudgetSpec, pace: float | None, at_once: i
             for each, config in configs.items()
         }
     if pace is not None and facts is not None and isinstance(space, MLPSpace):
-        if budget.minutes is not None and spec.objective.epochs is None:
-            evaluation = affordable(
-                evaluation,
-                space.usual,
-                facts,
-                pace=pace,
-                seconds=60 * budget.minutes,
-                trials=budget.trials,
-                at_once=at_once,
-            )
+        evaluation = planned(
+            evaluation, spec, space.usual, facts, budget, pace=pace, at_once=at_once
+        )
         timed = _times(spec, evaluation, budget, pace * heuristics.work(space.usual, facts))
     return Plan(
         study=spec.name,

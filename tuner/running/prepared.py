@@ -36,7 +36,7 @@ class Prepared:
         spec: the study file.
         metric: what is optimized.
         dataset: rows of a source; None where a LightningDataModule of the user's brings them.
-        evaluation: how trials are scored where time is no matter.
+        evaluation: how trials are scored where time is no matter, until it is decided.
         classes: of the user's, if they are.
         space: the searched parameters.
         training: how modules of the user's are trained, if they are.
@@ -63,7 +63,7 @@ class Prepared:
         """Sizes of the data, if they are known."""
         return None if self.dataset is None else self.dataset.facts
 
-    def worker(self) -> Worker:
+    def employ(self) -> Worker:
         """Starts who trains."""
         if self.training is not None:
             return solos(self.dataset, self.team, training=self.training)

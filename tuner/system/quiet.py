@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Lets only Lightning's errors through, for as long as it is open.
+def quiet(
+    names: Sequence[str] = ("lightning.pytorch", "lightning.fabric"), module: str = r"lightning\..*"
+) -> Iterator[None]:
+    """Lets only a library's errors through, for as long as it is open.
 
-    It has banners, and hints for people who write a Trainer.
+    Lightning has banners, and hints for people who write a Trainer.
+
+    Args:
+        names: of its loggers.
+        module: pattern of the modules whose warnings are not shown.
     """
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            warnings.filterwarnings("ignore", module=module)
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
