@@ -82,8 +82,9 @@ dashboard: $(BIN)/.user
 studies doctor: $(BIN)/.user
 	@exec $(BIN)/tuner $@ $(if $(STORAGE),--storage "$(STORAGE)") $(ARGS)
 
-# A test process that crashes ends the tests, which else would wait for it.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --max-worker-restart 0
+# A test process that crashes ends the tests, which else would wait for it. Whatever the shell says of
+# bytecode, what many processes load is compiled once.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --max-worker-restart 0
 
 test: $(BIN)/.developer
 	@$(PYTEST) $(ARGS)

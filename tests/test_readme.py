@@ -42,6 +42,14 @@ def test_python_blocks(project: Path) -> None:
     assert code.count("minutes=0.1") == 2
     code = code.replace("minutes=0.1", "trials=1, workers=1")
     code = re.sub(r"trials=[456](, workers=1)?", "trials=3, workers=1", code)
+    # Trials, and trainings to the end, of few epochs.
+    assert (code.count('name="cancer", '), code.count('name="api'), code.count("epochs=5)")) == (
+        1,
+        3,
+        1,
+    )
+    code = re.sub(r'(name="(?:cancer|api\w*)", )', r"\1**short, ", code)
+    code = 'short = {"objective": {"epochs": 3}, "confirm": {"configs": 2, "seeds": 2}}\n' + code
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     confirmed = tuner.best("digits_mlp").confirmed

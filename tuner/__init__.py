@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from .results.compared import Compared as Compared
     from .results.compared import compare as compare
     from .results.leaderboard import leaderboard as leaderboard
+    from .results.result import TuneResult as TuneResult
     from .running.given import Study as Study
     from .running.planning import Plan as Plan
     from .running.planning import plan as plan
     from .running.progress import Observer as Observer
-    from .search import TuneResult as TuneResult
     from .search import tune as tune
 
 #: Public names and where they live. Each is loaded when it is first used, torch with it.
@@ -53,7 +53,7 @@ _HOMES = {
     "Predictor": "estimators",
     "StopSearch": "errors",
     "Study": "running.given",
-    "TuneResult": "search",
+    "TuneResult": "results.result",
     "TunedMLPClassifier": "estimators.tuned",
     "TunedMLPRegressor": "estimators.tuned",
     "TunerError": "errors",

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pandas as pd  # noqa: F401  here, so that an interrupted search writes its table at once
@@ -16,11 +15,9 @@ from . import heuristics
 from .answers.confirmer import Confirmer
 from .errors import StopSearch
 from .network.config import Config, MLPConfig, config_from_json
-from .results import html
 from .results.arms import Arm
-from .results.best import Best
 from .results.importance import importances
-from .results.shown import of_best, of_confirmation
+from .results.result import TuneResult
 from .results.winner import Confirmation
 from .running.arguments import Trainer, budget_of
 from .running.coordinator import Coordinator
@@ -34,7 +31,7 @@ from .running.rate_range import RangeTest, RateRange
 from .running.repeats import WORKERS_SECONDS, Repeats, seeds
 from .running.watching import watched
 from .space import MLPSpace
-from .storage import CONFIG, Counts, count
+from .storage import CONFIG, count
 from .study import BudgetSpec
 from .study.domains import Fixed
 from .system import paths
@@ -45,48 +42,6 @@ from .training.fleet import busy_with
 _RANGE_TEST = 0.05
 #: Number of the first job of a range test: far from those of trials and of repetitions.
 _RANGE_TEST_JOB = 2_000_000
-
-
-@dataclass(frozen=True)
-class TuneResult:
-    """How a search ended.
-
-    Attributes:
-        study: name of the study.
-        metric: what was optimized.
-        best: the confirmed winner, or else the best complete trial, if there is one.
-        counts: trials by how they ended.
-        confirmation: the best configs over fresh seeds; None if nothing was confirmed.
-        importances: share of each parameter in the spread of the scores (fANOVA), the largest
-            first; {} with fewer than 20 complete trials.
-        folder: where the files are.
-        stopped: what ended the search, in words.
-        ran: trials that this call finished.
-        seconds: spent on the study, by earlier calls too.
-    """
-
-    study: str
-    metric: str
-    best: Best | None
-    counts: Counts
-    confirmation: Confirmation | None
-    importances: dict[str, float]
-    folder: Path
-    stopped: str
-    ran: int
-    seconds: float
-
-    def _repr_html_(self) -> str:
-        """As a notebook shows it."""
-        parts = [html.heading(f"{self.study}: {self.stopped}")]
-        if self.best is not None:
-            parts.append(of_best(self.best))
-        if self.confirmation is not None:
-            parts.append(of_confirmation(self.confirmation))
-        if self.importances:
-            shares = [(name, f"{share:.0%}") for name, share in self.importances.items()]
-            parts.append(html.table(("what mattered (fANOVA)", ""), shares[:8]))
-        return "".join(parts)
 
 
 def tune(

@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import optuna
-from optuna.trial import TrialState
 
 from tuner import storage
 from tuner.storage import locate
@@ -57,8 +56,6 @@ def glance() -> tuple[frozenset[int], int]:
 
     By SQLite alone: to read a study as Optuna does takes a tenth of a second of a core and more.
     """
-    if not locate().path.exists():
-        return frozenset(), 0
     running = (
         "SELECT number FROM trials JOIN trial_user_attributes USING (trial_id)"
         " JOIN studies USING (study_id)"
@@ -68,14 +65,25 @@ def glance() -> tuple[frozenset[int], int]:
         "SELECT count(*) FROM trials JOIN studies USING (study_id)"
         " WHERE study_name = 'small' AND state IN ('COMPLETE', 'PRUNED')"
     )
+    numbers, n_finished = _numbers(running), _numbers(finished)
+    return frozenset(numbers), n_finished[0] if n_finished else 0
+
+
+def is_begun() -> bool:
+    """Says whether the study is in the store."""
+    return bool(_numbers("SELECT 1 FROM studies WHERE study_name = 'small'"))
+
+
+def _numbers(query: str) -> list[int]:
+    """Reads a number from each row of an answer; [] where there are no tables yet."""
+    if not locate().path.exists():
+        return []
     address = f"file:{quote(str(locate().path))}?mode=ro"
     try:
         with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
-            numbers = connection.execute(running).fetchall()
-            (n_finished,) = connection.execute(finished).fetchone()
-    except sqlite3.OperationalError:  # no tables yet
-        return frozenset(), 0
-    return frozenset(number for (number,) in numbers), n_finished
+            return [number for (number,) in connection.execute(query)]
+    except sqlite3.OperationalError:
+        return []
 
 
 def until_it_loads(process: Process) -> None:
@@ -103,15 +111,6 @@ def until_they_ended(pids: set[int]) -> None:
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < end, "a worker outlived its coordinator"
         time.sleep(0.05)
-
-
-def at_work(found: list[optuna.trial.FrozenTrial]) -> frozenset[int]:
-    """Numbers of the trials that were given to a worker and have not ended."""
-    return frozenset(
-        trial.number
-        for trial in found
-        if trial.state == TrialState.RUNNING and "config" in trial.user_attrs
-    )
 
 
 def trials() -> list[optuna.trial.FrozenTrial]:

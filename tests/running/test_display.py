@@ -11,10 +11,10 @@ from rich.console import Console
 import tuner
 from tuner.errors import InputError
 from tuner.network.config import MLPConfig, ModuleConfig
+from tuner.results.result import TuneResult
 from tuner.results.wording import clock, comparisons, describe, number
 from tuner.running.display import Display
 from tuner.running.progress import Ended, Observer, Repeated, Running, Snapshot
-from tuner.search import TuneResult
 from tuner.storage import Counts
 from tuner.terminal.tables import config_table, show_result
 

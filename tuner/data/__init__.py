@@ -6,16 +6,18 @@ Lightning when it is first used.
 
 from typing import Any
 
-from .base import Dataset, Part, Standardization, Table
+from .base import Dataset, Part, Table
 from .batches import EVALUATION_ROWS, TensorBatches, shuffled
-from .columns import Encoding, text_of
+from .columns import Encoding
 from .cuts import Cut
 from .frames import read_frame
 from .meaning import Meaning
 from .memory import frame_of, is_frame, table_in_memory
 from .sources import load, read
 from .splitting import split, uncut
+from .standardization import Standardization
 from .tabular import Wanted, table_of
+from .values import text_of
 
 __all__ = [
     "EVALUATION_ROWS",

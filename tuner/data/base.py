@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -14,14 +14,14 @@ from .cuts import Cut
 from .kin import Kin
 from .meaning import Meaning
 from .rulers import Array, Index, Ruler
+from .standardization import Standardization, mean_and_scale, middle_and_scale
 
 #: Rows that are looked at in one go.
 _BLOCK_ROWS = 4096
 #: Deviations from the mean beyond which a value is an outlier: of a million normal ones, none is.
 _FAR = 6.0
-#: Scales that inputs of a table tend to (Holzmueller et al. 2024, arXiv:2407.04491, section 3.1),
-#: and training rows, evenly chosen, that their quartiles are of, at most.
-_LIMIT, _QUARTILE_ROWS = 3.0, 100_000
+#: Scales that inputs of a table tend to (Holzmueller et al. 2024, arXiv:2407.04491, section 3.1).
+_LIMIT = 3.0
 
 
 @dataclass(frozen=True)
@@ -105,31 +105,6 @@ class Part:
         """Returns the rows of this index, in its order."""
         weights = None if self.weights is None else self.weights[index]
         return Part(self.x[index], self.y[index], weights)
-
-
-@dataclass(frozen=True)
-class Standardization:
-    """Middle and scale of the training rows, of inputs as they are measured.
-
-    Attributes:
-        input_mean: `(n_inputs,)` float32.
-        input_scale: `(n_inputs,)` float32; where an input is constant 1, or infinite, so that it
-            never moves.
-        target_mean: `(n_outputs,)` float32; 0 in a classification.
-        target_scale: `(n_outputs,)` float32; 1 in a classification.
-        input_limit: scales from the middle that each input smoothly tends to, and no further, gaps
-            being at the middle; `(n_inputs,)` float32, infinite where inputs stay as they are; None
-            leaves all of them so.
-        codes: numbers of categories that stand for themselves, one column after the other, and 0 in
-            place of those that no training row has; `(codes,)` int64. None without such inputs.
-    """
-
-    input_mean: Array
-    input_scale: Array
-    target_mean: Array
-    target_scale: Array
-    input_limit: Array | None = None
-    codes: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -269,7 +244,7 @@ class Dataset:
         targets = np.zeros((1, n_outputs))
         if self.task == "regression":
             targets = self.known.y[self.train_rows].astype(np.float64)
-        target_mean, target_scale = _mean_and_scale(lambda: iter([targets]), 0)
+        target_mean, target_scale = mean_and_scale(lambda: iter([targets]), 0)
         return Standardization(
             input_mean=np.full(n_inputs, mean, np.float32),
             input_scale=np.full(n_inputs, scale, np.float32),
@@ -283,18 +258,18 @@ class Dataset:
     def _input_scales(self) -> tuple[Array, Array, Array | None]:
         """Middle and scale of the inputs, and the limits that they tend to, if they do."""
         if not self.quartiles:
-            return (*_mean_and_scale(self._blocks, None if self.pixels else 0), None)
+            return (*mean_and_scale(self._blocks, None if self.pixels else 0), None)
         n_inputs = self.facts.n_inputs
         if self.encoding is not None:
             middle, scale, wild = np.zeros(n_inputs), np.ones(n_inputs), np.full(n_inputs, True)
             wild[[index for index, _ in self._categories]] = False
         else:
-            middle, scale = _mean_and_scale(self._blocks, 0)
+            middle, scale = mean_and_scale(self._blocks, 0)
             far = np.maximum.reduce([np.abs(block - middle).max(0) for block in self._blocks()])
             wild = far > _FAR * scale
             if not wild.any():
                 return middle, scale, None
-        middle[wild], scale[wild] = _middle_and_scale(
+        middle[wild], scale[wild] = middle_and_scale(
             self.known.x, self.train_rows, np.flatnonzero(wild)
         )
         return middle, scale, np.where(wild, _LIMIT, np.inf).astype(np.float32)
@@ -336,51 +311,3 @@ class Dataset:
 def _between(rows: Array, low: Array, high: Array) -> Array:
     """Says of each column whether a value is between two, `(columns,)`."""
     return np.asarray(((rows > low) & (rows < high)).any(0))
-
-
-def _mean_and_scale(blocks: Callable[[], Iterator[Array]], axis: int | None) -> tuple[Array, Array]:
-    """Returns the mean, and the standard deviation, of float64 blocks `(rows, columns)`.
-
-    The latter is 1 where it is nothing beside the values' own rounding.
-
-    Args:
-        blocks: gives them, as often as it is called.
-        axis: 0 looks at each column by itself, None at all numbers alike.
-    """
-    n, total, largest = 0, 0.0, 0.0
-    for block in blocks():
-        n += len(block) if axis == 0 else block.size
-        total = total + block.sum(axis)
-        largest = np.maximum(largest, np.abs(block).max(axis))
-    mean = np.asarray(total / n)
-    squares = sum(np.square(block - mean).sum(axis) for block in blocks())
-    deviation = np.sqrt(np.asarray(squares) / n)
-    return mean, np.where(deviation > 1e-6 * largest, deviation, 1.0)
-
-
-def _middle_and_scale(x: Array, rows: Index, columns: Index) -> tuple[Array, Array]:
-    """Returns the median of columns, and the distance of their quartiles (arXiv:2407.04491, B.1).
-
-    Half the distance of the ends where the quartiles are the same, infinite where the ends are, as
-    for a category that none of the rows has.
-
-    Args:
-        x: `(all rows, columns)` float32; NaN is a gap.
-        rows: which of them count.
-        columns: which are looked at.
-    """
-    n = len(columns)
-    middle, scale = np.zeros(n), np.full(n, np.inf)
-    some = rows[:: max(1, len(rows) // _QUARTILE_ROWS)]
-    for at, column in enumerate(columns):
-        values, there = x[rows, column], x[some, column]
-        values, there = values[~np.isnan(values)], there[~np.isnan(there)]
-        if not len(there):
-            continue
-        low, middle[at], high = np.quantile(there.astype(np.float64), [0.25, 0.5, 0.75])
-        ends = float(values.max()) - float(values.min())
-        if high > low:
-            scale[at] = high - low
-        elif ends > 0:
-            scale[at] = ends / 2
-    return middle, scale

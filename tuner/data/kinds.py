@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ..errors import DataError
-from .columns import AnyColumn, Categories, Dates, Embedded, Numbers, days, named, numbers
+from .columns import AnyColumn, Categories, Dates, Embedded, Numbers
 from .rulers import Array, Ruler, need_ruler
+from .values import days, named, numbers
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,11 +12,12 @@ import numpy as np
 
 from ..errors import DataError
 from .base import Table
-from .columns import Encoding, check_there, named, numbers
+from .columns import Encoding
 from .frames import give_back_memory, of_format, read_frame
 from .kin import Groups, Kin, Times
 from .kinds import kinds_of, times
 from .rulers import Array
+from .values import check_there, named, numbers
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..data.columns import Dates, Embedded, Encoding, Numbers, Values, days
+from ..data.columns import Dates, Embedded, Encoding, Numbers, Values
+from ..data.values import days
 from ..network.ensemble import Ensemble
 
 Array = np.ndarray[Any, np.dtype[Any]]

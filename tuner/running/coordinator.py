@@ -6,7 +6,6 @@ It alone touches the study; the worker alone trains.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections import deque
 from collections.abc import Callable
 
@@ -23,18 +22,7 @@ from ..network.config import Config, DataFacts, MLPConfig
 from ..results.files import ResultFiles
 from ..results.winner import Confirmation
 from ..space import MLPSpace, SearchSpace
-from ..storage import (
-    CONFIG,
-    DECLINED,
-    EPOCH_SECONDS,
-    FOLD_SCORES,
-    INTERRUPTED,
-    LOSSES,
-    RETRY_OF,
-    TIME_OVER,
-    StudyStore,
-    is_gone,
-)
+from ..storage import TIME_OVER, StudyStore, is_gone
 from ..study import BudgetSpec, StudySpec
 from ..system.interruption import Interruption
 from ..system.machine import machine
@@ -44,25 +32,13 @@ from .evaluation import Evaluation
 from .in_hand import InHand
 from .limits import Limits
 from .minutes import Minutes
-from .progress import Ended, Observer, Snapshot
+from .outcomes import Outcomes
+from .progress import Observer, Snapshot
 from .proposals import Proposals
 from .rate_range import RangeTest
 from .standing import DIVERGED, Standing
 from .under_way import UnderWay
 
-#: Attributes of a trial that a metric of the same name must not overwrite.
-_ATTRIBUTES = (
-    CONFIG,
-    DECLINED,
-    EPOCH_SECONDS,
-    FOLD_SCORES,
-    INTERRUPTED,
-    LOSSES,
-    RETRY_OF,
-    "n_parameters",
-    "reason",
-    "traceback",
-)
 #: Drawn trials that may be declined between two looks at what workers say.
 _MOST_DECLINED = 30
 #: Seconds between two looks at the clock and at signals.
@@ -101,7 +77,6 @@ class Coordinator:
         fleet: int | None = None,
     ) -> None:
         self.spec = spec
-        self.evaluation = evaluation
         self.reserve = reserve
         self.range_test = range_test
         self.metric = metric
@@ -125,6 +100,16 @@ class Coordinator:
             self.standing,
             self.in_hand,
             store,
+        )
+        self.outcomes = Outcomes(
+            metric,
+            evaluation.folds,
+            store,
+            self.files,
+            self.standing,
+            self.in_hand,
+            self.allowance,
+            observer,
         )
         self._cut_by, self._is_loss = "an error ended the search", False
 
@@ -315,13 +300,13 @@ class Coordinator:
                 else:
                     self.in_hand.ended(event.job)
             case Failed(diverged=True, reason=reason):
-                self._ended(way, "pruned", DIVERGED + reason)
+                self.outcomes.cut(way, "pruned", DIVERGED + reason)
             case Failed(hopeless=True, reason=reason):
                 # The trial is left under way, to run again once that is put right.
                 raise self.spec.error("objective.metric", reason)
             case Failed(reason=reason, traceback=traceback):
                 self.in_hand.failed(way, reason)
-                self._ended(way, "failed", reason, traceback)
+                self.outcomes.cut(way, "failed", reason, traceback)
 
     def _count_work(self, config: Config) -> None:
         if isinstance(config, MLPConfig) and self.facts is not None:
@@ -335,7 +320,7 @@ class Coordinator:
             ends = self.store.report(way.trial, epoch, score) and epoch < way.view.config.epochs
             self.observer.epoch(done)
             if ends:
-                self._ended(way, "pruned", f"pruned after epoch {epoch}")
+                self.outcomes.cut(way, "pruned", f"pruned after epoch {epoch}")
                 return
         if way.first_shuffle != before:
             self.store.annotate(way.trial, first_shuffle=way.first_shuffle)
@@ -351,50 +336,10 @@ class Coordinator:
         self._begin_points()
 
     def _complete(self, way: UnderWay) -> None:
-        metrics, number = way.metrics, way.trial.number
-        value, network = metrics[self.metric], way.network(self.metric)
-        taken = {self.metric, *_ATTRIBUTES, *way.trial.user_attrs}
-        others = {name: figure for name, figure in metrics.items() if name not in taken}
-        kept: dict[str, object] = {}
-        if way.epoch_seconds is not None:
-            kept[EPOCH_SECONDS] = way.epoch_seconds
-        if self.evaluation.folds > 1:
-            kept[FOLD_SCORES] = way.fold_scores(self.metric)
-        self.store.annotate(way.trial, n_parameters=network.n_parameters, **kept, **others)
-        if self.standing.would_be_best(value):
-            self.files.stage(number, network.checkpoint)
-        self.store.complete(way.trial, value)
-        for job in way.jobs:  # which have all ended
-            self.in_hand.ended(job.id)
-        self.allowance.minutes.completed(time.monotonic() - way.began)
-        self._count_end(way)
-        if self.standing.best is not None and self.standing.best.trial == number:
-            self.files.promote(self.standing.best)
-        else:  # as good as the best, which came before
-            self.files.unstage(number)
+        self.outcomes.complete(way)
         self.allowance.minutes.reserved = self.reserve(self.allowance.minutes.pace)
         self._begin_points()
-        self._tell_end(way, "complete")
-
-    def _ended(self, way: UnderWay, state: str, reason: str, traceback: str = "") -> None:
-        if state == "pruned":
-            self.store.prune(way.trial, reason)
-        else:
-            self.store.fail(way.trial, reason, traceback)
-        self._count_end(way)
-        self._tell_end(way, state, reason)
-
-    def _count_end(self, way: UnderWay) -> None:
-        self.in_hand.cancel(way)
-        self.allowance.ran += 1
-        self.store.spend(self.allowance.minutes.spent)
-        self.standing.recount()
-        self.store.note_finished(self.standing.counts.finished)
-
-    def _tell_end(self, way: UnderWay, state: str, reason: str = "") -> None:
-        """Tells the observer, last of all: it may end the search."""
-        is_best = self.standing.best is not None and self.standing.best.trial == way.trial.number
-        self.observer.ended(Ended(way.view, state, reason, is_best))
+        self.outcomes.tell(way, "complete")
 
     def misses(self, confirmation: Confirmation | None) -> bool:
         """Says whether the search stopped for a target that its confirmed winner misses.

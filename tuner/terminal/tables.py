@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..answers.auditing import Audit
     from ..heuristics import Recommendation
     from ..results.compared import Compared
-    from ..search import TuneResult
+    from ..results.result import TuneResult
     from ..storage import StudySummary
 
 

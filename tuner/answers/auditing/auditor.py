@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean, stdev
 
-import numpy as np
-
 from ...data import Cut
 from ...network.config import DataFacts, MLPConfig
 from ...results.arms import Direction
@@ -16,8 +14,9 @@ from ...running.progress import Observer
 from ...running.rate_range import RateRange, lr_range
 from ...running.repeats import Repeats, seeds
 from . import cost, exponents
-from .claims import NOT_TESTABLE, Claim, Side
+from .claims import Claim, Side
 from .found import Audit, Finding
+from .judging import NO_TIME, Yardstick, whole, without_time
 from .margins import margin
 from .quantities import Quantities
 from .sample import Sample
@@ -25,21 +24,6 @@ from .verdicts import Evidence, judge
 
 #: Seconds of an epoch below which more of them are timed.
 _SHORT = 0.5
-#: Why a claim has no verdict where not even two pairs were compared.
-NO_TIME = "the time was over before two pairs of networks were compared"
-#: S9 says of small batches what S8 says of large ones: the same comparison, so no further test.
-_OTHER_SIDE = {
-    "large batches overfit": {
-        "rule": "S9",
-        "name": "small batches regularise",
-        "claim": "Smaller batches have a smaller gap between validation and training loss.",
-    },
-    "large batches are faster": {
-        "rule": "S9",
-        "name": "small batches are slower",
-        "claim": "An epoch of smaller batches takes longer.",
-    },
-}
 
 
 class Auditor:
@@ -137,7 +121,10 @@ class Auditor:
                 self._repeats, self._pairs, self._metric, self._sign, self._trained
             )
             deviation = stdev(quantities.scores(base))
-            findings = self._judged(wanted, chosen, grid, allowed, deviation, quantities)
+            yardstick = Yardstick(
+                self._metric, self._sign, allowed, self._share, deviation, self._overlap
+            )
+            findings = self._judged(wanted, chosen, grid, yardstick, quantities)
         else:
             deviation, findings = 0.0, self._without_time(wanted)
         return Audit(
@@ -168,13 +155,6 @@ class Auditor:
         ):
             n += 1
         self._pairs = self._pairs[:n]
-
-    def _without_time(self, wanted: Sequence[Claim]) -> list[Finding]:
-        """Says of each claim that there was no time for it, and of others why there never is."""
-        found = [_unjudged(claim) for claim in wanted]
-        if self._is_wanted("S12"):
-            found.append(Finding(rule="S12", name="S12", claim="", remark=NO_TIME))
-        return self._with_others(found + _other_sides(found))
 
     @property
     def _until(self) -> float | None:
@@ -298,46 +278,17 @@ class Auditor:
         wanted: Sequence[Claim],
         chosen: dict[Side, MLPConfig],
         grid: exponents.Grid,
-        of_the_metric: float,
-        deviation: float,
+        yardstick: Yardstick,
         quantities: Quantities,
     ) -> list[Finding]:
         begun: list[tuple[Finding, Evidence]] = []
         untimed: list[Finding] = []
         for claim in wanted:
             if claim.quantity == "seconds" and self._is_over:
-                untimed.append(_unjudged(claim))
+                untimed.append(without_time(claim))
                 continue
-            ours, theirs = chosen[claim.ours], chosen[claim.theirs]
-            values = quantities.of(claim, ours), quantities.of(claim, theirs)
-            # More of a score may be better; of a gap, and of seconds, less is.
-            sign = self._sign if claim.quantity == "score" else -1
-            differences = [sign * (a - b) for a, b in zip(*values, strict=True)]
-            allowed, unit = of_the_metric, self._metric
-            scale: float | None = deviation
-            overlap = 0.0 if claim.quantity == "seconds" else self._overlap
-            if claim.quantity != "score":
-                unit = "val_loss - train_loss" if claim.quantity == "gap" else "seconds an epoch"
-                allowed = self._share * abs(fmean(values[1]))
-                scale = stdev(differences)
-            begun.append(
-                (
-                    Finding(
-                        rule=claim.rule,
-                        name=claim.name,
-                        claim=claim.text,
-                        kind=claim.kind,
-                        ours=_told(claim.ours, ours),
-                        theirs=_told(claim.theirs, theirs),
-                        unit=unit,
-                        deviations=None if not scale else float(np.mean(differences)) / scale,
-                        margin=allowed,
-                        n_pairs=len(differences),
-                        remark=quantities.remark(ours, theirs),
-                    ),
-                    Evidence(claim.kind, tuple(differences), allowed, overlap),
-                )
-            )
+            sides = chosen[claim.ours], chosen[claim.theirs]
+            begun.append(yardstick.compare(claim, *sides, quantities))
         if grid:
             begun += exponents.judged(grid, self._repeats, self._pairs, self._overlap)
         judgements = judge([evidence for _, evidence in begun])
@@ -345,42 +296,18 @@ class Auditor:
             finding.model_copy(update=vars(judgement))
             for (finding, _), judgement in zip(begun, judgements, strict=True)
         ]
-        found += untimed
-        return self._with_others(found + _other_sides(found))
+        return self._whole(found + untimed)
 
-    def _with_others(self, found: list[Finding]) -> list[Finding]:
-        """Adds those rules that have no verdict in any case, or had nothing to compare."""
-        judged = {each.rule for each in found}
-        return found + [
-            Finding(
-                rule=rule,
-                name=rule,
-                claim="",
-                remark=NO_TIME if rule == "S16" and self._is_range_cut else reason,
-            )
-            for rule, reason in NOT_TESTABLE.items()
-            if self._is_wanted(rule) and rule not in judged
-        ]
+    def _without_time(self, wanted: Sequence[Claim]) -> list[Finding]:
+        """Says of each claim that there was no time for it, and of others why there never is."""
+        found = [without_time(claim) for claim in wanted]
+        if self._is_wanted("S12"):
+            found.append(Finding(rule="S12", name="S12", claim="", remark=NO_TIME))
+        return self._whole(found)
 
-
-def _unjudged(claim: Claim) -> Finding:
-    """Says of a claim that there was no time for it."""
-    return Finding(rule=claim.rule, name=claim.name, claim=claim.text, remark=NO_TIME)
-
-
-def _other_sides(found: Sequence[Finding]) -> list[Finding]:
-    """Returns what they say of the other side, where that is a rule, too."""
-    return [
-        each.model_copy(update=_OTHER_SIDE[each.name]) for each in found if each.name in _OTHER_SIDE
-    ]
+    def _whole(self, found: list[Finding]) -> list[Finding]:
+        return whole(found, self._is_wanted, is_range_cut=self._is_range_cut)
 
 
 def _time(minutes: float) -> str:
     return f"{max(1.0, minutes):.0f} min" if minutes < 120 else f"{minutes / 60:.0f} hours"
-
-
-def _told(side: Side, config: MLPConfig) -> str:
-    """Names a side, with the rate that it was tuned to."""
-    if not side.is_tuned:
-        return side.name
-    return f"{side.name} (rate {config.learning_rate:.2g})"

@@ -19,8 +19,9 @@ from ...storage import CONFIG, EPOCH_SECONDS
 from ...system import paths
 from ...system.devices import Devices
 from . import cost
-from .auditor import NO_TIME, Auditor
+from .auditor import Auditor
 from .found import Audit
+from .judging import NO_TIME
 from .margins import one_row, trivial_score
 from .sample import KeptSamples, Sample, fitting
 
