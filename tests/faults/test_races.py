@@ -31,7 +31,7 @@ def printed(told: str) -> list[int]:
 
 def test_four_workers_race_for_the_last_trial(write_study: Write) -> None:
     """Else a budget of 23 trials is 24, or one is told twice."""
-    write_study(STUDY.replace("epochs = 40", "epochs = 2") + "[study]\npruner = 'none'\n")
+    write_study(STUDY.replace("epochs = 20", "epochs = 2") + "[study]\npruner = 'none'\n")
     told = run("tune", "small", "--trials", "23", "--workers", "4").stdout
     assert sorted(printed(told)) == sorted(each.number for each in trials()) == list(range(23))
     assert (count(trials()).finished, count(trials()).running) == (23, 0)

@@ -16,7 +16,7 @@ from ..commands import TUNER, Command
 from ..conftest import SMALL
 
 #: A study of some seconds, so that signals find trials at work.
-STUDY = SMALL.replace("wine", "digits").replace("epochs = 3", "epochs = 40")
+STUDY = SMALL.replace("wine", "digits").replace("epochs = 3", "epochs = 20")
 
 
 Process = Command | subprocess.Popen[str]

@@ -33,7 +33,7 @@ psycopg = pytest.importorskip("psycopg")
 pytestmark = pytest.mark.slow
 
 PASSWORD = "{}@%:s3cret"
-STUDY = SMALL.replace("wine", "digits").replace("epochs = 3", "epochs = 60")
+STUDY = SMALL.replace("wine", "digits").replace("epochs = 3", "epochs = 30")
 
 
 def programs() -> Path:
@@ -239,12 +239,12 @@ def test_the_server_restarts(server: Server, write_study: Write) -> None:
 def test_the_server_stays_away(server: Server, write_study: Write) -> None:
     """What finished meanwhile is kept beside, and told by the next run."""
     # One long trial at a time, so that the server goes in the middle of one.
-    longer = STUDY.replace("epochs = 60", "epochs = 200")
+    longer = STUDY.replace("epochs = 30", "epochs = 120")
     alike = longer.partition("[search]")[0] + "[search]\nwidth = 64\ndepth = 2\nbatch_size = 64\n"
     write_study(f"{alike}[study]\npruner = 'none'\n")
-    words = ("--trials", "5", "--workers", "1", "--fleet", "1")
-    process = start(*words, TUNER_STORE_SECONDS="12")  # by then the trial has ended
-    until_finished(server, process, 2)
+    words = ("--trials", "3", "--workers", "1", "--fleet", "1")
+    process = start(*words, TUNER_STORE_SECONDS="9")  # by then the trial has ended
+    until_finished(server, process, 1)
     server.stop()
     try:
         _, complaint = process.communicate(timeout=300)
@@ -260,9 +260,9 @@ def test_the_server_stays_away(server: Server, write_study: Write) -> None:
     assert again.returncode == 0, complaint
     assert not untold.exists()
     found = count(trials())
-    assert found.finished == 5
+    assert found.finished == 3
     # What had ended did not run again, also if the server heard of it before it went.
-    assert (found.interrupted, len(trials())) == (0, 5)
+    assert (found.interrupted, len(trials())) == (0, 3)
 
 
 def test_a_signal_while_the_server_is_away(server: Server, write_study: Write) -> None:
@@ -304,7 +304,7 @@ def test_connections_are_cut(server: Server, write_study: Write) -> None:
     for trial in found:
         epochs = sorted(trial.intermediate_values)
         assert epochs == list(range(1, len(epochs) + 1))
-        assert trial.state != TrialState.COMPLETE or len(epochs) == 60
+        assert trial.state != TrialState.COMPLETE or len(epochs) == 30
 
 
 def test_no_server(write_study: Write, monkeypatch: pytest.MonkeyPatch) -> None:
