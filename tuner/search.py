@@ -159,6 +159,7 @@ def _tuned(
     spec.save()
     repeats = open_study.repeats(observer)
     open_study, pace = _evaluated(open_study, budget, repeats, observer)
+    repeats.rows = open_study.evaluation.rows
     confirmer = _confirmer(open_study, repeats, observer)
     confirms = confirm and spec.confirm.seeds > 0
     search = _coordinator(
@@ -230,11 +231,11 @@ def _evaluated(
 
 def earlier_pace(open_study: OpenStudy) -> float:
     """Returns the seconds that a unit of work took in earlier calls; 0 if that is not known."""
-    store, facts, work = open_study.store, open_study.facts, 0.0
+    store, seen, work = open_study.store, open_study.seen, 0.0
     for trial in store.trials():
         config = config_from_json(trial.user_attrs[CONFIG]) if CONFIG in trial.user_attrs else None
-        if isinstance(config, MLPConfig) and facts is not None:
-            work += len(trial.intermediate_values) * heuristics.work(config, facts)
+        if isinstance(config, MLPConfig) and seen is not None:
+            work += len(trial.intermediate_values) * heuristics.work(config, seen)
     return store.seconds / (open_study.evaluation.folds * work) if work else 0.0
 
 
@@ -311,7 +312,7 @@ def _confirmer(open_study: OpenStudy, repeats: Repeats, observer: Observer) -> C
         partial(_handed_over, open_study),
         open_study.evaluation.folds,
         open_study.dataset,
-        open_study.facts,
+        open_study.seen,
         open_study.training,
         open_study.identity,
         observer,

@@ -50,11 +50,11 @@ class Trained:
         return self._timed * rows / self.n_rows / n
 
     def whole(
-        self, config: MLPConfig, seeds: Sequence[int], *, at_once: int, end: float | None,
-        late: float,
+        self, config: MLPConfig, seeds: Sequence[int], *, at_once: int, rows: int | None,
+        end: float | None, late: float,
     ) -> dict[int, bytes]:  # fmt: skip
         self.epochs.append(config.epochs)
-        self.seeds, self.at_once = tuple(seeds), at_once
+        self.seeds, self.at_once, self.n_left = tuple(seeds), at_once, rows
         return {seed: to_checkpoint(NETWORK) for seed in seeds}
 
 
@@ -70,20 +70,25 @@ def more() -> float:
     return 1 + len(dataset.validation) / len(dataset.train)
 
 
-def training(repeats: Trained, epoch: float, seeds: Sequence[int] = (7,)) -> LastTraining:
-    """Of a study whose trials let an epoch of it be expected to take so many seconds."""
+def training(
+    repeats: Trained, epoch: float, seeds: Sequence[int] = (7,), *, seen: float = 1.0
+) -> LastTraining:
+    """Of a study whose trials let an epoch of it be expected to take so many seconds.
+
+    They see a share of the training rows.
+    """
     dataset = load("wine", Path())
+    facts = dataset.facts.model_copy(update={"n_rows": round(seen * dataset.facts.n_rows)})
     ended = trial(0, 0.5, 10)
-    ended.user_attrs |= {"epoch_seconds": epoch / more()}
+    share = facts.n_rows / dataset.facts.n_rows
+    ended.user_attrs |= {"epoch_seconds": share * epoch / more()}
 
     def handed_over(arm: Arm, epochs: int | None) -> Config:
         # A longer training has a smaller decay at each step, as a study's own do.
         epochs = epochs or WHOLE
         return arm.config.model_copy(update={"epochs": epochs, "weight_decay": 1e-3 / epochs})
 
-    return LastTraining(
-        cast(Repeats, repeats), lambda: [ended], handed_over, dataset, dataset.facts, seeds
-    )
+    return LastTraining(cast(Repeats, repeats), lambda: [ended], handed_over, dataset, facts, seeds)
 
 
 def kept_for(last: LastTraining, arms: list[Arm], pace: float | None, seconds: float) -> float:
@@ -112,10 +117,37 @@ def test_as_many_epochs_as_there_is_time_for(
         arm("trial 0", trial=0), None, time.monotonic() + 100, Observer()
     )
     assert found is not None
-    assert (found[0].epochs, found[1]) == (repeats.epochs[0], (7,))
+    assert (found.config.epochs, found.seeds) == (repeats.epochs[0], (7,))
     assert repeats.is_timed == is_timed
     # A moment of the 100 s is gone.
-    assert epochs - 1.1 <= found[0].epochs <= epochs
+    assert epochs - 1.1 <= found.config.epochs <= epochs
+
+
+@pytest.mark.parametrize(
+    ("epoch", "epochs", "share"),
+    [
+        (2.0, WHOLE, None),
+        (4.0, 0.9 * 100 / 4.0, None),
+        (20.0, 0.9 * 100 / 20.0, None),  # more than the others, of all rows
+        (90.0, SHORT, 0.9 * 100 / 90.0 / SHORT),
+        (900.0, SHORT, 0.9 * 100 / 900.0 / SHORT),
+    ],
+)
+def test_where_others_leave_rows_out(epoch: float, epochs: float, share: float | None) -> None:
+    """Else what is handed over never ends in time, and is one of the short trainings after all."""
+    repeats = Trained(None)
+    last = training(repeats, epoch, seen=0.1)
+    found = last.train(arm("trial 0", trial=0), None, time.monotonic() + 100, Observer())
+    assert found is not None and found.rows == repeats.n_left
+    assert epochs - 1.1 <= found.config.epochs <= epochs
+    if share is None:
+        assert found.rows is None
+    else:
+        assert found.rows is not None
+        assert 0.95 * share <= found.rows / repeats.n_rows <= share + 0.01
+    # The time of a training as short as the others', which sees as few rows, is kept for it.
+    ((short, whole),) = last.trainings([arm("trial 0", trial=0)], None)
+    assert (short, whole) == pytest.approx((0.1 * SHORT * epoch, WHOLE * epoch), rel=0.03)
 
 
 def test_a_machine_with_room_for_more_is_shared_by_few(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,8 +205,8 @@ def test_what_was_timed_is_known() -> None:
 def test_it_is_timed_on_a_share_of_the_rows() -> None:
     """Else an epoch of many rows is never timed, and is taken for twice as long as it is."""
     repeats = Trained(8.0, n_rows=100_000)
-    facts = load("wine", Path()).facts
-    rows = SimpleNamespace(train=range(100_000), validation=range(20_000))
+    facts = load("wine", Path()).facts.model_copy(update={"n_rows": 100_000})
+    rows = SimpleNamespace(train_rows=range(100_000), validation_rows=range(20_000))
     ended = trial(0, 0.5, 10)
     ended.user_attrs |= {"epoch_seconds": 12.5}
     last = LastTraining(
@@ -196,7 +228,7 @@ def test_without_a_limit_it_is_whole_and_without_time_there_is_none() -> None:
     assert last.train(winner, None, time.monotonic() - 1, Observer()) is None
     assert repeats.epochs == []
     found = last.train(winner, None, math.inf, Observer())
-    assert found is not None and found[0].epochs == WHOLE
+    assert found is not None and found.config.epochs == WHOLE
     assert not repeats.is_timed
 
 
@@ -235,8 +267,8 @@ def test_as_many_networks_as_there_is_time_for(
     last = training(repeats, seconds, seeds=range(8))
     found = last.train(arm("trial 0", trial=0), None, time.monotonic() + 100, Observer())
     assert found is not None
-    config, seeds, checkpoint = found
+    config, seeds = found.config, found.seeds
     assert seeds == repeats.seeds == tuple(range(n))
     assert repeats.at_once == min(places, 8)
     assert config.epochs == pytest.approx(epochs, abs=1.1)
-    assert len(ensemble_of(checkpoint).members) == n
+    assert len(ensemble_of(found.checkpoint).members) == n

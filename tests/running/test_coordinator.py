@@ -187,7 +187,14 @@ def test_a_worker_has_no_more_jobs_than_places(write_study: Write, capacity: int
 def test_epochs_that_are_not_scored_are_passed_over() -> None:
     """Else a module that validates every second epoch has no scores, and is never pruned."""
     study = optuna.create_study()
-    way = UnderWay(study.ask(), "sampler", MLPConfig(epochs=6), seed=1, shuffle_seed=0, folds=2)
+    way = UnderWay(
+        study.ask(),
+        "sampler",
+        MLPConfig(epochs=6),
+        seed=1,
+        shuffle_seed=0,
+        cuts=[Cut(0, 0), Cut(0, 1)],
+    )
     first, second = (job.id for job in way.jobs)
     told = []
     for epoch in (2, 4, 6):

@@ -1,12 +1,15 @@
 """How trials are scored: by the rows, and by what the budget holds."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 import tuner
 from tuner import heuristics, storage
+from tuner.data import load
 from tuner.network.config import DataFacts, MLPConfig
+from tuner.results.wording import handed_over, over_seeds
 from tuner.running.evaluation import Evaluation, affordable, full_evaluation
 from tuner.study import load_study
 
@@ -68,6 +71,70 @@ def shortened(seconds: float, trials: int | None, folds: int = 2) -> tuple[Evalu
         at_once=2,
     )
     return found, pace * heuristics.work(CONFIG, facts(5_000))
+
+
+@pytest.mark.parametrize("trials", [None, 4])
+@pytest.mark.parametrize("seconds", [5.0, 30.0, 100.0, 250.0, 1_000.0])
+def test_rows_are_left_out_where_no_time_is_for_all(seconds: float, trials: int | None) -> None:
+    """Else a large table ends without a trial, or with one: nothing is searched at all."""
+    sizes, pace, n = facts(2_000_000), 3e-10, min(15, trials or 15)
+    found = affordable(
+        scored(10, 1), CONFIG, sizes, pace=pace, seconds=seconds, trials=trials, at_once=2
+    )
+    whole = pace * heuristics.work(CONFIG, sizes)
+    held = 0.5 * seconds / (3 * whole)  # trials of all rows in the search's half of the time
+    assert (found.rows is None) == (held >= min(10, n))
+    if found.rows is not None:
+        assert found.seen(sizes).n_rows == found.rows >= 10_000
+        takes = n * found.epochs * pace * heuristics.work(CONFIG, found.seen(sizes))
+        assert takes <= 0.51 * seconds or found.rows == 10_000
+        assert f"{found.rows:,} rows" in str(found)
+        assert [cut and cut.rows for cut in found.cuts(3)] == [found.rows]
+        folded = found.model_copy(update={"folds": 2})
+        assert [(each.fold, each.rows) for each in folded.cuts(3) if each] == [
+            (0, found.rows),
+            (1, found.rows),
+        ]
+    else:
+        assert (found.seen(sizes), found.cuts(3)) == (sizes, (None,))
+    assert affordable(  # few rows stay all of them
+        scored(10, 1), CONFIG, facts(9_000), pace=pace, seconds=1e-3, trials=trials, at_once=2
+    ).rows is None  # fmt: skip
+
+
+def test_a_search_on_some_of_the_rows(write_study: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials and repetitions see as many, each score is told of as many, and a resume goes on."""
+    write_study(
+        SMALL.replace("seeds = 0", "seeds = 2\nconfigs = 1").replace("val_loss", "val_accuracy")
+        .replace("epochs = 3\n", "")
+    )  # fmt: skip
+
+    def short(full: Evaluation, *_: object, **more: object) -> Evaluation:
+        return Evaluation(epochs=2, folds=1, confirm_epochs=2, final_epochs=3, rows=60)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tuner.search.planned", short)
+        result = tuner.tune("small", minutes=5, trials=3, workers=1)
+    found, best = result.confirmation, result.best
+    assert found is not None and best is not None and best.confirmed is not None
+    train, validation = (
+        len(getattr(load("wine", Path()), part)) for part in ("train", "validation")
+    )
+    n = round(validation * 60 / train)
+    scores = [trial.value for trial in storage.read_study("small").trials if trial.value]
+    scores += [score for arm in found.arms for score in arm.scores]
+    assert all(score * n == pytest.approx(round(score * n), abs=1e-3) for score in scores)
+    assert not all(
+        score * validation == pytest.approx(round(score * validation), abs=1e-3) for score in scores
+    )
+    assert (found.rows, best.confirmed.rows) == (60, 60)
+    assert found.n_rows == round((train + validation) * 60 / train)
+    # There was time for all of them in the last training.
+    assert found.refit is not None and (found.refit.rows, found.refit.config.epochs) == (None, 3)
+    assert "each trained on 60 rows" in over_seeds(best)
+    assert "3 epochs on all rows but the test rows" in handed_over(best)
+    again = tuner.tune("small", minutes=5, trials=5, workers=1)
+    assert again.ran == 2 and again.confirmation is not None and again.confirmation.rows == 60
 
 
 @pytest.mark.parametrize("folds", [1, 2, 5])

@@ -48,7 +48,7 @@ class Confirmer:
         handed_over: makes the config of an arm's training to the end; None epochs are all of them.
         folds: cuts that each trial was validated on.
         dataset: with the test part; None where a LightningDataModule of the user's brings it.
-        facts: sizes of the data, if they are known.
+        facts: sizes of what its trainings see of the data, if they are known.
         training: how modules of the user's are trained, if they are.
         identity: all besides configs and seeds that scores follow from, as a hash.
         observer: is told what happens.
@@ -165,7 +165,8 @@ class Confirmer:
             seconds=seconds,
             select=self._select,
             overlap=overlap,
-            n_rows=self._n_rows,
+            n_rows=round(self._seen * self._n_rows),
+            rows=self._repeats.rows,
             identity=self._identity,
         )
 
@@ -195,7 +196,15 @@ class Confirmer:
         if self._dataset is None:
             return 1.0
         n, n_train = len(self._dataset.validation), len(self._dataset.train)
-        return min(1.0, self._folds * n / (n + n_train))
+        return min(1.0, self._seen * self._folds * n / (n + n_train))
+
+    @property
+    def _seen(self) -> float:
+        """Share of the rows that a trial and a training of the confirmation see."""
+        rows = self._repeats.rows
+        return (
+            1.0 if rows is None or self._dataset is None else rows / len(self._dataset.train_rows)
+        )
 
     def network(self, confirmation: Confirmation, seed: int) -> bytes:
         """Returns the checkpoint of the winner for a seed; it is trained again if it is gone.
@@ -333,7 +342,7 @@ class Confirmer:
         trained = self._last.train(confirmation.winning, pace, end, self._observer)
         if trained is None:
             return confirmation
-        config, (seed, *others), self._network = trained
+        (seed, *others), self._network = trained.seeds, trained.checkpoint
         test, ensemble_test, measured = None, None, Measured({})
         if confirmation.test_metric:
             assert self._dataset is not None
@@ -347,7 +356,7 @@ class Confirmer:
                 ensemble_test = rounded(scored.scores).get(name)
             measured = measure(self._network, self._dataset)
         refit = Refit(
-            config=config,
+            config=trained.config,
             seed=seed,
             test=test,
             others=tuple(others),
@@ -356,6 +365,7 @@ class Confirmer:
             confusion=measured.confusion,
             calibration=measured.calibration,
             agreement=measured.agreement,
+            rows=trained.rows,
         )
         return confirmation.model_copy(update={"refit": refit})
 

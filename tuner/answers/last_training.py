@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial
 
@@ -14,6 +15,7 @@ from ..network.checkpoints import together
 from ..network.config import Config, DataFacts, MLPConfig
 from ..results.arms import Arm
 from ..results.winner import Refit
+from ..running.evaluation import LEAST_EPOCHS
 from ..running.progress import Observer
 from ..running.repeats import Repeats
 from ..training.fleet import busy_with, shares_steps
@@ -30,6 +32,23 @@ _TIMED_SHARE = 0.15
 _LATE = 0.25
 
 
+@dataclass(frozen=True)
+class Trained:
+    """Networks that are handed over.
+
+    Attributes:
+        config: of all of them.
+        rows: training rows that there was time for; None is all.
+        seeds: of each of them.
+        checkpoint: of all of them together.
+    """
+
+    config: Config
+    rows: int | None
+    seeds: tuple[int, ...]
+    checkpoint: bytes
+
+
 class LastTraining:
     """Trains the winner once more, for as many epochs and networks as there is time for.
 
@@ -38,7 +57,7 @@ class LastTraining:
         trials: returns those of the study, at least one of which is complete when it is asked.
         handed_over: makes the config of an arm's training to the end; None epochs are all of them.
         dataset: of the study.
-        facts: sizes of the data.
+        facts: sizes of what its other trainings see of the data, if they are known.
         seeds: of as many networks as are wanted: of their initial weights and shuffles.
     """
 
@@ -55,23 +74,26 @@ class LastTraining:
         self._repeats, self._trials, self._handed_over = repeats, trials, handed_over
         self._facts = facts
         self._known: dict[str, float] = {}  # seconds of an epoch that were timed, by network
-        self._n_rows = len(dataset.train)
-        # Rows of it over those of another training.
-        self._more = 1 + len(dataset.validation) / len(dataset.train)
+        self._n_rows = len(dataset.train_rows)
+        # Rows of it over training rows, and over those of another training.
+        self._whole = 1 + len(dataset.validation_rows) / self._n_rows
+        self._more = self._whole * self._n_rows / (self._n_rows if facts is None else facts.n_rows)
 
     def trainings(
         self, arms: Sequence[Arm], pace: float | None, slower: float = 1.0
     ) -> list[tuple[float, float]]:
         """Estimates the seconds of a training as long as its others, and of one to the end.
 
+        Where the others leave rows out the former does, too.
+
         Args:
             arms: that may win, each of which has its pair; those that may not are left out.
             pace: seconds that a unit of work took in the search, if that is known.
             slower: how much longer trainings take here, but for those that were timed.
         """
-        winners = _winners(arms)
+        winners, share = _winners(arms), self._whole / self._more
         return [
-            (arm.config.epochs * epoch, self._handed_over(arm, None).epochs * epoch)
+            (share * arm.config.epochs * epoch, self._handed_over(arm, None).epochs * epoch)
             for arm, epoch in zip(winners, self._epochs(winners, pace, slower), strict=True)
         ]
 
@@ -103,12 +125,8 @@ class LastTraining:
         self._timed(config, at_once, max(wholes) / config.epochs, left)
         return _network(config) in self._known
 
-    def train(
-        self, arm: Arm, pace: float | None, end: float, observer: Observer
-    ) -> tuple[Config, tuple[int, ...], bytes] | None:
-        """Trains an arm; returns its config, and the seeds of its networks and their checkpoint.
-
-        None if all failed, or would have ended too late.
+    def train(self, arm: Arm, pace: float | None, end: float, observer: Observer) -> Trained | None:
+        """Trains an arm; returns its networks, None if all failed or would have ended too late.
 
         Args:
             arm: the winner.
@@ -123,15 +141,21 @@ class LastTraining:
         if left <= 0:
             return None
         observer.begin("training the winner on all rows but the test rows")
-        at_once = self._at_once(pace)
+        at_once, rows = self._at_once(pace), None
         (epoch,) = self._busy([arm], pace)
         if config.epochs * epoch > PLANNED * left:
             # Epochs are worth more than networks, as far as cores can share the steps of one.
             at_once = self._if_time_is_short(config, pace)
             epoch = self._timed(config, at_once, epoch, left)
-            epochs = int(PLANNED * (end - time.monotonic()) / epoch)
-            epochs = min(config.epochs, max(arm.config.epochs, epochs))
+            fit = PLANNED * (end - time.monotonic()) / epoch
+            least = arm.config.epochs
+            if self._leaves_rows:  # as its other trainings do: first epochs go, then rows
+                least = min(least, LEAST_EPOCHS)
+            epochs = min(config.epochs, max(least, int(fit)))
             config = self._handed_over(arm, epochs)
+            if self._leaves_rows and fit < epochs:
+                rows = math.ceil(self._n_rows * fit / epochs)
+                epoch *= fit / epochs
         n, late = len(self._seeds), 0.0
         if math.isfinite(end):
             turns = PLANNED * (end - time.monotonic()) / max(config.epochs * epoch, 1e-9)
@@ -140,10 +164,13 @@ class LastTraining:
             config,
             self._seeds[:n],
             at_once=at_once,
+            rows=rows,
             end=end if math.isfinite(end) else None,
             late=late,
         )
-        return (config, tuple(found), together([*found.values()])) if found else None
+        if not found:
+            return None
+        return Trained(config, rows, tuple(found), together([*found.values()]))
 
     def again(self, refit: Refit) -> bytes:
         """Trains the networks of a confirmation again, whose checkpoint is gone.
@@ -153,10 +180,15 @@ class LastTraining:
             WorkerLostError: one of them failed.
         """
         at_once = min(self._repeats.places, busy_with())
-        found = self._repeats.whole(refit.config, refit.seeds, at_once=at_once)
+        found = self._repeats.whole(refit.config, refit.seeds, at_once=at_once, rows=refit.rows)
         if len(found) < len(refit.seeds):
             raise WorkerLostError("networks that were trained before could not be trained again")
         return together([*found.values()])
+
+    @property
+    def _leaves_rows(self) -> bool:
+        """Whether the other trainings see a part of the rows: there is no time for all."""
+        return self._facts is not None and self._facts.n_rows < self._n_rows
 
     def _at_once(self, pace: float | None) -> int:
         """Returns how many networks train at once: as many as make the machine busy."""
@@ -212,7 +244,7 @@ class LastTraining:
             )
         except WorkerLostError:
             return estimate
-        whole = self._more * seconds * self._n_rows / rows
+        whole = self._whole * seconds * self._n_rows / rows
         known = self._known[_network(config)] = max(FASTEST * estimate, whole)
         return known
 

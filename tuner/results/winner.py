@@ -36,6 +36,7 @@ class Refit(BaseModel):
         calibration: of test rows by the probability of a class, its mean, how often it was that
             class, and the number of rows; () where there is none.
         agreement: true and predicted values of some test rows; () in a classification.
+        rows: training rows that there was time for, and of the others the same share; None is all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +50,7 @@ class Refit(BaseModel):
     confusion: tuple[tuple[int, ...], ...] = ()
     calibration: tuple[tuple[float, float, int], ...] = ()
     agreement: tuple[tuple[float, float], ...] = ()
+    rows: int | None = None
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -70,6 +72,7 @@ class Confirmation(BaseModel):
         refit: the winner's last training, if there was time for it.
         overlap: validation rows over training rows of each seed's cut; 0 where that is not known.
         n_rows: that cuts are of; 0 where that is not known.
+        rows: training rows of each cut, where it is of some of the rows only; None is all.
         identity: all besides configs and seeds that the scores follow from, as a hash; "" where
             that is not known.
         search_best: number of the trial that the search called the best.
@@ -93,6 +96,7 @@ class Confirmation(BaseModel):
     refit: Refit | None = None
     overlap: float = 0.0
     n_rows: int = 0
+    rows: int | None = None
     identity: str = ""
 
     @classmethod
@@ -191,9 +195,11 @@ class Confirmed(BaseModel):
         optimism: how much better its score in the search is than the confirmed mean, below 0 if it
             is worse; None where that cannot be compared.
         epochs: of the trainings over the seeds.
+        rows: that each of them trained on, where it was some of the rows only; None is all.
         seed: of the network in `best.ckpt`: the one that was trained on all rows but the test rows,
             or else the one with the median score.
         is_refit: that network was trained on all rows but the test rows.
+        refit_rows: or on so many, where there was no time for all; None is all.
         network_test: its score on the test rows; None if that part was not opened.
         members: networks in `best.ckpt`, which predict together as `tuner.load_ensemble`.
         ensemble_test: score of all of them together on the test rows; None if that part was not
@@ -211,7 +217,9 @@ class Confirmed(BaseModel):
     optimism: float | None
     seed: int
     epochs: int | None = None
+    rows: int | None = None
     is_refit: bool = False
+    refit_rows: int | None = None
     network_test: float | None = None
     members: int = 1
     ensemble_test: float | None = None
@@ -239,7 +247,9 @@ class Confirmed(BaseModel):
             optimism=confirmation.optimism,
             seed=seed,
             epochs=winning.config.epochs,
+            rows=confirmation.rows,
             is_refit=refit is not None,
+            refit_rows=None if refit is None else refit.rows,
             network_test=test,
             members=1 if refit is None else len(refit.seeds),
             ensemble_test=None if refit is None else refit.ensemble_test,

@@ -104,6 +104,8 @@ def over_seeds(best: Best) -> str:
         rows = f"over {n} seeds, each with {own} and validation rows of its own"
     if confirmed.epochs not in (None, best.config.epochs):
         rows += f", {confirmed.epochs} epochs of training"
+    if confirmed.rows is not None:
+        rows += f", each trained on {confirmed.rows:,} rows"
     if confirmed.test is None:
         return rows
     if confirmed.has_rows_error:
@@ -120,7 +122,10 @@ def handed_over(best: Best) -> str:
     def scored(value: float | None) -> str:
         return "" if value is None else f" ({confirmed.test_metric} {number(value)})"
 
-    told = f"{best.config.epochs} epochs on all rows but the test rows"
+    of = "all rows but the test rows"
+    if confirmed.refit_rows is not None:
+        of = f"{confirmed.refit_rows:,} training rows, for which there was time"
+    told = f"{best.config.epochs} epochs on {of}"
     if confirmed.members == 1:
         return f"best.ckpt was trained for {told}{scored(confirmed.network_test)}."
     return (

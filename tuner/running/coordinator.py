@@ -76,7 +76,7 @@ class Coordinator:
         range_test: RangeTest | None = None,
         fleet: int | None = None,
     ) -> None:
-        self.spec = spec
+        self.spec, self.evaluation = spec, evaluation
         self.reserve = reserve
         self.range_test = range_test
         self.metric = metric
@@ -310,7 +310,8 @@ class Coordinator:
 
     def _count_work(self, config: Config) -> None:
         if isinstance(config, MLPConfig) and self.facts is not None:
-            self.allowance.minutes.did(heuristics.work(config, self.facts))
+            seen = self.evaluation.seen(self.facts)
+            self.allowance.minutes.did(heuristics.work(config, seen))
 
     def _progress(self, way: UnderWay, event: Progress) -> None:
         before = way.first_shuffle

@@ -1,8 +1,9 @@
 """How a config is scored: the epochs and cuts of a trial, and the epochs of what comes after it.
 
 What a study file leaves out follows from the rows, and from the budget, too: where it holds only a
-few full trainings the search learns more from shorter ones. The best are then confirmed by longer
-ones, and the winner is trained to the end.
+few full trainings the search learns more from shorter ones, and where it does not even hold short
+ones, from trainings on a part of the rows. The best are then confirmed by longer ones, and the
+winner is trained to the end.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from .. import heuristics
+from ..data import Cut
 from ..network.config import DataFacts, MLPConfig
 from ..study import BudgetSpec, ModuleStudySpec, StudySpec
 
@@ -25,8 +27,11 @@ _MORE, _LONG = 30, 240_000
 #: Trainings one after the other that a confirmation holds at least, for two cuts: few arms on many
 #: cores take as long as would keep all of them busy.
 _WAVES = 2
-#: Epochs that are not saved.
-_LEAST_EPOCHS = 3
+#: Epochs that are not saved: a part of the rows is trained on instead.
+LEAST_EPOCHS = 3
+#: Trials of so many epochs of all rows that a search holds, if rows are not saved; and rows that
+#: are not.
+_FEW, _LEAST_ROWS = 10, 10_000
 #: Shares of the time that are planned for the search, for the confirmation, and for the training of
 #: what is handed over. Where that takes its share, fewer than `_CONFIRMED` are confirmed: what new
 #: rows are scored by is the network that is handed over.
@@ -42,6 +47,8 @@ class Evaluation(BaseModel):
             parts of the data as they are.
         confirm_epochs: of the trainings of the confirmation; at least those of a trial.
         final_epochs: of the training of the winner that is handed over; at least as many again.
+        rows: training rows of a trial and of a training of the confirmation, and of the validation
+            rows the same share; None is all of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,9 +57,26 @@ class Evaluation(BaseModel):
     folds: Annotated[int, Field(ge=1)]
     confirm_epochs: Annotated[int, Field(ge=1)]
     final_epochs: Annotated[int, Field(ge=1)]
+    rows: Annotated[int, Field(ge=1)] | None = None
+
+    def seen(self, facts: DataFacts) -> DataFacts:
+        """Returns the sizes of what a trial sees of the data."""
+        return facts if self.rows is None else facts.model_copy(update={"n_rows": self.rows})
+
+    def cuts(self, seed: int) -> tuple[Cut | None, ...]:
+        """Returns the cut of each training of a trial; None takes the parts as they are.
+
+        Args:
+            seed: decides where rows go, the same for all trials of a study.
+        """
+        if self.folds > 1:
+            return tuple(Cut(seed, fold, rows=self.rows) for fold in range(self.folds))
+        return (None if self.rows is None else Cut(seed, rows=self.rows),)
 
     def __str__(self) -> str:
         said = f"{self.epochs} epoch{'s' if self.epochs > 1 else ''}"
+        if self.rows is not None:
+            said += f" of {self.rows:,} rows"
         if self.folds > 1:
             said += f", the mean over {self.folds} cuts"
         if self.final_epochs > self.epochs:
@@ -120,7 +144,7 @@ def affordable(
     trials: int | None,
     at_once: int,
 ) -> Evaluation:
-    """Shortens trainings until the time holds enough of them.
+    """Shortens trainings until the time holds enough of them, if need be by leaving rows out.
 
     Args:
         full: how configs are scored where time is no matter.
@@ -132,18 +156,25 @@ def affordable(
         at_once: trainings that share the machine when it is busy; a single one is no faster.
     """
     n = _TRIALS if trials is None else min(_TRIALS, trials)
-    epoch = pace * heuristics.work(config, facts)
+    whole = pace * heuristics.work(config, facts)
+    held = _SEARCH * seconds / (full.folds * LEAST_EPOCHS * whole)
+    rows = None
+    if held < min(_FEW, n):
+        rows = max(_LEAST_ROWS, int(facts.n_rows * held / n))
+        rows = None if rows >= facts.n_rows else rows
+    full = full.model_copy(update={"rows": rows})
+    epoch = pace * heuristics.work(config, full.seen(facts))
     confirm, more = (
         _within(full.epochs, _CONFIRMATION * seconds / (max(n_trainings, _WAVES * at_once) * epoch))
         for n_trainings in (_CONFIRMED, _MORE)
     )
-    confirm = max(more, min(confirm, math.ceil(_LONG / facts.n_rows)))
+    confirm = max(more, min(confirm, math.ceil(_LONG / full.seen(facts).n_rows)))
     epochs = min(confirm, _within(full.epochs, _SEARCH * seconds / (n * full.folds * epoch)))
-    final = max(confirm, _within(full.epochs, _LAST * seconds / (at_once * epoch)))
+    final = max(confirm, _within(full.epochs, _LAST * seconds / (at_once * whole)))
     return full.model_copy(
         update={"epochs": epochs, "confirm_epochs": confirm, "final_epochs": final}
     )
 
 
 def _within(most: int, epochs: float) -> int:
-    return min(most, max(_LEAST_EPOCHS, int(epochs)))
+    return min(most, max(LEAST_EPOCHS, int(epochs)))

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from ..data import Cut
+from ..network.config import DataFacts
 from ..results.winner import Confirmation
 from ..storage import StudyStore, locate
 from ..study import AnyStudySpec
@@ -48,11 +49,17 @@ class OpenStudy(Prepared):
     identity: str
     adopts: bool
 
+    @property
+    def seen(self) -> DataFacts | None:
+        """Sizes of what a trial sees of the data, if they are known."""
+        return None if self.facts is None else self.evaluation.seen(self.facts)
+
     def repeats(self, observer: Observer) -> Repeats:
         """Returns the repetitions of configs of this study, with those that ended earlier."""
         folder = paths.study_folder(self.spec.name)
         kept = KeptRepeats(folder, self.identity, observer, adopts=self.adopts)
         n, seed = max(_MOST_SEEDS, self.spec.confirm.seeds), self.spec.study.seed
+        rows = self.evaluation.rows
         drawn = seeds(seed, "confirm", n)
         confirmed = Confirmation.kept(self.store.confirmation)
         # An earlier version began to confirm, and goes on so.
@@ -61,10 +68,10 @@ class OpenStudy(Prepared):
         )
         kin = None if self.dataset is None else self.dataset.kin
         if began or (kin is not None and not kin.has_folds):
-            return Repeats(kept, self.worker, self.interruption, drawn)
+            return Repeats(kept, self.worker, self.interruption, drawn, rows=rows)
         folds = seeds(seed, "confirm by folds", n)
         cuts = {each: Cut(folds[0], n, by_target=False) for n, each in enumerate(folds)}
-        return Repeats(kept, self.worker, self.interruption, folds, cuts)
+        return Repeats(kept, self.worker, self.interruption, folds, cuts, rows)
 
     def evaluated(self, evaluation: Evaluation) -> OpenStudy:
         """Returns the study with its trials scored in this way."""

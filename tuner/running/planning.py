@@ -207,7 +207,8 @@ def _planned(ready: Prepared, budget: BudgetSpec, pace: float | None, at_once: i
         evaluation = planned(
             evaluation, spec, space.usual, facts, budget, pace=pace, at_once=at_once
         )
-        timed = _times(spec, evaluation, budget, pace * heuristics.work(space.usual, facts))
+        seen = evaluation.seen(facts)
+        timed = _times(spec, evaluation, budget, pace * heuristics.work(space.usual, seen))
     return Plan(
         study=spec.name,
         metric=ready.metric,

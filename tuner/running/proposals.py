@@ -129,7 +129,7 @@ class Proposals:
             config,
             seed=seed,
             shuffle_seed=self._study_seed,
-            folds=self._evaluation.folds,
+            cuts=self._evaluation.cuts(self._study_seed),
         )
 
     def _is_too_long(self, trial: optuna.Trial, config: Config) -> bool:
@@ -149,7 +149,8 @@ class Proposals:
     def _work_of(self, config: MLPConfig) -> float:
         """Returns the work of a whole trial."""
         assert self._facts is not None
-        return self._evaluation.folds * config.epochs * heuristics.work(config, self._facts)
+        epoch = heuristics.work(config, self._evaluation.seen(self._facts))
+        return self._evaluation.folds * config.epochs * epoch
 
 
 def trial_seed(study_seed: int, trial: int) -> int:

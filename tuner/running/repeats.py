@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -82,6 +82,7 @@ class Repeats:
 
     Attributes:
         confirming: seeds over which the best configs are confirmed, more than anyone wants.
+        rows: training rows of a cut that does not say it itself; None is all of them.
 
     Args:
         kept: what ended.
@@ -89,6 +90,7 @@ class Repeats:
         interruption: notes a signal.
         confirming: as above.
         cuts: which rows train and which validate with a seed; with any other seed they are drawn.
+        rows: as above.
     """
 
     def __init__(
@@ -98,11 +100,12 @@ class Repeats:
         interruption: Interruption,
         confirming: Sequence[int] = (),
         cuts: Mapping[int, Cut] | None = None,
+        rows: int | None = None,
     ) -> None:
         self.confirming = tuple(confirming)
         self._kept = kept
         self._worker, self._interruption = worker, interruption
-        self._cuts = cuts or {}
+        self._cuts, self.rows = cuts or {}, rows
         self._n_jobs = 0
 
     @property
@@ -143,7 +146,8 @@ class Repeats:
 
     def cut(self, seed: int) -> Cut:
         """Returns the cut of the rows that a seed stands for."""
-        return self._cuts.get(seed, Cut(seed))
+        cut = self._cuts.get(seed, Cut(seed))
+        return cut if cut.rows is not None else replace(cut, rows=self.rows)
 
     def epoch_seconds(
         self,
@@ -221,6 +225,7 @@ class Repeats:
         seeds: Sequence[int],
         *,
         at_once: int = 1,
+        rows: int | None = None,
         end: float | None = None,
         late: float = 0.0,
     ) -> dict[int, bytes]:
@@ -232,6 +237,8 @@ class Repeats:
             config: the networks and their training.
             seeds: of the initial weights and the shuffles of each of them.
             at_once: how many of them train at once, at most.
+            rows: training rows that are kept, and of the validation rows the same share; None is
+                all of them.
             end: when to stop, on the clock of `time.monotonic`.
             late: seconds after which the last ones may end if that is in sight, by the epochs that
                 they have done.
@@ -242,7 +249,7 @@ class Repeats:
         Raises:
             InterruptedStudyError: a signal came meanwhile.
         """
-        at_once, cut = min(at_once, len(seeds)), Cut(seeds[0], whole=True)
+        at_once, cut = min(at_once, len(seeds)), Cut(seeds[0], rows=rows, whole=True)
         trained = self._trained(
             [(config, seed) for seed in seeds],
             lambda _: cut,

@@ -24,8 +24,8 @@ class UnderWay:
         source: where its parameters come from.
         config: the network and its training.
         seed: of the initial weights.
-        shuffle_seed: of the order of the rows, and of the folds.
-        folds: 1 takes the parts of the data as they are.
+        shuffle_seed: of the order of the rows.
+        cuts: of the rows, one for each fold; None takes the parts of the data as they are.
 
     Attributes:
         jobs: one for each fold, in their order.
@@ -41,13 +41,12 @@ class UnderWay:
         *,
         seed: int,
         shuffle_seed: int,
-        folds: int,
+        cuts: Sequence[Cut | None],
     ) -> None:
         self.trial, self.began = trial, time.monotonic()
         self.view = Running(trial.number, source, config)
-        cuts = [None] if folds == 1 else [Cut(shuffle_seed, fold) for fold in range(folds)]
         self.jobs = tuple(
-            Job(trial.number * folds + fold, config, seed, shuffle_seed, cut)
+            Job(trial.number * len(cuts) + fold, config, seed, shuffle_seed, cut)
             for fold, cut in enumerate(cuts)
         )
         self.first_shuffle: int | None = None

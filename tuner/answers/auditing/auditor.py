@@ -87,9 +87,8 @@ class Auditor:
         words = f"audit {seed}" if sample.is_whole else f"audit {seed} of {sample.rows} rows"
         self._select = seeds(study_seed, f"{words}: tuning", cost.SELECTION)
         self._pairs = seeds(study_seed, f"{words}: pairs", n_pairs)
-        if not sample.is_whole:
-            own = (*self._select, *self._pairs)
-            repeats.cut_by({each: Cut(each, rows=sample.rows) for each in own})
+        own = (*self._select, *self._pairs)
+        repeats.cut_by({each: Cut(each, rows=sample.rows) for each in own})
         self._trained: set[tuple[MLPConfig, int]] = set()
         self._n_range, self._is_range_cut = 0, False
 
