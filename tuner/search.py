@@ -21,7 +21,7 @@ from .results.result import TuneResult
 from .results.winner import Confirmation
 from .running.arguments import Trainer, budget_of
 from .running.coordinator import Coordinator
-from .running.evaluation import planned
+from .running.evaluation import full_evaluation, planned
 from .running.given import spec_of
 from .running.logs import logged
 from .running.minutes import Minutes
@@ -33,7 +33,7 @@ from .running.watching import watched
 from .space import MLPSpace
 from .storage import CONFIG, count
 from .study import BudgetSpec
-from .study.domains import Fixed
+from .study.domains import Fixed, Range
 from .system import paths
 from .system.devices import Devices
 from .training.fleet import busy_with
@@ -207,6 +207,7 @@ def _evaluated(
     store, space, facts = open_study.store, open_study.space, open_study.facts
     evaluation, pace = open_study.evaluation, 0.0
     if store.evaluation is None or not count(store.trials()).finished:
+        evaluation = full_evaluation(open_study.spec, facts)
         if budget.minutes is not None and isinstance(space, MLPSpace) and facts is not None:
             repeats.wait(WORKERS_SECONDS)
             began = time.monotonic()
@@ -220,6 +221,7 @@ def _evaluated(
                 budget,
                 pace=pace,
                 at_once=min(repeats.side_by_side, busy_with()),
+                least_rows=open_study.least_rows,
             )
         store.keep_evaluation(evaluation.model_dump_json())
         observer.begin(f"scoring each trial by {evaluation}")
@@ -319,19 +321,31 @@ def _confirmer(open_study: OpenStudy, repeats: Repeats, observer: Observer) -> C
     )
 
 
-def _handed_over(open_study: OpenStudy, arm: Arm, epochs: int | None) -> Config:
+def _handed_over(
+    open_study: OpenStudy, arm: Arm, epochs: int | None, rows: int | None = None
+) -> Config:
     """Returns the config of the training to the end of an arm of a confirmation.
 
     Args:
         open_study: whose search found it.
         arm: of the confirmation.
         epochs: of that training; None is as many as are worth it.
+        rows: training rows of it; None is all of them.
     """
     space, epochs = open_study.space, epochs or open_study.evaluation.final_epochs
     if arm.is_preset:
-        return space.presets(epochs)[arm.name]
-    trial = next(each for each in open_study.store.trials() if each.number == arm.trial)
-    return space.final(trial.params, epochs)
+        config = space.presets(epochs)[arm.name]
+    else:
+        trial = next(each for each in open_study.store.trials() if each.number == arm.trial)
+        config = space.final(trial.params, epochs)
+    seen, facts = open_study.evaluation.rows, open_study.facts
+    if seen is None or facts is None or not isinstance(config, MLPConfig):
+        return config
+    if not isinstance(space.domains["weight_decay"], Range):  # of each step, as the file says
+        return config
+    # More rows are more steps: together they decay as much as those that were confirmed.
+    decay = config.weight_decay * seen / (rows or facts.n_rows)
+    return config.model_copy(update={"weight_decay": decay})
 
 
 def _confirmed(
@@ -361,7 +375,8 @@ def _remember(open_study: OpenStudy, confirmation: Confirmation) -> None:
     """Keeps what the winner teaches for later studies."""
     config = confirmation.winning.config
     confirmed = confirmation.estimate(confirmation.winning)
-    if not isinstance(config, MLPConfig) or open_study.facts is None or confirmed is None:
+    seen = open_study.seen
+    if not isinstance(config, MLPConfig) or seen is None or confirmed is None:
         return
     presets = {arm.name: arm for arm in confirmation.presets}
     gain = confirmation.gain(presets["note"]) if "note" in presets else None
@@ -369,7 +384,7 @@ def _remember(open_study: OpenStudy, confirmation: Confirmation) -> None:
         heuristics.Experience.of(
             open_study.spec.name,
             config,
-            open_study.facts,
+            seen,
             metric=confirmation.metric,
             mean=confirmed.mean,
             standard_error=confirmed.standard_error,

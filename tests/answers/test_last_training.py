@@ -13,7 +13,7 @@ from tuner import heuristics
 from tuner.answers import entrants, rounds
 from tuner.answers.entrants import sharing
 from tuner.answers.last_training import LastTraining
-from tuner.data import Dataset, load
+from tuner.data import Cut, Dataset, load
 from tuner.errors import WorkerLostError
 from tuner.network.checkpoints import ensemble_of, to_checkpoint
 from tuner.network.config import Config, MLPConfig
@@ -50,11 +50,11 @@ class Trained:
         return self._timed * rows / self.n_rows / n
 
     def whole(
-        self, config: MLPConfig, seeds: Sequence[int], *, at_once: int, rows: int | None,
+        self, config: MLPConfig, seeds: Sequence[int], *, at_once: int, cut: Cut,
         end: float | None, late: float,
     ) -> dict[int, bytes]:  # fmt: skip
         self.epochs.append(config.epochs)
-        self.seeds, self.at_once, self.n_left = tuple(seeds), at_once, rows
+        self.seeds, self.at_once, self.n_left = tuple(seeds), at_once, cut.rows
         return {seed: to_checkpoint(NETWORK) for seed in seeds}
 
 
@@ -83,7 +83,7 @@ def training(
     share = facts.n_rows / dataset.facts.n_rows
     ended.user_attrs |= {"epoch_seconds": share * epoch / more()}
 
-    def handed_over(arm: Arm, epochs: int | None) -> Config:
+    def handed_over(arm: Arm, epochs: int | None, rows: int | None = None) -> Config:
         # A longer training has a smaller decay at each step, as a study's own do.
         epochs = epochs or WHOLE
         return arm.config.model_copy(update={"epochs": epochs, "weight_decay": 1e-3 / epochs})
@@ -130,7 +130,7 @@ def test_as_many_epochs_as_there_is_time_for(
         (4.0, 0.9 * 100 / 4.0, None),
         (20.0, 0.9 * 100 / 20.0, None),  # more than the others, of all rows
         (90.0, SHORT, 0.9 * 100 / 90.0 / SHORT),
-        (900.0, SHORT, 0.9 * 100 / 900.0 / SHORT),
+        (900.0, SHORT, 0.1),  # never less than was confirmed
     ],
 )
 def test_where_others_leave_rows_out(epoch: float, epochs: float, share: float | None) -> None:

@@ -1,8 +1,11 @@
 """How trials are scored: by the rows, and by what the budget holds."""
 
+import math
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import tuner
@@ -11,6 +14,8 @@ from tuner.data import load
 from tuner.network.config import DataFacts, MLPConfig
 from tuner.results.wording import handed_over, over_seeds
 from tuner.running.evaluation import Evaluation, affordable, full_evaluation
+from tuner.running.prepared import prepared
+from tuner.running.progress import Observer
 from tuner.study import load_study
 
 from ..conftest import SMALL, Write
@@ -128,13 +133,36 @@ def test_a_search_on_some_of_the_rows(write_study: Write, monkeypatch: pytest.Mo
         score * validation == pytest.approx(round(score * validation), abs=1e-3) for score in scores
     )
     assert (found.rows, best.confirmed.rows) == (60, 60)
-    assert found.n_rows == round((train + validation) * 60 / train)
-    # There was time for all of them in the last training.
+    assert found.n_rows == math.ceil((train + validation) * 60 / train)
+    # There was time for all of them in the last training, whose decay is that of the others.
     assert found.refit is not None and (found.refit.rows, found.refit.config.epochs) == (None, 3)
+    decay = heuristics.total_decay(found.refit.config, train)
+    assert decay == pytest.approx(heuristics.total_decay(found.winning.config, 60), rel=1e-3)
     assert "each trained on 60 rows" in over_seeds(best)
     assert "3 epochs on all rows but the test rows" in handed_over(best)
     again = tuner.tune("small", minutes=5, trials=5, workers=1)
     assert again.ran == 2 and again.confirmation is not None and again.confirmation.rows == 60
+
+
+def test_a_part_of_the_rows_has_all_classes(write_study: Write, project: Path) -> None:
+    """Else a rare class is in no trial, and whoever never predicts it wins; groups stay whole."""
+    generator = np.random.default_rng(0)
+    n = 60_000
+    frame = pd.DataFrame({"x": generator.normal(size=n), "who": np.arange(n) // 4})
+    frame["y"] = np.where(np.arange(n) % 100 == 0, "rare", "usual")
+    frame.to_csv(project / "studies" / "rows.csv", index=False)
+    least = {}
+    for name, more in (("drawn", "drop = ['who']"), ("grouped", "group = 'who'")):
+        path = write_study(f"[data]\nsource = 'rows.csv'\nlabel = 'y'\n{more}\n", name)
+        ready = prepared(load_study(path), workers=1, observer=Observer())
+        assert ready.dataset is not None
+        least[name] = (ready.least_rows, len(ready.dataset.train_rows))
+    assert least["drawn"][0] in (10_000, 10_001) and least["drawn"][1] > 30_000
+    assert least["grouped"][0] == least["grouped"][1]
+    frame["y"] = np.where(np.arange(n) % 300 == 0, "rare", "usual")
+    frame.to_csv(project / "studies" / "rows.csv", index=False)
+    rarer = prepared(load_study("drawn"), workers=1, observer=Observer())
+    assert rarer.least_rows == pytest.approx(100 * 300, rel=0.02)
 
 
 @pytest.mark.parametrize("folds", [1, 2, 5])

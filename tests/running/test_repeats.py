@@ -23,6 +23,8 @@ from tuner.workers import Event, Finished, FleetCrew, Job, Progress, ThreadWorke
 A, B = (MLPConfig(depth=1, width=width, batch_size=32, epochs=2) for width in (4, 8))
 BAD = A.model_copy(update={"learning_rate": 1e30, "optimizer": "sgd"})
 
+WHOLE = Cut(1, whole=True)
+
 
 class Recorder(Observer):
     def __init__(self) -> None:
@@ -217,7 +219,7 @@ def test_what_will_soon_have_ended_is_waited_for(
 ) -> None:  # fmt: skip
     """Else a machine that becomes slower throws the winner's network away: letter had .047."""
     paced, found = paced_repeats(seconds, tmp_path, monkeypatch)
-    trained = found.whole(MLPConfig(epochs=10), [1], end=10.0, late=late)
+    trained = found.whole(MLPConfig(epochs=10), [1], cut=WHOLE, end=10.0, late=late)
     assert trained == ({1: b"trained"} if ends else {})
     assert paced.now == pytest.approx(after, abs=0.2)
 
@@ -234,7 +236,9 @@ def test_networks_that_ended_in_time_are_kept(
 ) -> None:  # fmt: skip
     """Else one that is late takes those with it that were there."""
     paced, found = paced_repeats(seconds, tmp_path, monkeypatch, capacity=3)
-    trained = found.whole(MLPConfig(epochs=10), [1, 2, 3, 4, 5], at_once=at_once, end=15.0)
+    trained = found.whole(
+        MLPConfig(epochs=10), [1, 2, 3, 4, 5], at_once=at_once, cut=WHOLE, end=15.0
+    )
     assert [*trained] == ended
     assert paced.now == pytest.approx(after, abs=0.5)
     # All see the same rows, and none takes the cores of another.

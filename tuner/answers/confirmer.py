@@ -63,7 +63,7 @@ class Confirmer:
         presets: Mapping[str, Config],
         allowed: Mapping[str, bool],
         confirmed: Callable[[FrozenTrial], Config],
-        handed_over: Callable[[Arm, int | None], Config],
+        handed_over: Callable[..., Config],
         folds: int,
         dataset: Dataset | None,
         facts: DataFacts | None,
@@ -165,7 +165,7 @@ class Confirmer:
             seconds=seconds,
             select=self._select,
             overlap=overlap,
-            n_rows=round(self._seen * self._n_rows),
+            n_rows=math.ceil(self._seen * self._n_rows),
             rows=self._repeats.rows,
             identity=self._identity,
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial
 
-from ..data import Dataset
+from ..data import Cut, Dataset
 from ..errors import WorkerLostError
 from ..network.checkpoints import together
 from ..network.config import Config, DataFacts, MLPConfig
@@ -55,7 +55,8 @@ class LastTraining:
     Args:
         repeats: of the study, whose workers train it.
         trials: returns those of the study, at least one of which is complete when it is asked.
-        handed_over: makes the config of an arm's training to the end; None epochs are all of them.
+        handed_over: makes the config of an arm's training to the end, of so many epochs, None being
+            all of them, and of so many training rows, if they are not all.
         dataset: of the study.
         facts: sizes of what its other trainings see of the data, if they are known.
         seeds: of as many networks as are wanted: of their initial weights and shuffles.
@@ -65,7 +66,7 @@ class LastTraining:
         self,
         repeats: Repeats,
         trials: Callable[[], Sequence[FrozenTrial]],
-        handed_over: Callable[[Arm, int | None], Config],
+        handed_over: Callable[..., Config],
         dataset: Dataset,
         facts: DataFacts | None,
         seeds: Sequence[int],
@@ -155,7 +156,12 @@ class LastTraining:
             config = self._handed_over(arm, epochs)
             if self._leaves_rows and fit < epochs:
                 rows = math.ceil(self._n_rows * fit / epochs)
-                epoch *= fit / epochs
+                assert self._facts is not None
+                if rows * epochs < self._facts.n_rows * arm.config.epochs:
+                    # Less than was confirmed is worth nothing: as much, if that ends in time.
+                    rows, epochs = self._facts.n_rows, arm.config.epochs
+                epoch *= rows / self._n_rows
+                config = self._handed_over(arm, epochs, rows)
         n, late = len(self._seeds), 0.0
         if math.isfinite(end):
             turns = PLANNED * (end - time.monotonic()) / max(config.epochs * epoch, 1e-9)
@@ -164,7 +170,7 @@ class LastTraining:
             config,
             self._seeds[:n],
             at_once=at_once,
-            rows=rows,
+            cut=self._cut(rows),
             end=end if math.isfinite(end) else None,
             late=late,
         )
@@ -180,10 +186,16 @@ class LastTraining:
             WorkerLostError: one of them failed.
         """
         at_once = min(self._repeats.places, busy_with())
-        found = self._repeats.whole(refit.config, refit.seeds, at_once=at_once, rows=refit.rows)
+        found = self._repeats.whole(
+            refit.config, refit.seeds, at_once=at_once, cut=self._cut(refit.rows)
+        )
         if len(found) < len(refit.seeds):
             raise WorkerLostError("networks that were trained before could not be trained again")
         return together([*found.values()])
+
+    def _cut(self, rows: int | None) -> Cut:
+        """Returns the rows of the last training, the same in each call."""
+        return Cut(self._seeds[0], rows=rows, whole=True)
 
     @property
     def _leaves_rows(self) -> bool:

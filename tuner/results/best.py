@@ -43,6 +43,7 @@ class Best(BaseModel):
         finished: when the trial ended.
         tuner: version of this package.
         confirmed: what is known of it beyond the search; None if it is not confirmed.
+        rows: training rows that trials saw, where it was some of them only; None is all.
         checkpoint: SHA-256 of `best.ckpt`, in hexadecimal digits; "" where it is not known.
     """
 
@@ -61,6 +62,7 @@ class Best(BaseModel):
     finished: datetime
     tuner: str
     confirmed: Confirmed | None = None
+    rows: int | None = None
     checkpoint: str = ""
 
     def _repr_html_(self) -> str:

@@ -129,7 +129,7 @@ def _gain(
 ) -> tuple[Estimate | None, bool]:
     """Returns what one winner gains over another, and whether that is pair by pair."""
     n = min(len(ours.winning.scores), len(theirs.winning.scores))
-    if has_same_data and n >= 2 and ours.seeds[:n] == theirs.seeds[:n]:
+    if has_same_data and n >= 2 and ours.seeds[:n] == theirs.seeds[:n] and ours.rows == theirs.rows:
         overlap = max(ours.overlap, theirs.overlap)
         return difference(ours.winning, theirs.winning, ours.direction, overlap=overlap), True
     one, other = ours.estimate(ours.winning), theirs.estimate(theirs.winning)

@@ -199,7 +199,8 @@ class Confirmed(BaseModel):
         seed: of the network in `best.ckpt`: the one that was trained on all rows but the test rows,
             or else the one with the median score.
         is_refit: that network was trained on all rows but the test rows.
-        refit_rows: or on so many, where there was no time for all; None is all.
+        refit_rows: or on so many training rows, and of the validation rows the same share, where
+            there was no time for all; None is all.
         network_test: its score on the test rows; None if that part was not opened.
         members: networks in `best.ckpt`, which predict together as `tuner.load_ensemble`.
         ensemble_test: score of all of them together on the test rows; None if that part was not

@@ -124,7 +124,8 @@ def handed_over(best: Best) -> str:
 
     of = "all rows but the test rows"
     if confirmed.refit_rows is not None:
-        of = f"{confirmed.refit_rows:,} training rows, for which there was time"
+        of = f"{confirmed.refit_rows:,} training rows and of the validation rows the same share, "
+        of += "for which there was time"
     told = f"{best.config.epochs} epochs on {of}"
     if confirmed.members == 1:
         return f"best.ckpt was trained for {told}{scored(confirmed.network_test)}."

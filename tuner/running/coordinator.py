@@ -85,7 +85,9 @@ class Coordinator:
         self.worker = worker
         self.observer = observer
         self.interruption = interruption
-        self.standing = Standing(spec.name, metric, spec.direction(metric), facts, classes, store)
+        self.standing = Standing(
+            spec.name, metric, spec.direction(metric), facts, classes, store, evaluation.rows
+        )
         self.files = ResultFiles(spec.name)
         self.inbox: deque[Event] = deque()
         self.proposals = Proposals(

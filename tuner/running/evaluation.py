@@ -29,9 +29,10 @@ _MORE, _LONG = 30, 240_000
 _WAVES = 2
 #: Epochs that are not saved: a part of the rows is trained on instead.
 LEAST_EPOCHS = 3
-#: Trials of so many epochs of all rows that a search holds, if rows are not saved; and rows that
-#: are not.
-_FEW, _LEAST_ROWS = 10, 10_000
+#: Trials of so many epochs of all rows that a search holds, if rows are not saved.
+_FEW = 10
+#: Training rows that are not saved.
+LEAST_ROWS = 10_000
 #: Shares of the time that are planned for the search, for the confirmation, and for the training of
 #: what is handed over. Where that takes its share, fewer than `_CONFIRMED` are confirmed: what new
 #: rows are scored by is the network that is handed over.
@@ -114,6 +115,7 @@ def planned(
     *,
     pace: float,
     at_once: int,
+    least_rows: int = LEAST_ROWS,
 ) -> Evaluation:
     """Shortens trainings as `affordable` does, unless there is time or the file says their length.
 
@@ -125,12 +127,20 @@ def planned(
         budget: where the search ends.
         pace: as `affordable` takes it, like what follows.
         at_once: trainings that share the machine.
+        least_rows: training rows that a trial sees at least.
     """
     if budget.minutes is None or spec.objective.epochs is not None:
         return full
     seconds = 60 * budget.minutes
     return affordable(
-        full, config, facts, pace=pace, seconds=seconds, trials=budget.trials, at_once=at_once
+        full,
+        config,
+        facts,
+        pace=pace,
+        seconds=seconds,
+        trials=budget.trials,
+        at_once=at_once,
+        least_rows=least_rows,
     )
 
 
@@ -143,6 +153,7 @@ def affordable(
     seconds: float,
     trials: int | None,
     at_once: int,
+    least_rows: int = LEAST_ROWS,
 ) -> Evaluation:
     """Shortens trainings until the time holds enough of them, if need be by leaving rows out.
 
@@ -154,13 +165,14 @@ def affordable(
         seconds: that search and confirmation have.
         trials: that the search is to have, if they are limited.
         at_once: trainings that share the machine when it is busy; a single one is no faster.
+        least_rows: training rows that a trial sees at least.
     """
     n = _TRIALS if trials is None else min(_TRIALS, trials)
     whole = pace * heuristics.work(config, facts)
     held = _SEARCH * seconds / (full.folds * LEAST_EPOCHS * whole)
     rows = None
     if held < min(_FEW, n):
-        rows = max(_LEAST_ROWS, int(facts.n_rows * held / n))
+        rows = max(least_rows, int(facts.n_rows * held / n))
         rows = None if rows >= facts.n_rows else rows
     full = full.model_copy(update={"rows": rows})
     epoch = pace * heuristics.work(config, full.seen(facts))

@@ -77,7 +77,9 @@ class OpenStudy(Prepared):
         """Returns the study with its trials scored in this way."""
         if evaluation == self.evaluation:
             return self
-        space = space_of(self.spec, self.classes, self.facts, evaluation.epochs)
+        # Decay and the like are told by the steps of a training.
+        seen = None if self.facts is None else evaluation.seen(self.facts)
+        space = space_of(self.spec, self.classes, seen, evaluation.epochs)
         return replace(self, evaluation=evaluation, space=space)
 
 

@@ -205,7 +205,14 @@ def _planned(ready: Prepared, budget: BudgetSpec, pace: float | None, at_once: i
         }
     if pace is not None and facts is not None and isinstance(space, MLPSpace):
         evaluation = planned(
-            evaluation, spec, space.usual, facts, budget, pace=pace, at_once=at_once
+            evaluation,
+            spec,
+            space.usual,
+            facts,
+            budget,
+            pace=pace,
+            at_once=at_once,
+            least_rows=ready.least_rows,
         )
         seen = evaluation.seen(facts)
         timed = _times(spec, evaluation, budget, pace * heuristics.work(space.usual, seen))

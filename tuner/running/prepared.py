@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from .. import data, heuristics
 from ..data import Dataset, Wanted
@@ -23,9 +26,12 @@ from ..system.formats import SUFFIXES, is_table
 from ..training.modules import ModuleTraining
 from ..workers import Staff, Worker, fleets, shared, solos
 from .arguments import Trainer, check_trainers
-from .evaluation import Evaluation, full_evaluation
+from .evaluation import LEAST_ROWS, Evaluation, full_evaluation
 from .limits import Limits
 from .progress import Observer
+
+#: Training rows of the rarest class that a part of the rows has at least, about.
+_OF_EACH_CLASS = 100
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,25 @@ class Prepared:
     def facts(self) -> DataFacts | None:
         """Sizes of the data, if they are known."""
         return None if self.dataset is None else self.dataset.facts
+
+    @property
+    def least_rows(self) -> int:
+        """Training rows that a part of them has at least; all where they are told by group or time.
+
+        Of each class about a hundred are left, or all.
+        """
+        if self.dataset is None:
+            return 0
+        n_rows = len(self.dataset.train_rows)
+        if self.dataset.kin is not None:  # cuts of which begin and end where it says
+            return n_rows
+        rarest = 1.0
+        if self.dataset.classes:
+            n_classes = len(self.dataset.classes)
+            rarest = np.bincount(self.dataset.known.y, minlength=n_classes).min() / len(
+                self.dataset.known
+            )
+        return min(n_rows, max(LEAST_ROWS, math.ceil(_OF_EACH_CLASS / rarest)))
 
     def employ(self) -> Worker:
         """Starts who trains."""

@@ -225,11 +225,11 @@ class Repeats:
         seeds: Sequence[int],
         *,
         at_once: int = 1,
-        rows: int | None = None,
+        cut: Cut,
         end: float | None = None,
         late: float = 0.0,
     ) -> dict[int, bytes]:
-        """Trains networks on all rows but the test rows, and keeps nothing of them.
+        """Trains networks on validation rows, too, and keeps nothing of them.
 
         Where one trains at once, cores may share its steps.
 
@@ -237,8 +237,7 @@ class Repeats:
             config: the networks and their training.
             seeds: of the initial weights and the shuffles of each of them.
             at_once: how many of them train at once, at most.
-            rows: training rows that are kept, and of the validation rows the same share; None is
-                all of them.
+            cut: of the rows, `whole`, so that their scores say nothing.
             end: when to stop, on the clock of `time.monotonic`.
             late: seconds after which the last ones may end if that is in sight, by the epochs that
                 they have done.
@@ -249,7 +248,7 @@ class Repeats:
         Raises:
             InterruptedStudyError: a signal came meanwhile.
         """
-        at_once, cut = min(at_once, len(seeds)), Cut(seeds[0], rows=rows, whole=True)
+        at_once = min(at_once, len(seeds))
         trained = self._trained(
             [(config, seed) for seed in seeds],
             lambda _: cut,

@@ -27,6 +27,7 @@ class Standing:
         facts: sizes of the data, if they are known.
         classes: names of the classes in the order of the outputs.
         store: of the study.
+        rows: training rows that trials see; None is all.
 
     Attributes:
         counts: trials by how they ended.
@@ -41,9 +42,11 @@ class Standing:
         facts: DataFacts | None,
         classes: tuple[str, ...],
         store: StudyStore,
+        rows: int | None = None,
     ) -> None:
         self._study, self._metric, self._direction = study, metric, direction
         self._facts, self._classes, self._store = facts, classes, store
+        self._rows = rows
         self._missed: set[str] = set()  # configs that were there when a target was missed after all
         self.counts = Counts()
         self.best: Best | None = None
@@ -128,6 +131,7 @@ class Standing:
             seed=trial.user_attrs["seed"],
             finished=trial.datetime_complete,
             tuner=_VERSION,
+            rows=self._rows,
         )
 
     def _complete(self) -> list[optuna.trial.FrozenTrial]:

@@ -190,7 +190,7 @@ def _fitting(
 
 def _base(open_study: OpenStudy) -> tuple[MLPConfig, str, float | None]:
     """The config around which rules are judged, where it is from, and how long an epoch took."""
-    store = open_study.store
+    store, sees_all = open_study.store, open_study.evaluation.rows is None
     confirmation, best = Confirmation.kept(store.confirmation), store.best()
     if confirmation is not None:
         winning = confirmation.winning
@@ -201,12 +201,13 @@ def _base(open_study: OpenStudy) -> tuple[MLPConfig, str, float | None]:
         return (
             winning.config,
             winning.name,
-            timed.get(-1 if winning.trial is None else winning.trial),
+            timed.get(-1 if winning.trial is None else winning.trial) if sees_all else None,
         )
     if best is not None:
         config = config_from_json(best.user_attrs[CONFIG])
         assert isinstance(config, MLPConfig)
-        return config, f"trial {best.number}", best.user_attrs.get(EPOCH_SECONDS)
+        timed_as = best.user_attrs.get(EPOCH_SECONDS) if sees_all else None
+        return config, f"trial {best.number}", timed_as
     assert open_study.facts is not None
     epochs = open_study.evaluation.final_epochs
     return heuristics.modern_default(open_study.facts, epochs), "modern default", None
