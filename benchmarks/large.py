@@ -51,7 +51,7 @@ def tuned(folder: Path, minutes: float, seed: int) -> tuple[str, str]:
         predicted = tuner.predictor(study).predict(arrays["x_test"]).astype(str)
         wrong = predicted != arrays["y_test"].astype(str)
     if best.confirmed is None:
-        return f"{100 * wrong.mean():.2f}", f"{took}, one trial, not confirmed"
+        return f"{100 * wrong.mean():.2f}", f"{took}, not confirmed"
     of = "all rows" if best.confirmed.rows is None else f"{best.confirmed.rows:,} rows"
     last = "all" if best.confirmed.refit_rows is None else f"{best.confirmed.refit_rows:,}"
     return f"{100 * wrong.mean():.2f}", f"{took}, confirmed on {of}, handed over trained on {last}"

@@ -58,6 +58,16 @@ class Trained:
         return {seed: to_checkpoint(NETWORK) for seed in seeds}
 
 
+class Told(Observer):
+    """Notes what is prepared."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+
+    def begin(self, message: str) -> None:
+        self.begun.append(message)
+
+
 def arm(name: str, width: int = 32, **changes: Any) -> Arm:
     config = MLPConfig(epochs=SHORT, width=width)
     known: dict[str, Any] = {"trial": None, "n_parameters": 0, "search": None, "scores": ()}
@@ -136,9 +146,10 @@ def test_as_many_epochs_as_there_is_time_for(
 def test_where_others_leave_rows_out(epoch: float, epochs: float, share: float | None) -> None:
     """Else what is handed over never ends in time, and is one of the short trainings after all."""
     repeats = Trained(None)
-    last = training(repeats, epoch, seen=0.1)
-    found = last.train(arm("trial 0", trial=0), None, time.monotonic() + 100, Observer())
+    last, told = training(repeats, epoch, seen=0.1), Told()
+    found = last.train(arm("trial 0", trial=0), None, time.monotonic() + 100, told)
     assert found is not None and found.rows == repeats.n_left
+    assert told.begun == ["training the winner on as many rows as there is time for"]
     assert epochs - 1.1 <= found.config.epochs <= epochs
     if share is None:
         assert found.rows is None

@@ -141,7 +141,12 @@ class LastTraining:
         config, left = self._handed_over(arm, None), end - time.monotonic()
         if left <= 0:
             return None
-        observer.begin("training the winner on all rows but the test rows")
+        some = (
+            "as many rows as there is time for"
+            if self._leaves_rows
+            else "all rows but the test rows"
+        )
+        observer.begin(f"training the winner on {some}")
         at_once, rows = self._at_once(pace), None
         (epoch,) = self._busy([arm], pace)
         if config.epochs * epoch > PLANNED * left:

@@ -87,6 +87,7 @@ class Auditor:
         words = f"audit {seed}" if sample.is_whole else f"audit {seed} of {sample.rows} rows"
         self._select = seeds(study_seed, f"{words}: tuning", cost.SELECTION)
         self._pairs = seeds(study_seed, f"{words}: pairs", n_pairs)
+        # Where trials see some of the rows it is said that these see all.
         own = (*self._select, *self._pairs) if repeats.rows or not sample.is_whole else ()
         repeats.cut_by({each: Cut(each, rows=sample.rows) for each in own})
         self._trained: set[tuple[MLPConfig, int]] = set()
