@@ -1,4 +1,4 @@
-"""Makes the pictures of the report that the README shows: `make pictures`, needs Chromium.
+"""Makes the pictures of the report that README and pages show: `make pictures`, needs Chromium.
 
 Their study is tuned anew, so that they show what the report looks like now.
 """

@@ -1,4 +1,4 @@
-"""What the README shows works: its Python runs, its study loads, its commands exist."""
+"""What README and pages show works: their Python runs, their studies load, their commands exist."""
 
 import re
 import shutil
@@ -19,6 +19,9 @@ pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = {path.stem: path.read_text() for path in (ROOT / "docs").glob("*.md")}
+#: Pages whose Python is run, in this order, after that of the README.
+RUN = ("watching", "index", "api", "modules")
 
 
 def blocks(language: str, text: str = README) -> list[str]:
@@ -36,37 +39,33 @@ def test_python_blocks(project: Path) -> None:
         path = project / "studies" / f"{name}.toml"
         path.write_text(f"{text}\n[confirm]\nconfigs = 2\nseeds = 2\n")
         tuner.tune(name, trials=2)
-    others = [(ROOT / "docs" / f"{name}.md").read_text() for name in ("watching", "index", "api")]
-    code = "\n".join(block for text in (README, *others) for block in blocks("python", text))
+    texts = (README, *(PAGES[name] for name in RUN))
+    code = "\n".join(block for text in texts for block in blocks("python", text))
     assert code.count("import tuner") >= 9
     assert code.count("minutes=0.1") == 2
     code = code.replace("minutes=0.1", "trials=1, workers=1")
     code = re.sub(r"trials=[456](, workers=1)?", "trials=3, workers=1", code)
     # Trials, and trainings to the end, of few epochs.
-    assert (code.count('name="cancer", '), code.count('name="api'), code.count("epochs=5)")) == (
-        1,
-        3,
-        1,
-    )
+    counts = [code.count(each) for each in ('name="cancer", ', 'name="api', "epochs=5)")]
+    assert counts == [1, 6, 2]
     code = re.sub(r'(name="(?:cancer|api\w*)", )', r"\1**short, ", code)
     code = 'short = {"objective": {"epochs": 3}, "confirm": {"configs": 2, "seeds": 2}}\n' + code
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     confirmed = tuner.best("digits_mlp").confirmed
     assert confirmed is not None
-    assert str(confirmed.validation) in done.stdout
+    assert f"validation={confirmed.validation!r}" in done.stdout
 
 
 def test_the_study_file(write_study: Write) -> None:
-    text, _ = blocks("toml")
+    (text,) = blocks("toml", PAGES["studies"])
     spec = load_study(write_study(text))
     # It names every key that there is.
     for section in ("data", "objective", "budget", "study", "start", "confirm", "log", "search"):
         written = set(getattr(spec, section).model_fields_set)
         missing = set(type(getattr(spec, section)).model_fields) - written
         assert missing <= {"patience", *OF_TABLES}
-    text = (ROOT / "docs" / "tables.md").read_text()
-    (text,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    (text,) = blocks("toml", PAGES["tables"])
     both = {"group", "time"}  # which exclude each other
     assert "# time = " in text
     assert {*OF_TABLES} - both <= set(load_study(write_study(text)).data.model_fields_set)
@@ -74,7 +73,7 @@ def test_the_study_file(write_study: Write) -> None:
 
 def test_the_study_file_of_a_module(write_study: Write) -> None:
     """It is the shipped one, but for the budget and a shorter search."""
-    _, text = blocks("toml")
+    text = blocks("toml", PAGES["modules"])[0]
     spec = load_study(write_study(text))
     assert isinstance(spec, ModuleStudySpec)
     shipped = load_study(ROOT / "studies" / "digits_cnn.toml")
@@ -87,15 +86,18 @@ def test_the_study_file_of_a_module(write_study: Write) -> None:
 
 def test_every_public_name_is_in_the_reference() -> None:
     """Else one has to read the code to learn of it."""
-    api = (ROOT / "docs" / "api.md").read_text()
-    told = set(re.findall(r"^::: tuner\.(\w+)", api, re.MULTILINE))
+    told = set(re.findall(r"^::: tuner\.(\w+)", PAGES["api"], re.MULTILINE))
     assert set(tuner.__all__) <= told
+    # And used, in code that `test_python_blocks` runs.
+    code = "\n".join(blocks("python", PAGES["api"]))
+    assert set(tuner.__all__) <= {"heuristics", *re.findall(r"\btuner\.(\w+)", code)}
     pages = re.findall(r"([a-z]+\.md)", (ROOT / "mkdocs.yml").read_text())
     assert sorted(pages) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 
 
 def test_the_commands_exist() -> None:
-    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    texts = (README, *PAGES.values())
+    lines = [line for text in texts for block in blocks("sh", text) for line in block.splitlines()]
     makefile = (ROOT / "Makefile").read_text()
     rules = re.findall(r"^([a-z ]+):", makefile, re.MULTILINE)
     targets = {target for rule in rules for target in rule.split()}
@@ -110,6 +112,21 @@ def test_the_commands_exist() -> None:
 
 
 def test_links_and_pictures_are_there() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / target).stat().st_size > 500, target
+    for folder, text in ((ROOT, README), *((ROOT / "docs", text) for text in PAGES.values())):
+        for target, place in re.findall(r"\]\(([^)#:]*)(?:#([^):]*))?\)", text):
+            if target:
+                assert (folder / target).stat().st_size > 500, target
+            if place:
+                there = (folder / target).read_text() if target else text
+                assert place in map(anchor, re.findall(r"^#+ (.*)", there, re.MULTILINE)), place
+
+
+def anchor(heading: str) -> str:
+    """What a link to a heading is written as."""
+    return re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-"))
+
+
+def test_every_picture_is_shown() -> None:
+    shown = re.findall(r"images/([\w.]+)", "".join((README, *PAGES.values())))
+    assert {path.name for path in (ROOT / "docs" / "images").iterdir()} == set(shown)
     assert (ROOT / "docs" / "images" / "dashboard.png").read_bytes().startswith(b"\x89PNG")

@@ -13,7 +13,7 @@ from sklearn.metrics import log_loss, root_mean_squared_error
 
 import tuner
 from tuner import heuristics, storage
-from tuner.answers.auditing import Claim, Evidence, Side, claims, exponents, judge
+from tuner.answers.auditing import COLUMNS, Claim, Evidence, Side, claims, exponents, judge
 from tuner.answers.auditing.claims import FACTORS
 from tuner.answers.auditing.cost import seconds, trainings
 from tuner.answers.auditing.found import Audit, Finding, Verdict
@@ -293,6 +293,19 @@ def test_every_rule_has_a_verdict_or_a_reason() -> None:
     assert all(each.margin == 0.5 for each in found.findings if each.unit == "val_loss")
     assert found.rate_range is not None
     assert len(found.rate_range.rates) == len(found.rate_range.losses) == 32
+    # Both sides of S2 and S3 were looked into, at the rates that they were judged with.
+    bare = {f"{name}, no BN" for name in ("relu", "sigmoid", "tanh")}
+    normalized = {"sigmoid with BN", "tanh with BN", "with BN", "without BN"}
+    assert {each.side for each in found.inside} == bare | normalized
+    (finding,) = (each for each in found.findings if each.name == "BN rescues sigmoid")
+    (one,) = (each for each in found.inside if each.side == "sigmoid, no BN")
+    assert finding.theirs == f"sigmoid, no BN (rate {one.config.learning_rate:.2g})"
+    assert len(one.gradients) == 3 and len(one.told) == len(COLUMNS)
+    assert tuner.audit("small", pairs=2, tolerance=0.5).inside == found.inside
+    text = tuner.report("small").read_text()
+    assert "Inside these networks" in text and f"<td>{one.told[0]}</td><td>{one.told[1]}" in text
+    assert text.count("gradient, first epoch") == 1
+    assert tuner.audit("small", pairs=2, rules=["S7"]).inside == ()
 
 
 def test_samples_take_less_and_less_time() -> None:

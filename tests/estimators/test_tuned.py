@@ -26,18 +26,9 @@ CONFIG = MLPConfig(
 GIVEN: dict[str, Any] = {"config": CONFIG, "workers": 1}
 
 
-def expected(estimator: Any) -> dict[str, str]:
-    """Networks of minibatches, in float32, whose rows come in another order."""
-    return {
-        "check_sample_weight_equivalence_on_dense_data": "repeated rows are other minibatches",
-    }
-
-
-@parametrize_with_checks(
-    [TunedMLPClassifier(**GIVEN), TunedMLPRegressor(**GIVEN)], expected_failed_checks=expected
-)
+@parametrize_with_checks([TunedMLPClassifier(**GIVEN), TunedMLPRegressor(**GIVEN)])
 def test_scikit_learn_finds_nothing_wrong(estimator: Any, check: Any) -> None:
-    """With one expected failure, which scikit-learn expects of its boosted trees and SGD, too."""
+    """Without an expected failure."""
     check(estimator)
 
 

@@ -130,7 +130,7 @@ def test_in_a_browser(write_study: Write, tmp_path: Path) -> None:
     write_study(CONFIRMED.replace("epochs = 3", "epochs = 2"))
     tuner.tune("small", trials=24)
     tuner.ablate("small")
-    tuner.audit("small", rules=["S7", "S16"], pairs=2)
+    tuner.audit("small", rules=["S2", "S7", "S16"], pairs=2)
     text = text_of()
     measure = (
         "<script>addEventListener('load', () => setTimeout(() => {"

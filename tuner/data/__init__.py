@@ -14,7 +14,7 @@ from .frames import read_frame
 from .meaning import Meaning
 from .memory import frame_of, is_frame, table_in_memory
 from .sources import load, read
-from .splitting import split, uncut
+from .splitting import merged, split, uncut
 from .standardization import Standardization
 from .tabular import Wanted, table_of
 from .values import text_of
@@ -34,6 +34,7 @@ __all__ = [
     "frame_of",
     "is_frame",
     "load",
+    "merged",
     "read",
     "read_frame",
     "shuffled",

@@ -95,6 +95,20 @@ class Part:
         for first in range(0, len(self.x), _BLOCK_ROWS):
             yield self.x[first : first + _BLOCK_ROWS, columns]
 
+    def merged(self) -> Part:
+        """Returns rows that are the same as one, which counts as much as they do together.
+
+        Their order follows from the rows alone, not from what it was. Rows are held in memory
+        twice meanwhile.
+        """
+        parts = (np.ascontiguousarray(each).reshape(len(self), -1) for each in (self.x, self.y))
+        written = np.concatenate([part.view(np.uint8) for part in parts], axis=1)
+        whole = written.view(np.dtype((np.void, written.shape[1]))).ravel()
+        _, first, place = np.unique(whole, return_index=True, return_inverse=True)
+        counted = np.bincount(place, self.weights).astype(np.float32)
+        is_alike = bool((counted == counted[0]).all())
+        return Part(self.x[first], self.y[first], None if is_alike else counted)
+
     def rows(self, index: Array) -> Part:
         """Returns the rows of this index, which increases; no copies of rows side by side."""
         if len(index) and index[-1] - index[0] == len(index) - 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -115,6 +115,18 @@ def uncut(table: Table, *, task: Task | None = None) -> Dataset:
         table.encoding,
         (*checked.remarks, *constant(table, known.x)),
     )
+
+
+def merged(dataset: Dataset) -> Dataset:
+    """Returns a dataset that is not cut with rows that are the same as one (`Part.merged`).
+
+    As it is where that would leave a single row.
+    """
+    known = dataset.known.merged()
+    if len(known) < 2:
+        return dataset
+    rows = np.arange(len(known))
+    return replace(dataset, known=known, train_rows=rows, validation_rows=rows)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from .. import heuristics
-from ..data import Wanted, frame_of, is_frame, table_in_memory, text_of, uncut
+from ..data import Wanted, frame_of, is_frame, merged, table_in_memory, text_of, uncut
 from ..errors import InputError
 from ..network.config import MLPConfig, Task
 from ..network.ensemble import Ensemble
@@ -147,6 +147,10 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]  # scikit-learn tells no type
         config = config or heuristics.modern_default(
             dataset.facts, heuristics.full_epochs(dataset.facts.n_rows)
         )
+        is_sum = not config.batch_normalization and config.dropout == 0  # over rows, its loss
+        if is_sum and len(dataset.known) <= config.batch_size:
+            # Each step sees all rows, so that one of weight 2 and two of them are the same.
+            dataset = merged(dataset)
         self.best_, self.study_, self.best_config_ = None, None, config
         with Fleet(dataset, hands=self.workers) as fleet:
             for number in range(_NETWORKS):

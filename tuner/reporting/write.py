@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from ..answers.ablation import Ablation
-from ..answers.auditing import Audit
+from ..answers.auditing import COLUMNS, Audit
 from ..errors import InputError, StoreUnreadableError
 from ..network.config import DataFacts, MLPConfig, ModuleConfig
 from ..results.best import Best, study_name
@@ -51,7 +51,7 @@ from ..storage import (
     translated,
 )
 from ..system import paths
-from . import figures, predictions
+from . import figures, insides, predictions
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,7 @@ def report(study: str | Path, *, storage: str | None = None) -> Report:
         handed_over="" if told.best is None else handed_over(told.best),
         all_metrics="" if told.best is None else all_metrics(told.best),
         enough=ENOUGH_FOR_IMPORTANCES,
+        of_inside=COLUMNS,
         plotly=get_plotlyjs(),
         written=datetime.now(UTC),
     )
@@ -173,6 +174,8 @@ def _drawn(study: optuna.Study) -> dict[str, go.Figure]:
         drawn["ablation"] = figures.ablation(told.ablation)
     if told.audit is not None:
         drawn["verdicts"] = figures.verdicts(told.audit)
+        if any(each.reach is not None for each in told.audit.inside):
+            drawn["inside"] = insides.gradients(told.audit.inside)
     refit = None if told.confirmation is None else told.confirmation.refit
     if refit is not None and refit.calibration:
         drawn["predictions"] = predictions.calibration(refit.calibration)

@@ -116,7 +116,7 @@ class Repeats:
             InterruptedStudyError: a signal came meanwhile.
         """
         while self._worker.capacity < 1:
-            self._look_for_signals()
+            self.look_for_signals()
             self._worker.events(_TICK)
         return self._worker.capacity
 
@@ -133,7 +133,7 @@ class Repeats:
         """
         end = time.monotonic() + seconds if self.side_by_side else 0.0
         while not self._worker.is_complete and time.monotonic() < end:
-            self._look_for_signals()
+            self.look_for_signals()
             self._worker.events(_TICK)
 
     def find(self, config: Config, seed: int) -> Repeat | None:
@@ -186,7 +186,7 @@ class Repeats:
         first = 0.0
         try:
             while True:
-                self._look_for_signals()
+                self.look_for_signals()
                 for event in self._worker.events(_TICK):
                     if isinstance(event, Failed) and event.job in ended and not event.diverged:
                         raise WorkerLostError(f"timing an epoch failed: {event.reason}")
@@ -331,7 +331,7 @@ class Repeats:
         waiting, under_way = deque(wanted), dict[int, _Training]()
         try:
             while waiting or under_way:
-                self._look_for_signals()
+                self.look_for_signals()
                 if not _may_go_on(under_way.values(), end, 0.0 if waiting else late):
                     return
                 while waiting and len(under_way) < min(at_once, self._worker.capacity):
@@ -362,7 +362,12 @@ class Repeats:
         self._n_jobs += 1
         return _FIRST_JOB + self._n_jobs - 1
 
-    def _look_for_signals(self) -> None:
+    def look_for_signals(self) -> None:
+        """Ends what is done for the study, if a signal says so.
+
+        Raises:
+            InterruptedStudyError: a signal came.
+        """
         if self._interruption.signal is not None:
             raise InterruptedStudyError(
                 self._interruption.signal,

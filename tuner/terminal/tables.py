@@ -243,6 +243,19 @@ def show_audit(console: Console, found: Audit) -> None:
         f"{number(found.allowed)}, which is also what an 'enough' may be worse by.",
         style="dim",
     )
+    if found.inside:
+        from ..answers.auditing import COLUMNS
+
+        n_epochs = max(each.n_epochs for each in found.inside)
+        n_seeds = max(len(each.gradients) for each in found.inside)
+        console.print(
+            f"\nInside the networks of S2 and S3, trained once more for {n_epochs} epochs of "
+            f"{found.inside[0].n_rows:,} rows, {n_seeds} seeds (ranges: least and most):\n"
+        )
+        table = Table(*COLUMNS, box=None, pad_edge=False)
+        for each in found.inside:
+            table.add_row(*map(escape, each.told))
+        console.print(table)
 
 
 def show_ablation(console: Console, found: Ablation) -> None:

@@ -16,6 +16,7 @@ from ..network.model import MLP
 from ..system.imports import class_named
 from ..system.quiet import quiet
 from .modules import ModuleTraining
+from .telling import tell
 from .watch import Metrics, Watch
 
 
@@ -50,24 +51,11 @@ def train_mlp(
         DivergedError: a loss or a metric was NaN or infinite.
     """
     torch.manual_seed(seed)
-    facts, standardization, ruler = dataset.facts, dataset.standardization, dataset.ruler
+    facts = dataset.facts
     model = MLP(
         config, facts.n_inputs, facts.n_outputs, facts.task, facts.numeric, facts.categories
     )
-    model.standardize(
-        torch.from_numpy(standardization.input_mean),
-        torch.from_numpy(standardization.input_scale),
-        torch.from_numpy(standardization.target_mean),
-        torch.from_numpy(standardization.target_scale),
-    )
-    if ruler is not None:
-        model.measure(ruler.offset, ruler.unit)
-    if standardization.input_limit is not None:
-        model.limit(torch.from_numpy(standardization.input_limit))
-    if standardization.codes is not None:
-        model.know(torch.from_numpy(standardization.codes))
-    if dataset.class_weights is not None:
-        model.weigh(torch.from_numpy(dataset.class_weights))
+    tell(model, dataset)
     model.extra = dataset.extra
     rows = RowsDataModule(dataset, config.batch_size, shuffle_seed)
     train(

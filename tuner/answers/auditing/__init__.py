@@ -3,16 +3,19 @@
 from .auditor import Auditor
 from .claims import NOT_TESTABLE, Claim, Side, claims
 from .found import Audit, Finding, Verdict
+from .inside import COLUMNS, Inside
 from .run import audit
 from .verdicts import Evidence, Judgement, judge
 
 __all__ = [
+    "COLUMNS",
     "NOT_TESTABLE",
     "Audit",
     "Auditor",
     "Claim",
     "Evidence",
     "Finding",
+    "Inside",
     "Judgement",
     "Side",
     "Verdict",

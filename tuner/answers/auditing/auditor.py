@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean, stdev
 
-from ...data import Cut
-from ...network.config import DataFacts, MLPConfig
+from ...data import Cut, Dataset
+from ...network.config import MLPConfig
 from ...results.arms import Direction
 from ...running.progress import Observer
 from ...running.rate_range import RateRange, lr_range
 from ...running.repeats import Repeats, seeds
-from . import cost, exponents
+from . import cost, exponents, inside
 from .claims import Claim, Side
 from .found import Audit, Finding
 from .judging import NO_TIME, Yardstick, whole, without_time
@@ -33,14 +33,13 @@ class Auditor:
         study: its name.
         metric: that sides are compared by.
         direction: which way it is better.
-        facts: sizes of the data.
+        dataset: all of the data.
         sample: of the rows, and the config around which rules are judged.
         origin: where that is from.
         repeats: of the study.
         study_seed: of the study file.
         seed: of the audit.
         n_pairs: seeds that both sides of a comparison are trained over, at least 2.
-        overlap: validation rows over training rows of each seed's cut.
         tolerance: difference in the metric that does not matter, at least 0; None follows from
             `share`.
         share: of the error that the base config leaves, whose loss does not matter.
@@ -49,6 +48,7 @@ class Auditor:
         rules: ids of the rules to judge; () is all.
         epoch_seconds: of the base config among others, as the search timed it; None has it timed.
         end: of the time, on the clock of `time.monotonic`; then fewer pairs are compared.
+        looks_inside: the networks of S2 and S3 are looked into.
         observer: is told what happens.
     """
 
@@ -57,7 +57,7 @@ class Auditor:
         study: str,
         metric: str,
         direction: Direction,
-        facts: DataFacts,
+        dataset: Dataset,
         sample: Sample,
         origin: str,
         repeats: Repeats,
@@ -65,7 +65,6 @@ class Auditor:
         study_seed: int,
         seed: int,
         n_pairs: int,
-        overlap: float,
         tolerance: float | None,
         share: float,
         trivial: float,
@@ -73,17 +72,20 @@ class Auditor:
         rules: Sequence[str],
         epoch_seconds: float | None,
         end: float = math.inf,
+        looks_inside: bool = True,
         observer: Observer,
     ) -> None:
         self._study, self._metric, self._direction = study, metric, direction
         self._sign = 1 if direction == "maximize" else -1
-        self._facts, self._sample = sample.facts(facts), sample
+        self._dataset, self._sample = dataset, sample
+        self._facts = sample.facts(dataset.facts)
         self._base, self._origin, self._end = sample.base, origin, end
         self._repeats, self._observer = repeats, observer
         self._epoch_seconds = epoch_seconds
         self._seed, self._tolerance, self._rules = seed, tolerance, tuple(rules)
         self._share, self._trivial, self._least = share, trivial, least
-        self._overlap = overlap
+        # Validation rows over training rows of each seed's cut.
+        self._overlap = len(dataset.validation_rows) / len(dataset.train_rows)
         words = f"audit {seed}" if sample.is_whole else f"audit {seed} of {sample.rows} rows"
         self._select = seeds(study_seed, f"{words}: tuning", cost.SELECTION)
         self._pairs = seeds(study_seed, f"{words}: pairs", n_pairs)
@@ -92,6 +94,7 @@ class Auditor:
         repeats.cut_by({each: Cut(each, rows=sample.rows) for each in own})
         self._trained: set[tuple[MLPConfig, int]] = set()
         self._n_range, self._is_range_cut = 0, False
+        self._looks_inside = looks_inside
 
     def run(self) -> Audit:
         """Audits; what an earlier call did is not done again.
@@ -127,6 +130,7 @@ class Auditor:
             findings = self._judged(wanted, chosen, grid, yardstick, quantities)
         else:
             deviation, findings = 0.0, self._without_time(wanted)
+        looked_into = self._inside(wanted, chosen)
         return Audit(
             study=self._study,
             metric=self._metric,
@@ -145,6 +149,21 @@ class Auditor:
             n_trainings=len(self._trained) + self._n_range,
             seconds=time.monotonic() - began,
             n_known=self._sample.of_rows,
+            inside=looked_into,
+        )
+
+    def _inside(
+        self, wanted: Sequence[Claim], chosen: dict[Side, MLPConfig]
+    ) -> tuple[inside.Inside, ...]:
+        """What goes on inside the networks of S2 and S3, over the seeds of the tuning."""
+        claims = [claim for claim in wanted if claim.rule in inside.RULES and self._looks_inside]
+        sides = {side.name: chosen[side] for claim in claims for side in (claim.ours, claim.theirs)}
+        if not sides:
+            return ()
+        self._observer.begin("looking inside the networks of S2 and S3")
+        cuts = {seed: self._repeats.cut(seed) for seed in self._select}
+        return inside.look_into(
+            sides, self._dataset, cuts, self._end, self._repeats.look_for_signals
         )
 
     def _keep_complete(self, compared: Sequence[MLPConfig]) -> None:

@@ -10,6 +10,7 @@ from ...network.config import DataFacts, MLPConfig
 from ...results import html
 from ...results.arms import Direction
 from ...running.rate_range import RateRange
+from .inside import Inside
 
 Verdict = Literal["held", "refuted", "equivalent", "inconclusive", "not testable"]
 #: What a rule claims of the difference "its side less the other side": that it is above 0; that it
@@ -88,6 +89,7 @@ class Audit(BaseModel):
         seconds: that it took, without what an earlier call had done.
         n_known: training rows that there are, of which `facts` has those that were used; 0 of an
             audit of an earlier version, which used all.
+        inside: what went on inside the networks of S2 and S3; () where there was no time.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -109,6 +111,7 @@ class Audit(BaseModel):
     n_trainings: int
     seconds: float
     n_known: int = 0
+    inside: tuple[Inside, ...] = ()
 
     def _repr_html_(self) -> str:
         """As a notebook shows it."""

@@ -99,19 +99,18 @@ def audit(
         base, origin, epoch_seconds = _base(open_study)
         repeats = open_study.repeats(observer)
 
-        def audited(sample: Sample, end: float = math.inf) -> Audit:
+        def audited(sample: Sample, end: float = math.inf, *, looks_inside: bool = True) -> Audit:
             return Auditor(
                 spec.name,
                 open_study.metric,
                 spec.direction(open_study.metric),
-                facts,
+                dataset,
                 sample,
                 origin,
                 repeats,
                 study_seed=spec.study.seed,
                 seed=seed,
                 n_pairs=pairs,
-                overlap=len(dataset.validation_rows) / len(dataset.train_rows),
                 tolerance=tolerance,
                 share=margin,
                 trivial=trivial_score(open_study.metric, dataset),
@@ -119,6 +118,7 @@ def audit(
                 rules=rules,
                 epoch_seconds=epoch_seconds,
                 end=end,
+                looks_inside=looks_inside,
                 observer=observer,
             ).run()
 
@@ -138,7 +138,8 @@ def audit(
             if sample.is_whole:
                 found = audited(sample, end)
             else:
-                smaller = audited(sample.smaller, began + _FOR_SMALLER * 60 * minutes)
+                soon = began + _FOR_SMALLER * 60 * minutes
+                smaller = audited(sample.smaller, soon, looks_inside=False)
                 found = audited(sample, end).beside(smaller)
         _keep(found, open_study, observer)
         return found
