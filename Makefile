@@ -21,7 +21,7 @@ PORT ?= 8080
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install tune audit ablate best report dashboard studies doctor test quick check lint docs bench pictures clean
+.PHONY: help install tune audit ablate front best report dashboard studies doctor test quick check lint docs bench pictures clean
 
 help:
 	@echo "make tune STUDY=mnist_mlp    tune a study of studies/ (or a path to a .toml file)"
@@ -35,6 +35,7 @@ help:
 	@echo "make tune STUDY=digits_cnn   the same for a LightningModule (docs/modules.md)"
 	@echo "make best STUDY=mnist_mlp    print the winner, and how sure its score is"
 	@echo "make report STUDY=mnist_mlp  all of it in one HTML file: runs/mnist_mlp/report.html"
+	@echo "make front STUDY=mnist_mlp   how good networks of each size are, down to very small ones"
 	@echo "make ablate STUDY=mnist_mlp  which change from the rules to the winner gained how much"
 	@echo "make audit STUDY=digits_mlp  judge the rules of thumb on the data"
 	@echo "                             RULES=S7,S24 PAIRS=6 judge less in less time"
@@ -65,16 +66,16 @@ $(BIN)/.developer: $(BIN)/.user
 install: $(BIN)/.user
 
 # exec hands signals straight to tuner, so that Ctrl-C ends it and nothing else.
-tune audit ablate best report: $(BIN)/.user
+tune audit ablate front best report: $(BIN)/.user
 	@test -n "$(STUDY)" || { echo "which study? make $@ STUDY=mnist_mlp"; exit 2; }
 	@exec $(BIN)/tuner $@ "$(STUDY)" $(if $(filter tune,$@), \
 		$(if $(LABEL),--label "$(LABEL)") $(if $(TRIALS),--trials "$(TRIALS)") $(if $(MINUTES),--minutes "$(MINUTES)") \
 		$(if $(TARGET),--target "$(TARGET)") $(if $(TRAINER),--trainer "$(TRAINER)") \
 		$(if $(FLEET),--fleet "$(FLEET)")) $(if $(filter audit,$@), \
 		$(if $(RULES),--rules "$(RULES)") $(if $(PAIRS),--pairs "$(PAIRS)") $(if $(MINUTES),--minutes "$(MINUTES)")) \
-		$(if $(filter tune audit ablate,$@), $(if $(WORKERS),--workers "$(WORKERS)") \
+		$(if $(filter tune audit ablate front,$@), $(if $(WORKERS),--workers "$(WORKERS)") \
 		$(if $(DEVICES),--devices "$(DEVICES)") $(if $(CLUSTER),--cluster "$(CLUSTER)")) \
-		$(if $(filter tune audit ablate report,$@),$(if $(STORAGE),--storage "$(STORAGE)")) $(ARGS)
+		$(if $(filter tune audit ablate front report,$@),$(if $(STORAGE),--storage "$(STORAGE)")) $(ARGS)
 
 dashboard: $(BIN)/.user
 	@exec $(BIN)/tuner dashboard --port "$(PORT)" $(if $(STORAGE),--storage "$(STORAGE)") $(ARGS)

@@ -47,7 +47,7 @@ def test_python_blocks(project: Path) -> None:
     code = re.sub(r"trials=[456](, workers=1)?", "trials=3, workers=1", code)
     # Trials, and trainings to the end, of few epochs.
     counts = [code.count(each) for each in ('name="cancer", ', 'name="api', "epochs=5)")]
-    assert counts == [1, 6, 2]
+    assert counts == [1, 7, 2]
     code = re.sub(r'(name="(?:cancer|api\w*)", )', r"\1**short, ", code)
     code = 'short = {"objective": {"epochs": 3}, "confirm": {"configs": 2, "seeds": 2}}\n' + code
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)

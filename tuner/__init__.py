@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .answers.ablation import ablate as ablate
     from .answers.auditing import Audit as Audit
     from .answers.auditing import audit as audit
+    from .answers.sizes import front as front
     from .errors import StopSearch as StopSearch
     from .errors import TunerError as TunerError
     from .estimators import Exported as Exported
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .results.best import load_model as load_model
     from .results.compared import Compared as Compared
     from .results.compared import compare as compare
+    from .results.front import Front as Front
     from .results.leaderboard import leaderboard as leaderboard
     from .results.result import TuneResult as TuneResult
     from .running.given import Study as Study
@@ -46,6 +48,7 @@ _HOMES = {
     "Compared": "results.compared",
     "DataFacts": "network.config",
     "Exported": "estimators",
+    "Front": "results.front",
     "MLPConfig": "network.config",
     "ModuleConfig": "network.config",
     "Observer": "running.progress",
@@ -64,6 +67,7 @@ _HOMES = {
     "compare": "results.compared",
     "confirmation": "results.best",
     "export": "estimators",
+    "front": "answers.sizes",
     "heuristics": "heuristics",
     "leaderboard": "results.leaderboard",
     "load_ensemble": "results.best",
@@ -81,6 +85,7 @@ __all__ = [
     "Compared",
     "DataFacts",
     "Exported",
+    "Front",
     "MLPConfig",
     "ModuleConfig",
     "Observer",
@@ -99,6 +104,7 @@ __all__ = [
     "compare",
     "confirmation",
     "export",
+    "front",
     "heuristics",
     "leaderboard",
     "load_ensemble",

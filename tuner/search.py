@@ -14,29 +14,27 @@ import pandas as pd  # noqa: F401  here, so that an interrupted search writes it
 from . import heuristics
 from .answers.confirmer import Confirmer
 from .errors import StopSearch
-from .network.config import Config, MLPConfig, config_from_json
+from .network.config import Config, MLPConfig
 from .results.arms import Arm
 from .results.importance import importances
 from .results.result import TuneResult
 from .results.winner import Confirmation
 from .running.arguments import Trainer, budget_of
 from .running.coordinator import Coordinator
-from .running.evaluation import full_evaluation, planned
+from .running.deciding import evaluated
 from .running.given import spec_of
 from .running.logs import logged
 from .running.minutes import Minutes
 from .running.open_study import OpenStudy, opened
 from .running.progress import Observer
 from .running.rate_range import RangeTest, RateRange
-from .running.repeats import WORKERS_SECONDS, Repeats, seeds
+from .running.repeats import Repeats, seeds
 from .running.watching import watched
 from .space import MLPSpace
-from .storage import CONFIG, count
 from .study import BudgetSpec
 from .study.domains import Fixed, Range
 from .system import paths
 from .system.devices import Devices
-from .training.fleet import busy_with
 
 #: Share of the time that a range test may take.
 _RANGE_TEST = 0.05
@@ -158,7 +156,7 @@ def _tuned(
     spec = open_study.spec
     spec.save()
     repeats = open_study.repeats(observer)
-    open_study, pace = _evaluated(open_study, budget, repeats, observer)
+    open_study, pace = evaluated(open_study, budget, repeats, observer)
     repeats.rows = open_study.evaluation.rows
     confirmer = _confirmer(open_study, repeats, observer)
     confirms = confirm and spec.confirm.seeds > 0
@@ -194,51 +192,6 @@ def _tuned(
         ran=search.allowance.ran,
         seconds=open_study.store.seconds,
     )
-
-
-def _evaluated(
-    open_study: OpenStudy, budget: BudgetSpec, repeats: Repeats, observer: Observer
-) -> tuple[OpenStudy, float]:
-    """Decides how trials are scored, if that is not decided yet, by what the time holds.
-
-    Returns:
-        The study, and the seconds that a unit of work takes; 0 if that is not known.
-    """
-    store, space, facts = open_study.store, open_study.space, open_study.facts
-    evaluation, pace = open_study.evaluation, 0.0
-    if store.evaluation is None or not count(store.trials()).finished:
-        evaluation = full_evaluation(open_study.spec, facts)
-        if budget.minutes is not None and isinstance(space, MLPSpace) and facts is not None:
-            repeats.wait(WORKERS_SECONDS)
-            began = time.monotonic()
-            pace = repeats.pace(space.usual, facts, seeds(open_study.spec.study.seed, "timing", 1))
-            store.spend(store.seconds + time.monotonic() - began)
-            evaluation = planned(
-                evaluation,
-                open_study.spec,
-                space.usual,
-                facts,
-                budget,
-                pace=pace,
-                at_once=min(repeats.side_by_side, busy_with()),
-                least_rows=open_study.least_rows,
-            )
-        store.keep_evaluation(evaluation.model_dump_json())
-        observer.begin(f"scoring each trial by {evaluation}")
-    else:
-        pace = earlier_pace(open_study)
-    store.prune_by(open_study.spec.study.pruner, evaluation.epochs)
-    return open_study.evaluated(evaluation), pace
-
-
-def earlier_pace(open_study: OpenStudy) -> float:
-    """Returns the seconds that a unit of work took in earlier calls; 0 if that is not known."""
-    store, seen, work = open_study.store, open_study.seen, 0.0
-    for trial in store.trials():
-        config = config_from_json(trial.user_attrs[CONFIG]) if CONFIG in trial.user_attrs else None
-        if isinstance(config, MLPConfig) and seen is not None:
-            work += len(trial.intermediate_values) * heuristics.work(config, seen)
-    return store.seconds / (open_study.evaluation.folds * work) if work else 0.0
 
 
 def _coordinator(

@@ -11,7 +11,8 @@ from sklearn import metrics
 
 from tuner.network.config import Extra, MLPConfig
 from tuner.network.metrics import METRICS, Predicted
-from tuner.network.perceptron import Perceptron, scores
+from tuner.network.perceptron import Perceptron
+from tuner.network.scores import scores
 
 Expected = Callable[..., float]
 

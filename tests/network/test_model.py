@@ -16,7 +16,8 @@ from tuner.network.config import Activation, DataFacts, MLPConfig
 from tuner.network.embedding import CategoryEmbedding
 from tuner.network.model import MLP
 from tuner.network.normalization import GhostBatchNorm1d
-from tuner.network.perceptron import ACTIVATIONS, Perceptron, scores
+from tuner.network.perceptron import ACTIVATIONS, Perceptron
+from tuner.network.scores import scores
 
 from .test_schedules import ALL
 

@@ -22,7 +22,7 @@ from ..conftest import SMALL, Write
 from ..study.test_modules import MODULE
 
 SECTIONS = (
-    "winner gain use time curves importances slices ablation verdicts rates about".split()  # noqa: SIM905
+    "winner gain use time curves importances slices ablation sizes verdicts rates about".split()  # noqa: SIM905
 )
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 CONFIRMED = SMALL.replace("seeds = 0", "configs = 2\nseeds = 2")
@@ -130,6 +130,7 @@ def test_in_a_browser(write_study: Write, tmp_path: Path) -> None:
     write_study(CONFIRMED.replace("epochs = 3", "epochs = 2"))
     tuner.tune("small", trials=24)
     tuner.ablate("small")
+    tuner.front("small")
     tuner.audit("small", rules=["S2", "S7", "S16"], pairs=2)
     text = text_of()
     measure = (

@@ -16,12 +16,12 @@ from tuner.data import Cut, load
 from tuner.errors import SilentWorkerError, WorkerLostError
 from tuner.network.config import MLPConfig
 from tuner.running.coordinator import Coordinator
+from tuner.running.deciding import earlier_pace
 from tuner.running.minutes import Minutes
 from tuner.running.open_study import OpenStudy, opened
 from tuner.running.progress import Ended, Observer, Snapshot
 from tuner.running.rate_range import RangeTest
 from tuner.running.under_way import UnderWay
-from tuner.search import earlier_pace
 from tuner.space import MLPSpace
 from tuner.study import BudgetSpec, load_study
 from tuner.system.closing import Closing

@@ -65,6 +65,17 @@ def test_answers_with_error_bars(write_study: Write) -> None:
     told = run("plan", "small", *alone).stdout
     assert "modern default" in told and "An epoch of a usual network adds" in told
     assert "rules of thumb" in run("ablate", "small", *alone).stdout
+    assert "no front yet" in run("best", "small", "--at", "n_parameters=99", code=2).stderr
+    told = run("front", "small", *alone).stdout
+    assert "the best networks of each size" in told and ", the winner" in told
+    front = json.loads(run("front", "small", "--json", *alone).stdout)
+    assert any(" wide" in each["arm"]["name"] for each in front["points"] + front["others"])
+    least = int(told.split("n_parameters=")[1].split()[0])
+    point = json.loads(run("best", "small", "--at", f"n_parameters={least}", "--json").stdout)
+    assert point["arm"]["n_parameters"] == least
+    assert f"{least:,}" in run("best", "small", "--at", f"n_parameters={least}").stdout
+    for at in (f"n_parameters={least - 1}", "n_parameters=few", "n_parameters=5__0", "width=9"):
+        assert run("best", "small", "--at", at, code=2).stderr.startswith("error")
     told = run("audit", "small", "--rules", "S7,S22", "--pairs", "2").stdout
     assert "inconclusive" in told or "equivalent" in told
     assert "not testable" in told
@@ -72,7 +83,7 @@ def test_answers_with_error_bars(write_study: Write) -> None:
         assert "error" in run("audit", "small", *words, code=2).stderr.lower()
     assert "report.html" in run("report", "small").stdout
     html = Path("runs/small/report.html").read_text()
-    assert "S7" in html and "From the rules to the winner" in html
+    assert "S7" in html and "From the rules to the winner" in html and "is both smaller" in html
     assert "error" in run("report", "nothing", code=2).stderr
 
 
@@ -193,6 +204,7 @@ def test_recommend() -> None:
     [
         (("audit", "small", "--rules", "S1"), 0, "not testable"),
         (("ablate", "small"), 2, "no study has been tuned here yet"),
+        (("front", "small"), 2, "no study has been tuned here yet"),
         (("report", "small"), 2, "no study has been tuned here yet"),
         (("dashboard",), 2, "no study has been tuned here yet"),
         (("export-heuristics",), 2, "no study has a confirmed winner yet"),

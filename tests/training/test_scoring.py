@@ -15,7 +15,8 @@ from sklearn.metrics import check_scoring, confusion_matrix, f1_score, make_scor
 from tuner.data import Dataset, Part, load
 from tuner.network.checkpoints import to_checkpoint
 from tuner.network.config import MLPConfig
-from tuner.network.perceptron import Perceptron, scores
+from tuner.network.perceptron import Perceptron
+from tuner.network.scores import scores
 from tuner.results.arms import share_error
 from tuner.training import scoring
 from tuner.training.scoring import measure

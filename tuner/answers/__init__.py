@@ -5,5 +5,6 @@
   it there is time for.
 - `last_training`: the winner on all rows but the test rows.
 - `ablation`: from the rules to the winner, a change at a time.
+- `sizes`: the best network of each size.
 - `auditing`: the rules of thumb as hypotheses; `paired`: what differences between pairs carry.
 """

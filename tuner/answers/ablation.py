@@ -15,21 +15,18 @@ from dataclasses import replace
 from pydantic import BaseModel, ConfigDict
 
 from .. import heuristics
-from ..errors import InputError, StoreUnreadableError
 from ..network.config import DataFacts, MLPConfig
 from ..results import html
 from ..results.arms import Direction, Estimate
 from ..results.winner import Confirmation
 from ..results.wording import estimate
-from ..running.given import spec_of
 from ..running.open_study import opened
 from ..running.progress import Observer, Repeated
 from ..running.repeats import Repeats, seeds
 from ..running.watching import watched
-from ..storage import CONFIRMATION, locate, read_study, translated
-from ..study import ModuleStudySpec
 from ..system import paths
 from ..system.devices import Devices
+from .confirmed import confirmed
 
 #: Seeds over which a step is chosen; its gain is then measured over others.
 _SELECTION = 2
@@ -161,18 +158,8 @@ def ablate(
         InputError: the study has no confirmed winner, or is one of another network.
         TunerError: as `tune` raises it.
     """
-    spec = spec_of(study)
-    if isinstance(spec, ModuleStudySpec):
-        raise InputError(f"{spec.path}: the rules speak of MLPs, and [model] names another network")
     began = time.monotonic()
-    location = locate(storage)
-    stored = read_study(spec.name, location)
-    with translated(location, StoreUnreadableError, "reading the study"):
-        confirmation = Confirmation.kept(stored.user_attrs.get(CONFIRMATION))
-    if confirmation is None:
-        raise InputError(
-            f"{spec.path}: the study has no confirmed winner yet (tuner tune {spec.name})"
-        )
+    spec, confirmation = confirmed(study, storage, "the rules speak of MLPs")
     with (
         watched(progress, observer) as observer,
         opened(

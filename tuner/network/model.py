@@ -14,8 +14,9 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from .config import Codes, Extra, MLPConfig, Task
-from .perceptron import Perceptron, scores
+from .perceptron import Perceptron
 from .schedules import PLATEAU_METRIC, plan
+from .scores import scores
 
 #: Numbers too short to count rows with.
 _HALVES = (torch.bfloat16, torch.float16)

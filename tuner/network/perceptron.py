@@ -9,7 +9,6 @@ the running statistics hold (Li et al. 2018, arXiv:1801.05134).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -17,9 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional, init
 
-from .config import Activation, Codes, Extra, MLPConfig, Task
+from .config import Activation, Codes, MLPConfig, Task
 from .embedding import CategoryEmbedding, PeriodicEmbedding
-from .metrics import Predicted, accuracy, extra_score, r2
 from .normalization import GhostBatchNorm1d
 
 ACTIVATIONS: dict[Activation, type[nn.Module]] = {
@@ -334,42 +332,3 @@ def _initialize(linear: nn.Linear, activation: Activation) -> None:
             init.kaiming_uniform_(linear.weight, nonlinearity="relu")
     if linear.bias is not None:
         init.zeros_(linear.bias)
-
-
-def scores(
-    model: Perceptron,
-    outputs: Tensor,
-    y: Tensor,
-    weights: Tensor | None = None,
-    extra: Extra | None = None,
-) -> dict[str, Tensor]:
-    """Computes at once what is logged of a model for a whole part of the data.
-
-    Args:
-        model: decides the task and the targets' unit.
-        outputs: `(rows, n_outputs)`, logits or standardized predictions.
-        y: `(rows,)` classes, or targets in their own unit.
-        weights: `(rows,)`, at least 0, of the rows.
-        extra: metric that is logged beside the usual ones.
-
-    Returns:
-        `loss`, `accuracy` or `r2` and `rmse`, and the extra one, each of shape ().
-    """
-    if weights is not None:
-        weights = weights.to(outputs.dtype)
-        weights = weights / weights.mean()
-    loss = model.loss(outputs, y, weights=weights)
-    found = {"loss": loss}
-    rows = Predicted(outputs, y, torch.ones_like(outputs[:, 0]) if weights is None else weights)
-    if model.task == "classification":
-        found["accuracy"] = accuracy(rows)
-    else:
-        # In the deviation of each target, in which squares are neither infinite nor 0.
-        rows = replace(rows, y=model.standardized(y, outputs))
-        unit = model.target_scale.max()
-        share = (model.target_scale / unit).square()
-        squares = rows.mean((outputs - rows.y).square())
-        found |= {"r2": r2(rows), "rmse": (squares * share).mean().sqrt() * unit}
-    if extra is not None:
-        found[extra.name] = extra_score(extra, rows, model.target_scale)
-    return found

@@ -13,8 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from .. import heuristics
 from ..answers.ablation import Ablation
-from ..answers.auditing import Audit, Finding
 from ..network.config import DataFacts, MLPConfig, config_from_json
+from ..results.front import Front
 from ..results.winner import Confirmation
 from ..running.rate_range import RateRange
 
@@ -22,12 +22,6 @@ from ..running.rate_range import RateRange
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#767676",
 )  # fmt: skip
-_VERDICTS = {
-    "held": (GREEN, "circle"),
-    "refuted": (RED, "x"),
-    "equivalent": (SKY, "diamond"),
-    "inconclusive": (GREY, "circle-open"),
-}
 _STATES = {
     TrialState.COMPLETE: ("complete", BLUE, "circle"),
     TrialState.PRUNED: ("pruned", ORANGE, "x-thin-open"),
@@ -286,53 +280,29 @@ def ablation(found: Ablation) -> go.Figure:
     return figure
 
 
-def verdicts(found: Audit) -> go.Figure:
-    """Effects in standard deviations between seeds, with intervals; the band does not matter."""
-    shown = [
-        each
-        for each in found.findings
-        if each.kind is not None and each.unit == found.metric and found.deviation > 0
-    ]
-    labels = [f"{each.rule} {each.name}" for each in shown][::-1]
-    figure = figure_of(
-        "effect, in standard deviations between seeds", "", height=110 + 26 * len(shown)
-    )
-    band = found.allowed / found.deviation if found.deviation > 0 else 0.0
-    figure.add_vrect(x0=-band, x1=band, fillcolor="#000000", opacity=0.07, line_width=0)
-    figure.add_vline(x=0, line={"color": "#000000", "width": 1})
-    for verdict, (color, symbol) in _VERDICTS.items():
-        rows = [each for each in shown if each.verdict == verdict]
+def front(found: Front) -> go.Figure:
+    """The score of each network over its parameters, those of the front joined."""
+    figure = figure_of("parameters", found.metric)
+    for points, name, color, mode in (
+        (found.others, "no better than a smaller one", GREY, "markers"),
+        (found.points, "the front", BLUE, "lines+markers"),
+    ):
         figure.add_scatter(
-            x=[_clipped(each.effect / found.deviation) for each in rows],
-            y=[f"{each.rule} {each.name}" for each in rows],
-            error_x=_errors(rows, found.deviation),
-            mode="markers",
-            name=verdict,
-            marker={"color": color, "symbol": symbol, "size": 9},
+            x=[each.arm.n_parameters for each in points],
+            y=[each.score.mean for each in points],
+            error_y={
+                "type": "data",
+                "array": [each.score.standard_error for each in points],
+                "thickness": 1.2,
+            },
+            mode=mode,
+            name=name,
+            text=[each.arm.name for each in points],
+            line={"color": color, "shape": "hv", "width": 1.5},
+            marker={"color": color, "size": 8},
         )
-    figure.update_layout(margin={"l": 230})
-    figure.update_xaxes(range=[-_FAR, _FAR])
-    figure.update_yaxes(categoryorder="array", categoryarray=labels)
+    figure.update_xaxes(type="log", exponentformat="power")
     return figure
-
-
-#: Effects beyond so many deviations are drawn at the edge.
-_FAR = 8.0
-
-
-def _clipped(value: float) -> float:
-    return max(-_FAR + 0.3, min(_FAR - 0.3, value))
-
-
-def _errors(rows: Sequence[Finding], deviation: float) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [(each.high - each.effect) / deviation for each in rows],
-        "arrayminus": [(each.effect - each.low) / deviation for each in rows],
-        "thickness": 1.5,
-        "width": 3,
-    }
 
 
 def rate_range(found: RateRange, config: MLPConfig | None) -> go.Figure:

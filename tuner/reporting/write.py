@@ -22,6 +22,7 @@ from ..errors import InputError, StoreUnreadableError
 from ..network.config import DataFacts, MLPConfig, ModuleConfig
 from ..results.best import Best, study_name
 from ..results.best import best as best_of
+from ..results.front import Front
 from ..results.importance import ENOUGH_FOR_IMPORTANCES, importances
 from ..results.winner import Confirmation
 from ..results.wording import (
@@ -41,6 +42,7 @@ from ..storage import (
     AUDIT,
     CONFIRMATION,
     FACTS,
+    FRONT,
     MACHINE,
     RATE_RANGE,
     SECONDS,
@@ -51,7 +53,7 @@ from ..storage import (
     translated,
 )
 from ..system import paths
-from . import figures, insides, predictions
+from . import audited, figures, predictions
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class _Told:
     confirmation: Confirmation | None
     ablation: Ablation | None
     audit: Audit | None
+    front: Front | None
     rate_range: RateRange | None
     importances: Mapping[str, float]
     machine: Mapping[str, str]
@@ -133,7 +136,7 @@ def _told(study: optuna.Study) -> _Told:
         best = best_of(name)
     except InputError:
         best = None
-    ablation, audit = (study.user_attrs.get(name) for name in (ABLATION, AUDIT))
+    ablation, audit, front = (study.user_attrs.get(key) for key in (ABLATION, AUDIT, FRONT))
     confirmation = Confirmation.kept(study.user_attrs.get(CONFIRMATION))
     tried = study.user_attrs.get(RATE_RANGE)
     file = paths.study_folder(name) / f"{name}.toml"
@@ -146,6 +149,7 @@ def _told(study: optuna.Study) -> _Told:
         confirmation=confirmation if best is not None and best.confirmed is not None else None,
         ablation=None if ablation is None else Ablation.model_validate_json(ablation),
         audit=None if audit is None else Audit.model_validate_json(audit),
+        front=None if front is None else Front.model_validate_json(front),
         rate_range=None if tried is None else RateRange.model_validate_json(tried),
         importances=importances(study),
         machine=study.user_attrs.get(MACHINE, {}),
@@ -172,10 +176,12 @@ def _drawn(study: optuna.Study) -> dict[str, go.Figure]:
         drawn["confirmation"] = figures.confirmation(told.confirmation)
     if told.ablation is not None:
         drawn["ablation"] = figures.ablation(told.ablation)
+    if told.front is not None:
+        drawn["sizes"] = figures.front(told.front)
     if told.audit is not None:
-        drawn["verdicts"] = figures.verdicts(told.audit)
+        drawn["verdicts"] = audited.verdicts(told.audit)
         if any(each.reach is not None for each in told.audit.inside):
-            drawn["inside"] = insides.gradients(told.audit.inside)
+            drawn["inside"] = audited.gradients(told.audit.inside)
     refit = None if told.confirmation is None else told.confirmation.refit
     if refit is not None and refit.calibration:
         drawn["predictions"] = predictions.calibration(refit.calibration)

@@ -12,6 +12,7 @@ from .reading import (
     EVALUATION,
     FACTS,
     FOLD_SCORES,
+    FRONT,
     INTERRUPTED,
     LOSSES,
     MACHINE,
@@ -33,6 +34,7 @@ from .study_store import TIME_OVER, StudyStore
 
 __all__ = [
     "ABLATION",
+    "FRONT",
     "AUDIT",
     "FACTS",
     "MACHINE",

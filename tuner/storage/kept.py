@@ -18,6 +18,7 @@ from .reading import (
     CONFIRMATION,
     CONFIRMATION_SECONDS,
     EVALUATION,
+    FRONT,
     MACHINE,
     RATE_RANGE,
     SECONDS,
@@ -72,6 +73,10 @@ class Kept(Closing):
     def keep_ablation(self, text: str) -> None:
         """Keeps the way from the rules to the winner, as JSON."""
         self._keep(ABLATION, text)
+
+    def keep_front(self, text: str) -> None:
+        """Keeps the best network of each size, as JSON."""
+        self._keep(FRONT, text)
 
     @property
     def evaluation(self) -> str | None:

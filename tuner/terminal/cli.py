@@ -10,11 +10,12 @@ from typing import Annotated, Optional
 import typer
 from rich.table import Table
 
+from ..errors import InputError
 from ..running.ahead import start_workers
-from ..running.arguments import budget_of, check_audit, check_trainers
+from ..running.arguments import budget_of, check_trainers
 from ..system.formats import is_table
 from ..system.quiet import quiet_optuna
-from . import on_rules, on_tables
+from . import on_answers, on_rules, on_tables
 from .command import (
     AsJson,
     Cluster,
@@ -25,6 +26,7 @@ from .command import (
     Workers,
     checked,
     displayed,
+    err,
     loading,
     out,
     run_and_exit,
@@ -155,94 +157,41 @@ app.command()(on_tables.predict)
 app.command()(on_tables.export)
 
 
+app.command()(on_answers.audit)
+app.command()(on_answers.ablate)
+app.command()(on_answers.front)
+
+
 @app.command()
-def audit(
+def best(
     study: Study,
-    rules: Annotated[
-        Optional[str], typer.Option(help="Rules to judge, such as S7,S24; all if unset.")
+    at: Annotated[
+        Optional[str],
+        typer.Option(help="Of the front (tuner front), such as n_parameters=50000, at most."),
     ] = None,
-    pairs: Annotated[
-        int, typer.Option(min=2, help="Seeds that both sides of a comparison are trained over.")
-    ] = 12,
-    seed: Annotated[int, typer.Option(min=0, help="Another one judges by other seeds.")] = 0,
-    tolerance: Annotated[
-        Optional[float], typer.Option(min=0, help="Difference in the metric that does not matter.")
-    ] = None,
-    margin: Annotated[
-        float,
-        typer.Option(
-            min=0, max=1, help="Share of the error left that does not matter, without a tolerance."
-        ),
-    ] = 0.1,
-    minutes: Annotated[
-        Optional[float],
-        typer.Option(help="Time that it may take; fewer rows and epochs where it must be."),
-    ] = None,
-    workers: Workers = None,
-    devices: GPUs = None,
-    cluster: Cluster = None,
-    storage: Storage = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Judge the rules of thumb on the data of a study, each over many seeds.
-
-    They are judged around the study's winner, or the modern default where nothing is tuned yet.
-    """
-    spec, chosen = checked(study, devices)
-    judged = [] if rules is None else [rule.strip() for rule in rules.split(",")]
-    check_audit(spec, judged, pairs, seed, tolerance, margin, minutes)
-    start_workers(spec, workers, chosen, cluster)
-    with loading():
-        from ..answers.auditing import audit as run
-        from .tables import show_audit
-    with displayed() as display:
-        found = run(
-            study,
-            rules=judged,
-            pairs=pairs,
-            seed=seed,
-            tolerance=tolerance,
-            margin=margin,
-            minutes=minutes,
-            workers=workers,
-            devices=chosen,
-            cluster=cluster,
-            storage=storage,
-            observer=display,
-        )
-    show_audit(out, found)
-
-
-@app.command()
-def ablate(
-    study: Study,
-    workers: Workers = None,
-    devices: GPUs = None,
-    cluster: Cluster = None,
-    storage: Storage = None,
-) -> None:
-    """Show which change from the rules to the winner gained how much."""
-    spec, chosen = checked(study, devices)
-    start_workers(spec, workers, chosen, cluster)
-    with loading():
-        from ..answers.ablation import ablate as run
-        from .tables import show_ablation
-    with displayed() as display:
-        found = run(
-            study,
-            workers=workers,
-            devices=chosen,
-            cluster=cluster,
-            storage=storage,
-            observer=display,
-        )
-    show_ablation(out, found)
-
-
-@app.command()
-def best(study: Study, as_json: AsJson = False) -> None:
     """Print the winner of a study: how sure its score is, and its config."""
     from ..results import best as results
 
+    if at is not None:
+        from ..results.front import kept_front
+        from .answered import show_point
+
+        most, kept = _n_parameters(at), kept_front(study)
+        confirmed = None
+        with contextlib.suppress(InputError):
+            confirmed = results.confirmation(study)
+        if not kept.is_of(confirmed):
+            err.print(
+                f"of an earlier confirmation: tuner front {study} goes on to today's",
+                style="yellow",
+            )
+        if as_json:
+            print(kept.at(most).model_dump_json(indent=2))
+        else:
+            show_point(out, kept, kept.at(most))
+        return
     found = results.best(study)
     if as_json:
         print(found.model_dump_json(indent=2))
@@ -250,6 +199,18 @@ def best(study: Study, as_json: AsJson = False) -> None:
     from .tables import show_winner
 
     show_winner(out, found, results.confirmation(study))
+
+
+def _n_parameters(at: str) -> int:
+    """Reads n_parameters=50000."""
+    name, _, value = at.partition("=")
+    try:
+        most = int(value)
+    except ValueError:
+        most = 0
+    if name.strip() != "n_parameters" or most < 1:
+        raise InputError(f"--at must be such as n_parameters=50000, got {at!r}")
+    return most
 
 
 @app.command()

@@ -90,11 +90,11 @@ def loading() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def displayed() -> Iterator[Display]:
+def displayed(console: Console = out) -> Iterator[Display]:
     """Shows what happens to a study, and nothing else."""
     with loading():
         from ..running.display import Display
-    with quiet_optuna(), Display(out) as display:
+    with quiet_optuna(), Display(console) as display:
         yield display
 
 

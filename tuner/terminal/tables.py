@@ -1,4 +1,4 @@
-"""What is printed at the end: a winner, an audit, an ablation; studies, and a recommendation."""
+"""What is printed at the end: a winner, studies side by side, and a recommendation."""
 
 from __future__ import annotations
 
@@ -30,8 +30,6 @@ from ..results.wording import (
 )
 
 if TYPE_CHECKING:
-    from ..answers.ablation import Ablation
-    from ..answers.auditing import Audit
     from ..heuristics import Recommendation
     from ..results.compared import Compared
     from ..results.result import TuneResult
@@ -107,15 +105,6 @@ def confirmation_table(confirmation: Confirmation) -> Table:
         is_winner = arm.name == confirmation.winner
         table.add_row(*row, "winner" if is_winner else "", style="bold" if is_winner else "")
     return table
-
-
-_VERDICTS = {
-    "held": "[green]held[/]",
-    "refuted": "[red]refuted[/]",
-    "equivalent": "[cyan]equivalent[/]",
-    "inconclusive": "[yellow]inconclusive[/]",
-    "not testable": "[dim]not testable[/]",
-}
 
 
 def show_studies(console: Console, names: Sequence[str], tuned: Mapping[str, StudySummary]) -> None:
@@ -207,78 +196,6 @@ def show_recommended(console: Console, config: Recommendation) -> None:
     for contradiction in config.contradictions:
         console.print(f"[yellow]The rules disagree:[/] {contradiction.text}.")
     console.print("These are rules of thumb, and where a search starts: tuner tune checks them.")
-
-
-def show_audit(console: Console, found: Audit) -> None:
-    """Prints the verdicts on the rules.
-
-    Args:
-        console: where to print.
-        found: by the audit.
-    """
-    console.print(
-        f"\n[bold]{found.study}[/]: rules judged around {found.origin} "
-        f"({escape(describe(found.base))}), {found.n_pairs} pairs, "
-        f"{f'{found.rests_on}, ' if found.rests_on else ''}"
-        f"{found.n_trainings:,} trainings, {clock(found.seconds)}.\n"
-        f"A standard deviation between seeds is {number(found.deviation)} of {found.metric}.\n"
-    )
-    table = Table("rule", "claim", "verdict", "effect (95%)", "p, Holm", box=None, pad_edge=False)
-    for finding in found.findings:
-        told = escape(finding.claim or finding.remark)
-        effect = p = ""
-        if finding.kind is not None:
-            told += f"\n[dim]{escape(finding.ours)} against {escape(finding.theirs)}"
-            told += f"; {escape(finding.remark)}[/]" if finding.remark else "[/]"
-            effect = f"{finding.effect:+.2g} ({finding.low:+.2g} to {finding.high:+.2g})"
-            effect += f"\n[dim]of {finding.unit}[/]"
-            p = f"{finding.adjusted_p:.2g}"
-        verdict = _VERDICTS[finding.verdict]
-        if finding.warning:
-            verdict += f"\n[yellow]{finding.warning}[/]"
-        table.add_row(finding.rule, told, verdict, effect, p)
-    console.print(table)
-    console.print(
-        f"\nheld, refuted: at 5% over all of these claims. equivalent: no difference beyond "
-        f"{number(found.allowed)}, which is also what an 'enough' may be worse by.",
-        style="dim",
-    )
-    if found.inside:
-        from ..answers.auditing import COLUMNS
-
-        n_epochs = max(each.n_epochs for each in found.inside)
-        n_seeds = max(len(each.gradients) for each in found.inside)
-        console.print(
-            f"\nInside the networks of S2 and S3, trained once more for {n_epochs} epochs of "
-            f"{found.inside[0].n_rows:,} rows, {n_seeds} seeds (ranges: least and most):\n"
-        )
-        table = Table(*COLUMNS, box=None, pad_edge=False)
-        for each in found.inside:
-            table.add_row(*map(escape, each.told))
-        console.print(table)
-
-
-def show_ablation(console: Console, found: Ablation) -> None:
-    """Prints the way from the rules to the winner.
-
-    Args:
-        console: where to print.
-        found: by the ablation.
-    """
-    console.print(
-        f"\n[bold]{found.study}[/]: from the rules of thumb, taken literally, to {found.winner}, "
-        f"the largest gain first; {escape(found.metric)} over {len(found.seeds)} seeds, "
-        f"{clock(found.seconds)}.\n"
-    )
-    table = Table("change", found.metric, "gain", "", box=None, pad_edge=False)
-    for step in found.steps:
-        table.add_row(
-            step.change or "the rules of thumb",
-            estimate(step.estimate),
-            "" if step.gain is None else estimate(step.gain),
-            escape(step.words),
-        )
-    console.print(table)
 
 
 def _and_confirmation(result: TuneResult) -> str:

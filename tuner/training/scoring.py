@@ -14,7 +14,8 @@ from ..network.checkpoints import ensemble_of, from_checkpoint
 from ..network.config import Extra
 from ..network.ensemble import Ensemble
 from ..network.metrics import METRICS, Predicted, extra_score
-from ..network.perceptron import Perceptron, scores
+from ..network.perceptron import Perceptron
+from ..network.scores import scores
 
 #: Variance of standardized targets that is none but of rounding.
 _ROUNDING = 1e-12

@@ -91,9 +91,9 @@ class Inside(BaseModel):
         name, n = f"{self.side}, {self.config.depth} x {self.config.width}", len(self.gradients)
         lost = sum(len(epochs) < self.n_epochs for epochs in self.gradients)
         if not self.n_epochs:
-            return name, "diverged", "", ""
+            return name, "not trained", "", ""
         if lost:
-            name += f" ({lost} of {n} seeds diverged)"
+            name += f" ({lost} of {n} seeds not trained)"
         reach = "-"
         if self.reach is not None:
             mean, least, most = self.reach
@@ -127,6 +127,7 @@ def look_into(
     Returns:
         One for each side with a hidden layer, in their order.
     """
+    from ...training.inside import Inside as Looked
     from ...training.inside import look_inside  # loads the fleet
 
     anew = {seed: dataset.cut_anew(cut) for seed, cut in cuts.items()}
@@ -142,11 +143,9 @@ def look_into(
             look_for_signals()
             try:
                 once = look_inside(config, rows, seed=seed, epochs=_EPOCHS, most_rows=_ROWS)
-            except (ValueError, RuntimeError):  # it failed in the audit, too, which says so
-                continue
+            except ValueError:  # batches of one row, which batch normalization does not take
+                once = Looked((), (), ())
             looked.append(once)
-        if not looked:
-            continue
         found.append(
             Inside(
                 side=name,

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ...network.config import MLPConfig
-from ...network.perceptron import Perceptron, scores
+from ...network.perceptron import Perceptron
+from ...network.scores import scores
 from .embeddings import InputLayer
 from .layers import HiddenLayer
 from .losses import OutputLayer

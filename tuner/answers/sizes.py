@@ -1,0 +1,211 @@
+"""`front`: how good networks of each size are, over the seeds of the confirmation.
+
+Candidates are the complete trials that no smaller one beat in the search, the confirmed winner made
+narrower and narrower, and all that was confirmed over all seeds; none is larger than the winner.
+All of them are trained again, since what looked good for its size in the search was partly lucky.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from optuna.trial import FrozenTrial, TrialState
+
+from ..errors import StudyFailedError
+from ..network.config import DataFacts, MLPConfig
+from ..results.arms import Arm, difference
+from ..results.front import Front, Point
+from ..results.winner import Confirmation
+from ..running.open_study import OpenStudy, opened
+from ..running.progress import Observer
+from ..running.repeats import Repeats
+from ..running.watching import watched
+from ..system import paths
+from ..system.devices import Devices
+from .confirmed import confirmed
+
+#: Trials that are candidates, at most.
+_TRIALS = 8
+#: Units of the narrowest layer that the winner is made, and how often its layers are halved.
+_NARROWEST, _HALVINGS = 4, 8
+
+
+def front(
+    study: object,
+    *,
+    workers: int | None = None,
+    devices: Devices | None = None,
+    cluster: str | None = None,
+    storage: str | None = None,
+    progress: bool | None = None,
+    observer: Observer | None = None,
+) -> Front:
+    """Finds the best network of each size, between the confirmed winner and very small ones.
+
+    What an earlier call trained is not trained again.
+
+    Args:
+        study: name of a file in `studies/`, or the path of one, or a `Study`; of multi-layer
+            perceptrons.
+        workers: as `tune` takes it, like what follows.
+        devices: to use.
+        cluster: of Ray's, to use.
+        storage: of all studies.
+        progress: as `tune` takes it.
+        observer: is told what happens, instead of showing it.
+
+    Raises:
+        InputError: the study has no confirmed winner, or is one of another network.
+        TunerError: as `tune` raises it.
+    """
+    began = time.monotonic()
+    spec, confirmation = confirmed(study, storage, "sizes are told of MLPs")
+    with (
+        watched(progress, observer) as observer,
+        opened(
+            spec,
+            workers=workers,
+            devices=devices,
+            cluster=cluster,
+            storage=storage,
+            observer=observer,
+        ) as open_study,
+    ):
+        winner = confirmation.winning.config
+        assert isinstance(winner, MLPConfig)
+        arms = _candidates(open_study, confirmation, winner)
+        repeats = open_study.repeats(observer)
+        observer.begin(f"{len(arms)} networks over {len(confirmation.seeds)} seeds")
+        pairs = [(arm.config, seed) for seed in confirmation.seeds for arm in arms]
+        repeats.run(pairs, observer=observer)
+        points = _points(arms, confirmation, repeats)
+        if not points:
+            raise StudyFailedError(f"{spec.name}: no network of the front could be trained")
+        best, others = _front(points, maximize=confirmation.direction == "maximize")
+        found = Front(
+            study=spec.name,
+            metric=confirmation.metric,
+            direction=confirmation.direction,
+            winner=confirmation.winner,
+            config=winner,
+            identity=confirmation.identity,
+            seeds=confirmation.seeds,
+            points=tuple(best),
+            others=tuple(others),
+            seconds=time.monotonic() - began,
+        )
+        open_study.store.keep_front(found.model_dump_json())
+    paths.write(paths.study_folder(spec.name) / "front.json", found.model_dump_json(indent=2))
+    return found
+
+
+def _candidates(open_study: OpenStudy, confirmation: Confirmation, winner: MLPConfig) -> list[Arm]:
+    """Returns the networks to train, each once; the confirmed ones first."""
+    facts, trials = open_study.facts, open_study.store.trials()
+    assert facts is not None
+    known = [
+        arm
+        for arm in confirmation.arms
+        if arm.is_allowed and len(arm.scores) == len(confirmation.seeds)
+    ]
+    complete: dict[int, MLPConfig] = {}
+    for trial in trials:
+        if trial.state == TrialState.COMPLETE:
+            config = open_study.space.final(trial.params, winner.epochs)
+            assert isinstance(config, MLPConfig)
+            complete[trial.number] = config
+    chosen = _unbeaten(trials, complete, facts, confirmation.direction)
+    others = {f"trial {number}": complete[number] for number in chosen}
+    others |= {f"{confirmation.winner}, {each.width} wide": each for each in narrower(winner)}
+    every = [(arm.name, arm.config) for arm in known] + list(others.items())
+    found: dict[str, Arm] = {}
+    for name, config in every:
+        if isinstance(config, MLPConfig) and config.size(facts) <= winner.size(facts):
+            arm = Arm(
+                name=name,
+                trial=None,
+                config=config,
+                n_parameters=config.size(facts),
+                search=None,
+                scores=(),
+            )
+            found.setdefault(_key(config), arm)
+    return list(found.values())
+
+
+def _key(config: MLPConfig) -> str:
+    """Returns the same text for configs of the same network and training."""
+    if config.depth == 0:  # there is no hidden layer that these would say anything of
+        same = {"width": 1, "activation": "relu", "batch_normalization": False, "dropout": 0.0}
+        config = config.model_copy(update={**same, "normalization_batch_size": None})
+    return config.to_json()
+
+
+def narrower(config: MLPConfig) -> list[MLPConfig]:
+    """Returns the same network with layers half as wide, a quarter, and so on."""
+    widths = [config.width // 2**halvings for halvings in range(1, _HALVINGS + 1)]
+    is_any = config.depth > 0
+    return [
+        config.model_copy(update={"width": width})
+        for width in widths
+        if is_any and width >= _NARROWEST
+    ]
+
+
+def _unbeaten(
+    trials: Sequence[FrozenTrial],
+    configs: Mapping[int, MLPConfig],
+    facts: DataFacts,
+    direction: str,
+) -> list[int]:
+    """Returns numbers of trials that none of the same size or smaller beat, over all sizes."""
+    sign = 1 if direction == "maximize" else -1
+    entries = sorted(
+        (configs[trial.number].size(facts), -sign * trial.value, trial.number)
+        for trial in trials
+        if trial.number in configs and trial.value is not None
+    )
+    found: list[int] = []
+    best = float("inf")
+    for _, loss, number in entries:
+        if loss < best:
+            best = loss
+            found.append(number)
+    if len(found) <= _TRIALS:
+        return found
+    step = (len(found) - 1) / (_TRIALS - 1)
+    return [found[round(index * step)] for index in range(_TRIALS)]
+
+
+def _points(arms: Sequence[Arm], confirmation: Confirmation, repeats: Repeats) -> list[Point]:
+    """Returns what arms scored, but for those one of whose trainings failed or diverged."""
+    scored = []
+    for arm in arms:
+        ended = [repeats.find(arm.config, seed) for seed in confirmation.seeds]
+        found = [each for each in ended if each is not None and not each.reason]
+        if len(found) == len(confirmation.seeds):
+            scores = tuple(each.metrics[confirmation.metric] for each in found)
+            scored.append(arm.model_copy(update={"scores": scores}))
+    # With another trainer the scores of today are not those that were confirmed.
+    config, overlap = confirmation.winning.config, confirmation.overlap
+    winner = next((arm for arm in scored if arm.config == config), None)
+    points = []
+    for arm in scored:
+        score, behind = confirmation.estimate(arm), None
+        assert score is not None
+        if winner is not None and arm is not winner:
+            behind = difference(winner, arm, confirmation.direction, overlap=overlap)
+        points.append(Point(arm=arm, score=score, behind=behind))
+    return points
+
+
+def _front(points: Sequence[Point], *, maximize: bool) -> tuple[list[Point], list[Point]]:
+    """Splits points into those that no smaller or equal one is as good as, and the others."""
+    sign = 1 if maximize else -1
+    front: list[Point] = []
+    others: list[Point] = []
+    for each in sorted(points, key=lambda one: (one.arm.n_parameters, -sign * one.score.mean)):
+        is_better = not front or sign * each.score.mean > sign * front[-1].score.mean
+        (front if is_better else others).append(each)
+    return front, others
