@@ -118,7 +118,7 @@ def test_a_search_on_some_of_the_rows(write_study: Write, monkeypatch: pytest.Mo
         return Evaluation(epochs=2, folds=1, confirm_epochs=2, final_epochs=3, rows=60)
 
     with monkeypatch.context() as patch:
-        patch.setattr("tuner.search.planned", short)
+        patch.setattr("tuner.running.deciding.planned", short)
         result = tuner.tune("small", minutes=5, trials=3, workers=1)
     found, best = result.confirmation, result.best
     assert found is not None and best is not None and best.confirmed is not None
