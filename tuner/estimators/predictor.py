@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +87,14 @@ class Predictor:
     def __init__(self, name: str, ensemble: Ensemble, meaning: Meaning) -> None:
         self.study, self.task = name, meaning.task
         self.ensemble, self.meaning = ensemble.eval(), meaning
+
+    @cached_property
+    def _exact(self) -> Ensemble:
+        """The networks in float64, in which they predict."""
+        return copy.deepcopy(self.ensemble).double()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_exact"}
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -205,12 +215,17 @@ class Predictor:
 
     @torch.inference_mode()
     def _outputs(self, x: Array) -> Array:
-        """Returns logits, or targets in their own unit: `(rows, n_outputs)` float32."""
+        """Returns logits, or targets in their own unit: `(rows, n_outputs)` float32.
+
+        They are computed in float64 and then rounded: the order in which a product is summed may
+        depend on where a row stands in its block, as with MKL on processors without AVX-512, and
+        what is left of that is far below the last digit of a float32.
+        """
         found: list[Tensor] = []
         for first in range(0, len(x), _BLOCK_ROWS):
             block = x[first : first + _BLOCK_ROWS]
             whole = np.zeros((_BLOCK_ROWS, *x.shape[1:]), x.dtype)
             whole[: len(block)] = block
-            found.append(self.ensemble(torch.from_numpy(whole))[: len(block)])
+            found.append(self._exact(torch.from_numpy(whole))[: len(block)].float())
         empty = torch.empty(0, self.ensemble.first.n_outputs)
         return torch.cat([empty, *found]).numpy()
