@@ -7,6 +7,7 @@ All of them are trained again, since what looked good for its size in the search
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 
@@ -161,17 +162,13 @@ def _unbeaten(
 ) -> list[int]:
     """Returns numbers of trials that none of the same size or smaller beat, over all sizes."""
     sign = 1 if direction == "maximize" else -1
-    entries = sorted(
-        (configs[trial.number].size(facts), -sign * trial.value, trial.number)
-        for trial in trials
-        if trial.number in configs and trial.value is not None
+    found = _sweep(
+        [
+            (configs[trial.number].size(facts), -sign * trial.value, trial.number)
+            for trial in trials
+            if trial.number in configs and trial.value is not None
+        ]
     )
-    found: list[int] = []
-    best = float("inf")
-    for _, loss, number in entries:
-        if loss < best:
-            best = loss
-            found.append(number)
     if len(found) <= _TRIALS:
         return found
     step = (len(found) - 1) / (_TRIALS - 1)
@@ -203,9 +200,21 @@ def _points(arms: Sequence[Arm], confirmation: Confirmation, repeats: Repeats) -
 def _front(points: Sequence[Point], *, maximize: bool) -> tuple[list[Point], list[Point]]:
     """Splits points into those that no smaller or equal one is as good as, and the others."""
     sign = 1 if maximize else -1
-    front: list[Point] = []
-    others: list[Point] = []
-    for each in sorted(points, key=lambda one: (one.arm.n_parameters, -sign * one.score.mean)):
-        is_better = not front or sign * each.score.mean > sign * front[-1].score.mean
-        (front if is_better else others).append(each)
-    return front, others
+    entries = [
+        (each.arm.n_parameters, -sign * each.score.mean, index) for index, each in enumerate(points)
+    ]
+    best = _sweep(entries)
+    return [points[index] for index in best], [
+        each for index, each in enumerate(points) if index not in best
+    ]
+
+
+def _sweep(entries: Sequence[tuple[int, float, int]]) -> list[int]:
+    """Returns numbers of sizes and losses that are better than all smaller ones, smallest first."""
+    found: list[int] = []
+    least = math.inf
+    for _, loss, number in sorted(entries):
+        if loss < least:
+            least = loss
+            found.append(number)
+    return found

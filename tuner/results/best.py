@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from lightning.pytorch import LightningModule
 
     from ..network.ensemble import Ensemble
+
+
+Kept = TypeVar("Kept", bound=BaseModel)
 
 
 class Best(BaseModel):
@@ -95,12 +98,24 @@ def best(study: str | Path) -> Best:
     """
     name = study_name(study)
     path = paths.study_folder(name) / "best.json"
+    return read_kept(Best, path, f"study {name!r} has no complete trial yet (tuner tune {study})")
+
+
+def read_kept(kind: type[Kept], path: Path, missing: str) -> Kept:
+    """Reads what a file of a study holds.
+
+    Args:
+        kind: of model.
+        path: of the file.
+        missing: what it means that there is none.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
     try:
-        return Best.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
-        raise InputError(
-            f"{path}: study {name!r} has no complete trial yet (tuner tune {study})"
-        ) from error
+        raise InputError(f"{path}: {missing}") from error
     except (OSError, ValidationError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ..errors import InputError
 from ..network.config import MLPConfig
 from ..system import paths
 from . import html
 from .arms import Arm, Direction, Estimate
-from .best import study_name
+from .best import read_kept, study_name
 from .winner import Confirmation
 from .wording import estimate, number
 
@@ -132,11 +132,4 @@ def kept_front(study: str | Path) -> Front:
     """
     name = study_name(study)
     path = paths.study_folder(name) / "front.json"
-    try:
-        return Front.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{path}: study {name!r} has no front yet (tuner front {study})"
-        ) from error
-    except (OSError, ValidationError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
+    return read_kept(Front, path, f"study {name!r} has no front yet (tuner front {study})")
