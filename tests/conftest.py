@@ -42,6 +42,7 @@ trials = 4
 
 [confirm]
 seeds = 0
+members = 2
 
 [start]
 rate_range = false

@@ -37,7 +37,7 @@ def test_python_blocks(project: Path) -> None:
         text = re.sub(r"(\[objective\]\n)(epochs = .*\n)?", rf"\1{epochs}\n", text)
         text = re.sub(r"\nepochs = 12\n", "\n", text)
         path = project / "studies" / f"{name}.toml"
-        path.write_text(f"{text}\n[confirm]\nconfigs = 2\nseeds = 2\n")
+        path.write_text(f"{text}\n[confirm]\nconfigs = 2\nseeds = 2\nmembers = 2\n")
         tuner.tune(name, trials=2)
     texts = (README, *(PAGES[name] for name in RUN))
     code = "\n".join(block for text in texts for block in blocks("python", text))
@@ -49,7 +49,7 @@ def test_python_blocks(project: Path) -> None:
     counts = [code.count(each) for each in ('name="cancer", ', 'name="api', "epochs=5)")]
     assert counts == [1, 7, 2]
     code = re.sub(r'(name="(?:cancer|api\w*)", )', r"\1**short, ", code)
-    code = 'short = {"objective": {"epochs": 3}, "confirm": {"configs": 2, "seeds": 2}}\n' + code
+    code = 'short = {"objective": {"epochs": 3}, "confirm": {"configs": 2, "seeds": 2, "members": 2}}\n' + code
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     confirmed = tuner.best("digits_mlp").confirmed

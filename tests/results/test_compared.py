@@ -11,7 +11,7 @@ from tuner.errors import InputError
 
 from ..conftest import SMALL, Write
 
-CONFIRMED = SMALL.replace("seeds = 0", "configs = 1\nseeds = 4\nmembers = 1")
+CONFIRMED = SMALL.replace("seeds = 0\nmembers = 2", "configs = 1\nseeds = 4\nmembers = 1")
 
 
 @pytest.fixture

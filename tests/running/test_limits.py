@@ -21,7 +21,7 @@ def limited(text: str, study: str = SMALL) -> str:
 
 def test_no_network_is_larger(write_study: Write) -> None:
     """Neither a starting point, nor a drawn one, nor the winner, nor what is handed over."""
-    study = SMALL.replace("seeds = 0", "configs = 2\nseeds = 2\nmembers = 3")
+    study = SMALL.replace("seeds = 0\nmembers = 2", "configs = 2\nseeds = 2\nmembers = 3")
     write_study(limited("n_parameters = 400", study))
     result = tuner.tune("small", trials=6, workers=1)
     table = tuner.leaderboard("small")

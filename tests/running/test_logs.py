@@ -16,7 +16,7 @@ from tuner.running.progress import Ended, Epoch, Repeated, Snapshot
 
 from ..conftest import SMALL, Write
 
-CONFIRMED = SMALL.replace("seeds = 0", "configs = 1\nseeds = 2\nmembers = 1")
+CONFIRMED = SMALL.replace("seeds = 0\nmembers = 2", "configs = 1\nseeds = 2\nmembers = 1")
 
 
 class Recorder(tuner.Observer):

@@ -95,7 +95,7 @@ def test_the_shipped_studies_run(path: Path, project: Path) -> None:
     trials, epochs = short.get(path.stem, (1, 40))
     shorter = path.read_text().replace("[objective]\n", f"[objective]\nepochs = {epochs}\n")
     assert f"epochs = {epochs}\n" in shorter
-    shorter += "[confirm]\nconfigs = 1\nseeds = 2\n"
+    shorter += "[confirm]\nconfigs = 1\nseeds = 2\nmembers = 2\n"
     for table in path.parent.glob("*.csv"):
         shutil.copy(table, project / "studies")
     path = project / "studies" / path.name
