@@ -72,7 +72,8 @@ tune audit ablate front best report: $(BIN)/.user
 		$(if $(LABEL),--label "$(LABEL)") $(if $(TRIALS),--trials "$(TRIALS)") $(if $(MINUTES),--minutes "$(MINUTES)") \
 		$(if $(TARGET),--target "$(TARGET)") $(if $(TRAINER),--trainer "$(TRAINER)") \
 		$(if $(FLEET),--fleet "$(FLEET)")) $(if $(filter audit,$@), \
-		$(if $(RULES),--rules "$(RULES)") $(if $(PAIRS),--pairs "$(PAIRS)") $(if $(MINUTES),--minutes "$(MINUTES)")) \
+		$(if $(RULES),--rules "$(RULES)") $(if $(PAIRS),--pairs "$(PAIRS)")) \
+		$(if $(filter audit front,$@),$(if $(MINUTES),--minutes "$(MINUTES)")) \
 		$(if $(filter tune audit ablate front,$@), $(if $(WORKERS),--workers "$(WORKERS)") \
 		$(if $(DEVICES),--devices "$(DEVICES)") $(if $(CLUSTER),--cluster "$(CLUSTER)")) \
 		$(if $(filter tune audit ablate front report,$@),$(if $(STORAGE),--storage "$(STORAGE)")) $(ARGS)

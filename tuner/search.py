@@ -13,9 +13,11 @@ import pandas as pd  # noqa: F401  here, so that an interrupted search writes it
 
 from . import heuristics
 from .answers.confirmer import Confirmer
+from .answers.sizes import front_of
 from .errors import StopSearch
 from .network.config import Config, MLPConfig
 from .results.arms import Arm
+from .results.front import Front
 from .results.importance import importances
 from .results.result import TuneResult
 from .results.winner import Confirmation
@@ -36,6 +38,8 @@ from .study.domains import Fixed, Range
 from .system import paths
 from .system.devices import Devices
 
+#: Share of the time that is kept for networks of each size, where they are a goal.
+_FRONT = 0.1
 #: Share of the time that a range test may take.
 _RANGE_TEST = 0.05
 #: Number of the first job of a range test: far from those of trials and of repetitions.
@@ -164,6 +168,7 @@ def _tuned(
         open_study, budget, confirmer if confirms else None, pace, fleet, observer
     )
     confirmation: Confirmation | None = None
+    front: Front | None = None
     told = open_study.store.confirmation
     try:
         while True:
@@ -175,6 +180,8 @@ def _tuned(
                 observer.confirmed(confirmation)
             if not search.misses(confirmation):
                 break
+        if confirmation is not None and spec.objective.finds_sizes:
+            front = _front(open_study, confirmation, repeats, budget, observer)
     except StopSearch as stop:
         stopped = str(stop) or "an observer ended it"
         confirmation = search.kept_confirmation
@@ -191,6 +198,7 @@ def _tuned(
         stopped=stopped,
         ran=search.allowance.ran,
         seconds=open_study.store.seconds,
+        front=front,
     )
 
 
@@ -206,6 +214,7 @@ def _coordinator(
     if isinstance(space, MLPSpace) and kept is not None:
         space = replace(space, rate=RateRange.model_validate_json(kept).suggested)
     share = 0.0 if budget.minutes is None else 60 * budget.minutes * open_study.spec.confirm.share
+    for_sizes = _kept_for_sizes(open_study, budget)
     minutes = Minutes(budget.minutes, pace, open_study.store.seconds)
     return Coordinator(
         open_study.spec,
@@ -221,7 +230,7 @@ def _coordinator(
         open_study.interruption,
         minutes=minutes,
         limits=open_study.limits,
-        reserve=lambda pace: 0.0 if confirmer is None else confirmer.needs(share, pace),
+        reserve=lambda pace: 0.0 if confirmer is None else confirmer.needs(share, pace) + for_sizes,
         range_test=_range_test(open_study, budget, pace),
         fleet=fleet,
     )
@@ -305,9 +314,9 @@ def _confirmed(
     open_study: OpenStudy, search: Coordinator, confirmer: Confirmer, repeats: Repeats
 ) -> Confirmation | None:
     """Confirms the best configs, and makes the winner the study's best."""
-    store, minutes = open_study.store, search.allowance.budget.minutes
-    spent = store.seconds + store.confirmation_seconds
-    left = None if minutes is None else 60 * minutes - spent
+    store, left = open_study.store, _seconds_left(open_study, search.allowance.budget)
+    if left is not None:
+        left -= _kept_for_sizes(open_study, search.allowance.budget)
     began = time.monotonic()
     try:
         confirmation = confirmer.run(left, search.allowance.minutes.pace)
@@ -322,6 +331,34 @@ def _confirmed(
         _remember(open_study, confirmation)
     repeats.forget_networks()
     return confirmation
+
+
+def _seconds_left(open_study: OpenStudy, budget: BudgetSpec) -> float | None:
+    """Returns what is left of the minutes, if they are limited; less than 0 where none is."""
+    spent = open_study.store.seconds + open_study.store.confirmation_seconds
+    return None if budget.minutes is None else 60 * budget.minutes - spent
+
+
+def _kept_for_sizes(open_study: OpenStudy, budget: BudgetSpec) -> float:
+    """Returns the seconds that are kept for networks of each size."""
+    if budget.minutes is None or not open_study.spec.objective.finds_sizes:
+        return 0.0
+    return _FRONT * 60 * budget.minutes
+
+
+def _front(
+    open_study: OpenStudy,
+    confirmation: Confirmation,
+    repeats: Repeats,
+    budget: BudgetSpec,
+    observer: Observer,
+) -> Front:
+    """Confirms the best networks of each size, as far as there is time."""
+    began, left = time.monotonic(), _seconds_left(open_study, budget)
+    try:
+        return front_of(open_study, confirmation, repeats, left, observer)
+    finally:
+        open_study.store.spend_on_confirmation(time.monotonic() - began)
 
 
 def _remember(open_study: OpenStudy, confirmation: Confirmation) -> None:

@@ -18,6 +18,7 @@ from ..network.config import DataFacts, MLPConfig
 from ..results.arms import Arm, difference
 from ..results.front import Front, Point
 from ..results.winner import Confirmation
+from ..running.arguments import check_minutes
 from ..running.open_study import OpenStudy, opened
 from ..running.progress import Observer
 from ..running.repeats import Repeats
@@ -35,6 +36,7 @@ _NARROWEST, _HALVINGS = 4, 8
 def front(
     study: object,
     *,
+    minutes: float | None = None,
     workers: int | None = None,
     devices: Devices | None = None,
     cluster: str | None = None,
@@ -49,6 +51,7 @@ def front(
     Args:
         study: name of a file in `studies/`, or the path of one, or a `Study`; of multi-layer
             perceptrons.
+        minutes: that it may take, for the smallest networks first; None is as many as it needs.
         workers: as `tune` takes it, like what follows.
         devices: to use.
         cluster: of Ray's, to use.
@@ -57,10 +60,11 @@ def front(
         observer: is told what happens, instead of showing it.
 
     Raises:
-        InputError: the study has no confirmed winner, or is one of another network.
+        InputError: the study has no confirmed winner, or is one of another network; or there is no
+            time.
         TunerError: as `tune` raises it.
     """
-    began = time.monotonic()
+    check_minutes(minutes)
     spec, confirmation = confirmed(study, storage, "sizes are told of MLPs")
     with (
         watched(progress, observer) as observer,
@@ -73,31 +77,60 @@ def front(
             observer=observer,
         ) as open_study,
     ):
-        winner = confirmation.winning.config
-        assert isinstance(winner, MLPConfig)
-        arms = _candidates(open_study, confirmation, winner)
-        repeats = open_study.repeats(observer)
-        observer.begin(f"{len(arms)} networks over {len(confirmation.seeds)} seeds")
-        pairs = [(arm.config, seed) for seed in confirmation.seeds for arm in arms]
-        repeats.run(pairs, observer=observer)
-        points = _points(arms, confirmation, repeats)
-        if not points:
-            raise StudyFailedError(f"{spec.name}: no network of the front could be trained")
-        best, others = _front(points, maximize=confirmation.direction == "maximize")
-        found = Front(
-            study=spec.name,
-            metric=confirmation.metric,
-            direction=confirmation.direction,
-            winner=confirmation.winner,
-            config=winner,
-            identity=confirmation.identity,
-            seeds=confirmation.seeds,
-            points=tuple(best),
-            others=tuple(others),
-            seconds=time.monotonic() - began,
-        )
-        open_study.store.keep_front(found.model_dump_json())
-    paths.write(paths.study_folder(spec.name) / "front.json", found.model_dump_json(indent=2))
+        seconds = None if minutes is None else 60 * minutes
+        return front_of(open_study, confirmation, open_study.repeats(observer), seconds, observer)
+
+
+def front_of(
+    open_study: OpenStudy,
+    confirmation: Confirmation,
+    repeats: Repeats,
+    seconds: float | None,
+    observer: Observer,
+) -> Front:
+    """Finds the best network of each size of a study that is open.
+
+    Args:
+        open_study: of perceptrons.
+        confirmation: of it.
+        repeats: of it.
+        seconds: that it may take; None is as many as it needs.
+        observer: is told what happens.
+
+    Raises:
+        StudyFailedError: no network could be trained.
+        InterruptedStudyError: a signal came; what ended is kept.
+        StoreLostError: the store or the disk is gone.
+    """
+    began = time.monotonic()
+    winner, name, seeds = confirmation.winning.config, open_study.spec.name, confirmation.seeds
+    assert isinstance(winner, MLPConfig)
+    arms = _candidates(open_study, confirmation, winner)
+    observer.begin(f"{len(arms)} networks over {len(seeds)} seeds")
+    # Where there is no time for all, most points of the front are small; else what takes long
+    # begins first, lest it is left alone at the end.
+    arms.sort(key=lambda arm: arm.n_parameters, reverse=seconds is None)
+    end = None if seconds is None else began + seconds
+    pairs = [(arm.config, seed) for arm in arms for seed in seeds]
+    repeats.run(pairs, end=end, observer=observer)
+    points = _points(arms, confirmation, repeats)
+    if not points:
+        raise StudyFailedError(f"{name}: no network of the front could be trained")
+    best, others = _front(points, maximize=confirmation.direction == "maximize")
+    found = Front(
+        study=name,
+        metric=confirmation.metric,
+        direction=confirmation.direction,
+        winner=confirmation.winner,
+        config=winner,
+        identity=confirmation.identity,
+        seeds=seeds,
+        points=tuple(best),
+        others=tuple(others),
+        seconds=time.monotonic() - began,
+    )
+    open_study.store.keep_front(found.model_dump_json())
+    paths.write(paths.study_folder(name) / "front.json", found.model_dump_json(indent=2))
     return found
 
 

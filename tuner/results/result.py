@@ -8,6 +8,7 @@ from pathlib import Path
 from ..storage import Counts
 from . import html
 from .best import Best
+from .front import Front
 from .shown import of_best, of_confirmation
 from .winner import Confirmation
 
@@ -28,6 +29,7 @@ class TuneResult:
         stopped: what ended the search, in words.
         ran: trials that this call finished.
         seconds: spent on the study, by earlier calls too.
+        front: the best networks of each size, where they are a goal.
     """
 
     study: str
@@ -40,6 +42,7 @@ class TuneResult:
     stopped: str
     ran: int
     seconds: float
+    front: Front | None = None
 
     def _repr_html_(self) -> str:
         """As a notebook shows it."""
@@ -48,6 +51,8 @@ class TuneResult:
             parts.append(of_best(self.best))
         if self.confirmation is not None:
             parts.append(of_confirmation(self.confirmation))
+        if self.front is not None:
+            parts.append(self.front._repr_html_())
         if self.importances:
             shares = [(name, f"{share:.0%}") for name, share in self.importances.items()]
             parts.append(html.table(("what mattered (fANOVA)", ""), shares[:8]))

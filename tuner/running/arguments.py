@@ -105,5 +105,14 @@ def check_audit(
             raise InputError(f"{name} must be >= {least}, got {value}")
     if not 0 <= margin <= 1:
         raise InputError(f"margin must be a share from 0 to 1, got {margin}")
+    check_minutes(minutes)
+
+
+def check_minutes(minutes: float | None) -> None:
+    """Looks whether an answer has time.
+
+    Raises:
+        InputError: it has none.
+    """
     if minutes is not None and not 0 < minutes < math.inf:
         raise InputError(f"minutes must be > 0, got {minutes}")

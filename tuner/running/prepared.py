@@ -204,7 +204,7 @@ def _metric(spec: AnyStudySpec, dataset: Dataset | None, location: Location | No
         location: of the store, which is looked into only where it matters; None begins anew.
     """
     usual = spec.metric(None if dataset is None else dataset.task)
-    if dataset is None or dataset.is_balanced or spec.objective.metric is not None:
+    if dataset is None or dataset.is_balanced or spec.objective.metric:
         return usual
     if spec.budget.target is not None:  # which was meant of the usual metric
         return usual

@@ -105,7 +105,7 @@ class Proposals:
             self._n_declined += 1
             reason = "it would take too much of the time"
         if reason:
-            self._store.annotate(trial, config=config.to_json())
+            self._store.annotate(trial, **self.space.attributes(config), config=config.to_json())
             self._store.decline(trial, reason)
             self._n_broken += 1
             if self._n_broken >= _MOST_BROKEN:

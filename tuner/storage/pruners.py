@@ -10,6 +10,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from ..study import Pruner
+from .reading import N_PARAMETERS
 
 #: Shares of a full trial after which `GainPruner` looks at it. An earlier rung gained nothing on
 #: recorded curves (docs/benchmarks.md), and past two thirds there is little left to save.
@@ -27,9 +28,19 @@ class GainPruner(optuna.pruners.BasePruner):
         epochs: of a full trial.
         quantile: of the gains that a trial is granted, in [0, 1].
         n_complete: trials that must be complete before any is pruned, at least 1.
+        of_each_size: the best one is that of the trials whose network is no larger, so that a trial
+            goes on that may be the best of its size.
     """
 
-    def __init__(self, epochs: int, *, quantile: float = 0.9, n_complete: int = 3) -> None:
+    def __init__(
+        self,
+        epochs: int,
+        *,
+        quantile: float = 0.9,
+        n_complete: int = 3,
+        of_each_size: bool = False,
+    ) -> None:
+        self._of_each_size = of_each_size
         at = {math.floor(epochs * share) for share in _RUNGS}
         self.rungs = tuple(sorted(epoch for epoch in at if epoch >= 2))
         self._quantile, self._n_complete = quantile, n_complete
@@ -41,15 +52,22 @@ class GainPruner(optuna.pruners.BasePruner):
             return False
         sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
         ended = [
-            (sign * other.value, sign * other.intermediate_values[epoch])
+            (sign * other.value, sign * other.intermediate_values[epoch], other)
             for other in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
             if other.value is not None and epoch in other.intermediate_values
         ]
         if len(ended) < self._n_complete:
             return False
-        gain = float(np.quantile([last - then for last, then in ended], self._quantile))
-        best = max(last for last, _ in ended)
+        gain = float(np.quantile([last - then for last, then, _ in ended], self._quantile))
+        rivals = (last for last, _, other in ended if self._is_rival(other, trial))
+        best = max(rivals, default=-math.inf)
         return sign * trial.intermediate_values[epoch] + gain < best
+
+    def _is_rival(self, other: FrozenTrial, trial: FrozenTrial) -> bool:
+        """Says whether a trial is to be better than another one."""
+        if not self._of_each_size:
+            return True
+        return bool(other.user_attrs[N_PARAMETERS] <= trial.user_attrs[N_PARAMETERS])
 
     def _is_at_a_rung(self, trial: FrozenTrial, epoch: int) -> bool:
         """Says whether an epoch is the first one reported from a rung on, and no later rung's."""
@@ -57,11 +75,19 @@ class GainPruner(optuna.pruners.BasePruner):
         return any(before < rung <= epoch for rung in self.rungs)
 
 
-def make_pruner(name: Pruner, epochs: int) -> optuna.pruners.BasePruner:
-    """Makes the pruner of this name for trials of so many epochs."""
+def make_pruner(
+    name: Pruner, epochs: int, *, of_each_size: bool = False
+) -> optuna.pruners.BasePruner:
+    """Makes the pruner of this name for trials of so many epochs.
+
+    Args:
+        name: of a study file; "gain" and "none" know sizes.
+        epochs: of a full trial.
+        of_each_size: the best network of each size is looked for.
+    """
     match name:
         case "gain":
-            return GainPruner(epochs)
+            return GainPruner(epochs, of_each_size=of_each_size)
         case "hyperband":
             return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs)
         case "median":

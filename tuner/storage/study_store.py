@@ -47,6 +47,7 @@ from .reading import (
 )
 from .reserve import Reserve
 from .samplers import make_sampler
+from .two_goals import SizeSampler
 from .untold import Untold
 
 #: Workers lost with a trial, each alone with it, after which it has failed.
@@ -128,11 +129,13 @@ class StudyStore(Kept):
                 )
                 # A sampler that resumes must not draw again what it drew at the start.
                 n_trials = len(self.study.get_trials(deepcopy=False))
-                self.study.sampler = make_sampler(
+                sampler = make_sampler(
                     spec.study.sampler,
                     (spec.study.seed + 1_000_003 * n_trials) % 2**32,
                     [spec.path.parent],
                 )
+                is_one = not spec.objective.finds_sizes
+                self.study.sampler = sampler if is_one else SizeSampler(sampler)
                 if IDENTITY not in self.study.user_attrs:
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -232,7 +235,8 @@ class StudyStore(Kept):
 
     def prune_by(self, pruner: Pruner, epochs: int) -> None:
         """Decides who ends trials early, which are of so many epochs."""
-        self.study.pruner = make_pruner(pruner, epochs)
+        sizes = self._spec.objective.finds_sizes
+        self.study.pruner = make_pruner(pruner, epochs, of_each_size=sizes)
 
     def trials(self) -> list[FrozenTrial]:
         """Returns all trials, in their order; not to be changed."""

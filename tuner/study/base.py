@@ -126,6 +126,11 @@ class ObjectiveSpec(Section):
     epochs: Annotated[int, Field(ge=1)] | None = None
     limits: LimitsSection = LimitsSection()
 
+    @property
+    def finds_sizes(self) -> bool:
+        """Whether small networks are a goal of their own."""
+        return False
+
 
 class BudgetSpec(Section):
     """Where the search ends: at whichever of these comes first."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_args
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from ..network.config import MLPConfig, Scalar, Task
 from .base import DataSpec, Direction, ObjectiveSpec, StudySpec
@@ -56,6 +56,8 @@ _METRICS: dict[Task, dict[Metric, Direction]] = {
         "val_median_absolute_error": "minimize",
     },
 }
+#: Samplers and pruners that know one goal alone.
+_OF_ONE_GOAL = {"sampler": ("cmaes",), "pruner": ("hyperband", "median")}
 #: Those that every training logs.
 _USUAL = ("val_accuracy", "val_loss", "val_r2", "val_rmse")
 
@@ -66,10 +68,40 @@ class RowsSpec(DataSpec):
     source: Annotated[str, Field(min_length=1)]
 
 
-class MLPObjectiveSpec(ObjectiveSpec):
-    """What is optimized; None is the task's first metric."""
+#: The goal that a study may have beside its metric.
+SIZE = "n_parameters"
 
-    metric: Metric | None = None
+
+def _goals(raw: object) -> object:
+    """Takes a list for a tuple, if it names a metric and the size."""
+    if not isinstance(raw, list | tuple):
+        return raw
+    if len(raw) != 2 or raw[0] not in get_args(Metric) or raw[1] != SIZE:
+        raise ValueError(f'must be a metric, or a metric and "{SIZE}", got {list(raw)}')
+    return tuple(raw)
+
+
+class MLPObjectiveSpec(ObjectiveSpec):
+    """What is optimized.
+
+    Attributes:
+        metric: None is the task's first one. `(metric, "n_parameters")` also looks for small
+            networks that are good for their size (see `tuner.front`).
+    """
+
+    metric: Annotated[
+        Metric | tuple[Metric, Literal["n_parameters"]] | None, BeforeValidator(_goals)
+    ] = None
+
+    @property
+    def score(self) -> Metric | None:
+        """The metric that is written."""
+        return self.metric[0] if isinstance(self.metric, tuple) else self.metric
+
+    @property
+    def finds_sizes(self) -> bool:
+        """Whether small networks are a goal of their own."""
+        return isinstance(self.metric, tuple)
 
 
 class SearchSection(Section):
@@ -147,14 +179,15 @@ class MLPStudySpec(StudySpec):
         """
         assert task is not None
         allowed = _METRICS[task]
-        if self.objective.metric is None:
+        written = self.objective.score
+        if written is None:
             return next(iter(allowed)) if is_balanced else "val_loss"
-        if self.objective.metric not in allowed:
+        if written not in allowed:
             raise self.error(
                 "objective.metric",
-                f"must be one of {', '.join(allowed)} in a {task}, got {self.objective.metric!r}",
+                f"must be one of {', '.join(allowed)} in a {task}, got {written!r}",
             )
-        return self.objective.metric
+        return written
 
     def direction(self, metric: str) -> Direction:
         """Says which way this metric is better."""
@@ -164,9 +197,16 @@ class MLPStudySpec(StudySpec):
         """Checks every value that a domain can give against the field of `MLPConfig`.
 
         Raises:
-            StudyFileError: a value, or an end of a range, is none that the field takes.
+            StudyFileError: a value, or an end of a range, is none that the field takes; or who
+                draws or ends trials knows one goal alone.
         """
         _check_values(self)
+        for key, known in _OF_ONE_GOAL.items() if self.objective.finds_sizes else ():
+            name = getattr(self.study, key)
+            if name in known:
+                raise self.error(
+                    f"study.{key}", f'must not be {name!r} with "{SIZE}": it knows one goal alone'
+                )
 
 
 def extra_metric(metric: str) -> str:

@@ -6,7 +6,7 @@ import keyword
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from ..network.config import Scalar, Task
 from .base import DataSpec, Direction, ObjectiveSpec, StudySpec
@@ -28,10 +28,16 @@ class ModuleDataSpec(DataSpec):
     module: Annotated[str, Field(min_length=1)] | None = None
 
 
+def _one_metric(raw: object) -> object:
+    if isinstance(raw, list | tuple):
+        raise ValueError(f"must be one metric: fronts of sizes are of MLPs, got {list(raw)}")
+    return raw
+
+
 class ModuleObjectiveSpec(ObjectiveSpec):
     """What is optimized: any metric that the module logs."""
 
-    metric: Annotated[str, Field(min_length=1)]
+    metric: Annotated[str, BeforeValidator(_one_metric), Field(min_length=1)]
     direction: Direction
     epochs: Annotated[int, Field(ge=1)] = 10
 

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from ..running.ahead import start_workers
-from ..running.arguments import check_audit
+from ..running.arguments import check_audit, check_minutes
 from .command import (
     AsJson,
     Cluster,
@@ -106,6 +106,10 @@ def ablate(
 
 def front(
     study: Study,
+    minutes: Annotated[
+        Optional[float],
+        typer.Option(help="Time that it may take; the smallest networks come first."),
+    ] = None,
     as_json: AsJson = False,
     workers: Workers = None,
     devices: GPUs = None,
@@ -114,6 +118,7 @@ def front(
 ) -> None:
     """Show how good networks of each size are, down to very small ones, over the same seeds."""
     spec, chosen = checked(study, devices)
+    check_minutes(minutes)
     start_workers(spec, workers, chosen, cluster)
     with loading():
         from ..answers.sizes import front as run
@@ -121,6 +126,7 @@ def front(
     with displayed(err if as_json else out) as display:
         found = run(
             study,
+            minutes=minutes,
             workers=workers,
             devices=chosen,
             cluster=cluster,

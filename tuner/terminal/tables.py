@@ -28,6 +28,7 @@ from ..results.wording import (
     over_seeds,
     written,
 )
+from .answered import show_front
 
 if TYPE_CHECKING:
     from ..heuristics import Recommendation
@@ -228,6 +229,8 @@ def show_result(
     else:
         best = result.best
         show_winner(console, best, result.confirmation)
+    if result.front is not None:
+        show_front(console, result.front)
     if result.importances:
         console.print(f"\nWhat mattered (fANOVA over {counts.complete} complete trials):")
         table = Table.grid(padding=(0, 2))
