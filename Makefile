@@ -36,6 +36,7 @@ help:
 	@echo "make best STUDY=mnist_mlp    print the winner, and how sure its score is"
 	@echo "make report STUDY=mnist_mlp  all of it in one HTML file: runs/mnist_mlp/report.html"
 	@echo "make front STUDY=mnist_mlp   how good networks of each size are, down to very small ones"
+	@echo "                             MINUTES=2 limits its time"
 	@echo "make ablate STUDY=mnist_mlp  which change from the rules to the winner gained how much"
 	@echo "make audit STUDY=digits_mlp  judge the rules of thumb on the data"
 	@echo "                             RULES=S7,S24 PAIRS=6 judge less in less time"

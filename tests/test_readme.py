@@ -49,7 +49,8 @@ def test_python_blocks(project: Path) -> None:
     counts = [code.count(each) for each in ('name="cancer", ', 'name="api', "epochs=5)")]
     assert counts == [1, 7, 2]
     code = re.sub(r'(name="(?:cancer|api\w*)", )', r"\1**short, ", code)
-    code = 'short = {"objective": {"epochs": 3}, "confirm": {"configs": 2, "seeds": 2, "members": 2}}\n' + code
+    confirm = {"configs": 2, "seeds": 2, "members": 2}
+    code = f'short = {{"objective": {{"epochs": 3}}, "confirm": {confirm}}}\n{code}'
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     confirmed = tuner.best("digits_mlp").confirmed

@@ -23,6 +23,7 @@ from rich.table import Table
 from tuner.data.rulers import Array
 from tuner.storage.pruners import make_pruner
 from tuner.storage.samplers import make_sampler
+from tuner.storage.two_goals import SizeSampler
 
 from . import portfolio
 from .curves import FOLDER, Curves, complete, digest
@@ -65,6 +66,14 @@ def _pruner(name: Any) -> Callable[[int], optuna.pruners.BasePruner]:
     return lambda epochs: make_pruner(name, epochs)
 
 
+def _two_goals(seed: int) -> optuna.samplers.BaseSampler:
+    return SizeSampler(make_sampler("tpe", seed))
+
+
+def _each_size(epochs: int) -> optuna.pruners.BasePruner:
+    return make_pruner("gain", epochs, of_each_size=True)
+
+
 def _asha(_: int) -> optuna.pruners.BasePruner:
     return optuna.pruners.SuccessiveHalvingPruner()
 
@@ -96,6 +105,8 @@ def policies(folder: Path) -> dict[str, Policy]:
         Policy("shipped, Hyperband", _sampler("tpe"), _pruner("hyperband"), _all),
         Policy("shipped, random", _sampler("random"), _pruner("gain"), _all),
         Policy("shipped, GP", _sampler("gp"), _pruner("gain"), _all),
+        Policy("shipped, two goals", _two_goals, _each_size, _all),
+        Policy("shipped, two goals, gain", _two_goals, _pruner("gain"), _all),
         Policy("shipped, QMC", _sampler("qmc"), _pruner("gain"), _all),
         Policy("shipped, 4 in flight", _sampler("tpe"), _pruner("gain"), _all, 4),
         Policy("shipped, 8 in flight", _sampler("tpe"), _pruner("gain"), _all, 8),

@@ -13,6 +13,7 @@ import optuna
 from optuna.trial import TrialState
 
 from tuner.space.base import drawn
+from tuner.storage.reading import N_PARAMETERS
 
 from .curves import is_small_enough
 from .world import World
@@ -90,6 +91,7 @@ def searched(world: World, policy: Policy, seed: int, seconds: float) -> list[St
         while True:
             trial = study.ask()
             config = world.space.config(drawn(trial, world.space.distributions))
+            trial.set_user_attr(N_PARAMETERS, config.size(world.space.facts))
             if trial.number < len(points) or is_small_enough(config, world.space.facts):
                 break
             study.tell(trial, state=TrialState.FAIL)

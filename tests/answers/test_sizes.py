@@ -8,6 +8,7 @@ import pytest
 from optuna.distributions import IntDistribution
 
 import tuner
+from tuner import storage
 from tuner.answers import sizes
 from tuner.errors import InputError
 from tuner.network.config import DataFacts, MLPConfig
@@ -15,6 +16,7 @@ from tuner.results.arms import Arm
 from tuner.results.front import kept_front
 from tuner.results.winner import Confirmation
 from tuner.running.kept_repeats import Repeat
+from tuner.storage.reading import CONFIRMATION_SECONDS, SECONDS
 
 from ..conftest import SMALL, Write
 from .test_ablation import Recorder
@@ -74,6 +76,64 @@ def test_from_the_smallest_to_the_winner(write_study: Write) -> None:
     with pytest.raises(InputError, match=f"the smallest one of its front has {least:,}"):
         found.at(least - 1)
     assert found.points[0].arm.name in found._repr_html_()
+
+
+TWO_GOALS = CONFIRMED.replace('"val_loss"', '["val_loss", "n_parameters"]')
+
+
+@pytest.mark.slow
+def test_a_search_that_looks_for_small_networks(write_study: Write) -> None:
+    """It ends with its front, whose networks are confirmed; and may take up another's trials."""
+    write_study(CONFIRMED)
+    assert tuner.tune("small", workers=1).front is None
+    with pytest.raises(InputError, match="'small' has no front yet"):
+        kept_front("small")
+    write_study(TWO_GOALS)
+    result = tuner.tune("small", trials=12, workers=1)
+    assert result.counts.finished == 12 and result.confirmation is not None
+    found = result.front
+    assert found is not None and found == kept_front("small")
+    assert found.is_of(result.confirmation) and found.metric == "val_loss"
+    assert all(len(each.arm.scores) == 2 for each in (*found.points, *found.others))
+    # What was drawn for two goals is among its candidates.
+    drawn = {f"trial {number}" for number in range(4, 12)}
+    assert drawn & {each.arm.name for each in (*found.points, *found.others)}
+    assert found.points[0].arm.name in result._repr_html_()
+    # What it has is not trained again.
+    recorder = Recorder()
+    again = tuner.tune("small", trials=12, workers=1, observer=recorder)
+    assert again.front is not None and again.front.points == found.points
+    assert recorder.n_trained == 0
+
+
+@pytest.mark.slow
+def test_the_front_is_found_within_the_minutes(write_study: Write) -> None:
+    write_study(
+        TWO_GOALS.replace("trials = 4", "minutes = 0.05").replace("epochs = 3", "epochs = 1")
+    )
+    result = tuner.tune("small")
+    assert result.front is not None
+    study = storage.read_study("small")
+    spent = sum(study.user_attrs[name] for name in (SECONDS, CONFIRMATION_SECONDS))
+    assert result.front.seconds < study.user_attrs[CONFIRMATION_SECONDS]
+    assert spent < 3.0 + 2.0
+
+
+@pytest.mark.slow
+def test_without_time_the_front_has_what_was_confirmed(write_study: Write) -> None:
+    """And with some, the smallest networks first."""
+    write_study(CONFIRMED)
+    tuner.tune("small", workers=1)
+    confirmation, recorder = tuner.confirmation("small"), Recorder()
+    assert confirmation is not None
+    found = tuner.front("small", minutes=1e-9, workers=1, observer=recorder)
+    assert recorder.n_trained == 0
+    names = {each.arm.name for each in (*found.points, *found.others)}
+    assert confirmation.winner in names
+    assert names <= {arm.name for arm in confirmation.arms}
+    for minutes in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="minutes must be > 0"):
+            tuner.front("small", minutes=minutes)
 
 
 def test_nothing_to_measure_sizes_of(write_study: Write) -> None:

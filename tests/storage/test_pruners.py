@@ -110,3 +110,33 @@ def test_a_rung_between_two_reports_counts_for_the_next() -> None:
         if trial.should_prune():
             found.append(epoch)
     assert found == [12, 20]
+
+
+@DIRECTIONS
+def test_a_trial_is_measured_by_those_that_are_no_larger(direction: Direction) -> None:
+    """Else the best network of a small size is ended because a large one is better."""
+
+    def sized(n_parameters: int) -> optuna.Trial:
+        trial = study.ask()
+        trial.set_user_attr("n_parameters", n_parameters)
+        return trial
+
+    study = optuna.create_study(direction=direction, pruner=GainPruner(EPOCHS, of_each_size=True))
+    for score, n_parameters in ((0.9, 1_000), (0.7, 100), (0.8, 500)):
+        trial = sized(n_parameters)
+        for epoch, each in enumerate(curve(middle=score - 0.05, end=score), 1):
+            trial.report(told(each, direction), epoch)
+        study.tell(trial, told(score, direction))
+    for score, n_parameters, rungs in (
+        (0.1, 99, []),  # no network is as small
+        (0.72, 100, []),
+        (0.6, 100, [*RUNGS]),
+        (0.72, 499, []),
+        (0.72, 500, [*RUNGS]),
+        (0.8, 1_000, [*RUNGS]),
+    ):
+        trial, found = sized(n_parameters), []
+        for epoch in range(1, EPOCHS + 1):
+            trial.report(told(score, direction), epoch)
+            found += [epoch] if trial.should_prune() else []
+        assert found == rungs, (score, n_parameters)

@@ -76,6 +76,10 @@ def test_loggers_and_precision(write_study: Write) -> None:
         (MODULE.replace("[model]", "[modle]"), r"modle is an unknown key; did you mean model\?"),
         (MODULE + "[train]\n", r"train is an unknown key; did you mean trainer\?"),
         (MODULE.replace("metric = 'val_loss'\n", ""), "objective.metric is missing"),
+        (
+            MODULE.replace("'val_loss'", "['val_loss', 'n_parameters']"),
+            "fronts of sizes are of MLPs",
+        ),
         (MODULE.replace("direction = 'minimize'\n", ""), "objective.direction is missing"),
         (MODULE.replace("'minimize'", "'min'"), "objective.direction must be 'maximize' or 'min"),
         (MODULE.replace("[data]", "[data]\nsource = 'wine'"), "data must have either .* got both"),

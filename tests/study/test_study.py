@@ -13,6 +13,7 @@ from ..conftest import Write
 SHIPPED = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
 SHIPPED_MLPS = [path for path in SHIPPED if path.stem.endswith("_mlp")]
 HEAD = "[data]\nsource = 'digits'\n"
+TWO_GOALS = HEAD + "[objective]\nmetric = ['val_accuracy', 'n_parameters']\n[study]\n"
 
 
 def test_the_shipped_studies() -> None:
@@ -72,6 +73,25 @@ def test_the_notes_schedules_as_they_stand(write_study: Write) -> None:
         (HEAD + "[budget]\ntrials = 0", "budget.trials must be >= 1, got 0"),
         (HEAD + "[budget]\ntrials = 1.5", "budget.trials must be a valid integer, got 1.5"),
         (HEAD + "[[budget]]", "budget must be a table"),
+        (HEAD + "[objective]\nmetric = ['val_accuracy']", "must be a metric, or a metric and"),
+        (HEAD + "[objective]\nmetric = ['n_parameters', 'val_loss']", "got \\['n_parameters',"),
+        (
+            HEAD + "[objective]\nmetric = ['acc', 'n_parameters']",
+            "objective.metric must be a metric",
+        ),
+        (HEAD + "[objective]\nmetric = ['val_loss', 'val_accuracy']", "or a metric and"),
+        (
+            TWO_GOALS + "sampler = 'cmaes'",
+            "study.sampler must not be 'cmaes' with \"n_parameters\"",
+        ),
+        (
+            TWO_GOALS + "pruner = 'median'",
+            "study.pruner must not be 'median' with \"n_parameters\"",
+        ),
+        (
+            TWO_GOALS.replace("[study]", "direction = 'minimize'\n"),
+            "must be 'maximize' for val_acc",
+        ),
         (HEAD + "[objective]\nmetric = 'acc'", "objective.metric must be 'val_accuracy'"),
         (HEAD + "[study]\nseed = -1", "study.seed must be >= 0, got -1"),
         (HEAD + "[study]\npruner = 'asha'", "study.pruner must be 'gain'"),
@@ -133,6 +153,15 @@ def test_bad_name_and_bytes(write_study: Write) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(StudyFileError, match="not UTF-8"):
         load_study(path)
+
+
+def test_two_goals(write_study: Write) -> None:
+    spec = load_study(write_study(TWO_GOALS + "sampler = 'gp'\npruner = 'none'\n"))
+    assert spec.objective.finds_sizes and spec.metric("classification") == "val_accuracy"
+    alone = load_study(write_study(HEAD + "[objective]\nmetric = 'val_accuracy'"))
+    assert not alone.objective.finds_sizes
+    with pytest.raises(StudyFileError, match=r"must be one of val_loss, .* got 'val_accuracy'"):
+        spec.metric("regression")
 
 
 def test_metric_must_fit_the_task(write_study: Write) -> None:

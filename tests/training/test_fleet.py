@@ -18,9 +18,12 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torchmetrics.classification import MulticlassAccuracy
 
 from tuner.data import Dataset, load, shuffled
+from tuner.network import metrics
 from tuner.network.checkpoints import from_checkpoint, to_checkpoint
 from tuner.network.config import (
     Activation,
@@ -37,6 +40,7 @@ from tuner.training.fleet import fleet as fleet_module
 from tuner.training.fleet import rows as rows_module
 from tuner.training.fleet.activations import KERNELS
 from tuner.training.fleet.graphs import GraphMember, Recorded, Track
+from tuner.training.fleet.hands import Hands
 from tuner.training.fleet.masks import Masks
 from tuner.training.fleet.rates import Rates
 
@@ -733,3 +737,37 @@ class TestOnAGPU:
             outcome = run(fleet, 6)[-1]
         assert outcome.error is None
         assert outcome.metrics["val_accuracy"] > 0.93
+
+
+class _NoDoubles(TorchDispatchMode):
+    """Refuses what Apple's GPUs have no numbers for."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        for each in tree_leaves(found):
+            if isinstance(each, torch.Tensor):
+                assert each.dtype not in (torch.float64, torch.complex128), func
+        return found
+
+
+@pytest.mark.parametrize("source", ["digits", "diabetes"])
+def test_no_step_needs_numbers_of_64_bits(
+    source: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else training ends with an error on Apple's GPUs, which have none."""
+
+    def each(hands: Hands, calls: Iterable[tuple[float, Callable[[], None]]]) -> None:
+        with _NoDoubles():
+            for _, call in calls:
+                call()
+
+    monkeypatch.setattr(Hands, "each", each)
+    monkeypatch.setattr(metrics, "_exact", lambda values: values)  # as it is on such a device
+    metric = {"digits": "roc_auc", "diabetes": "median_absolute_error"}[source]
+    dataset = replace(request.getfixturevalue(source), metric=metric)
+    update = {} if source == "digits" else OF_CLASSES
+    configs = [each.model_copy(update=update) for each in MIXED if each.batch_size > 60]
+    with fleet_of(dataset, configs, precision="32-true") as fleet:
+        outcomes = run(fleet)
+    assert len(outcomes) == len(configs)
+    assert not [each.error for each in outcomes if each.error]

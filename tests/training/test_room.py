@@ -77,3 +77,20 @@ def test_cores_share_the_steps_of_large_networks_alone(
 def test_available_memory_is_some_of_the_machine() -> None:
     whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert 0 < room.available_bytes(torch.device("cpu")) < whole
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "found"),
+    [(True, True, "cuda:0"), (False, True, "mps"), (False, False, "cpu")],
+)
+def test_apples_gpu_is_used_where_there_is_no_other(
+    cuda: bool, mps: bool, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert str(room.device_of("auto")) == found
+    assert room.has_accelerator() == (found != "cpu")
+    assert str(room.device_of("cpu")) == "cpu"
+    if found == "cpu":
+        with pytest.raises(ValueError, match="accelerator 'mps': there is none here"):
+            room.device_of("mps")

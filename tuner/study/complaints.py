@@ -43,7 +43,8 @@ def first_error(
 def _is_key(part: int | str) -> bool:
     """Leaves out the names of union members that pydantic puts into a location."""
     return isinstance(part, int) or not re.fullmatch(
-        r"Fixed|Choices|Range|Around|PerEpoch|float|values|(function-|tuple\[|union\[).*", part
+        r"Fixed|Choices|Range|Around|PerEpoch|float|values|(function-|literal\[|tuple\[|union\[).*",
+        part,
     )
 
 

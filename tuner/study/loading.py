@@ -138,7 +138,8 @@ def _refuse_what_needs_a_model(path: Path, raw: dict[str, Any]) -> None:
     objective = _table(raw, "objective")
     if "direction" in objective:
         written, metric = objective.pop("direction"), objective.get("metric")
-        metric = metric[0] if isinstance(metric, list) and metric else metric
+        if isinstance(metric, list) and metric:
+            metric = next(iter(metric))
         if metric is None:
             raise StudyFileError(f"{path}: objective.direction needs objective.metric")
         if metric in get_args(Metric) and written != direction(metric):
