@@ -139,8 +139,8 @@ def measured(policy: str, seed: int, *, name: str, folder: Path) -> list[float]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     world = _world(name, folder)
     seconds = _TRAININGS * world.usual_seconds / CORES
-    steps = searched(world, policies(folder)[policy], seed, seconds)
-    return regrets(steps, [share * seconds for share in SHARES])
+    ended = searched(world, policies(folder)[policy], seed, seconds)
+    return regrets(ended, [share * seconds for share in SHARES])
 
 
 def main() -> None:

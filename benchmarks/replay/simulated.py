@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.trial import TrialState
 
@@ -44,16 +43,20 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A complete trial that is the best so far by its validation rows.
+class Ended:
+    """A complete trial.
 
     Attributes:
         time: seconds since the search began.
+        error: on the validation rows, by which it is chosen.
         regret: on other rows, as `World.regret` has it.
+        params: of it.
     """
 
     time: float
+    error: float
     regret: float
+    params: Mapping[str, Any]
 
 
 class _Running:
@@ -64,8 +67,8 @@ class _Running:
         self.epoch = 0
 
 
-def searched(world: World, policy: Policy, seed: int, seconds: float) -> list[Step]:
-    """Searches for so long; returns the best trials in the order in which they ended.
+def searched(world: World, policy: Policy, seed: int, seconds: float) -> list[Ended]:
+    """Searches for so long; returns the complete trials in the order in which they ended.
 
     Args:
         world: the data set.
@@ -85,7 +88,7 @@ def searched(world: World, policy: Policy, seed: int, seconds: float) -> list[St
         study.enqueue_trial(dict(params))
     slow = max(1.0, policy.in_flight / CORES)  # seconds of a core that is shared
     queue: list[tuple[float, int, _Running]] = []
-    order, found, best = itertools.count(), list[Step](), np.inf
+    order, found = itertools.count(), list[Ended]()
 
     def begin(now: float) -> None:
         while True:
@@ -111,9 +114,7 @@ def searched(world: World, policy: Policy, seed: int, seconds: float) -> list[St
         running.trial.report(score, running.epoch)
         if running.epoch == len(running.errors):
             study.tell(running.trial, score)
-            if score < best:
-                best = score
-                found.append(Step(now, running.regret))
+            found.append(Ended(now, score, running.regret, running.trial.params))
             begin(now)
         elif running.trial.should_prune():
             study.tell(running.trial, state=TrialState.PRUNED)
@@ -123,15 +124,15 @@ def searched(world: World, policy: Policy, seed: int, seconds: float) -> list[St
     return found
 
 
-def regrets(steps: Sequence[Step], times: Sequence[float]) -> list[float]:
+def regrets(ended: Sequence[Ended], times: Sequence[float]) -> list[float]:
     """Returns the regret of the best trial at some times; 1 before any trial is complete.
 
     Args:
-        steps: of a search.
+        ended: trials of a search.
         times: seconds since it began.
     """
     found = []
     for time in times:
-        known = [step.regret for step in steps if step.time <= time]
-        found.append(known[-1] if known else 1.0)
+        known = [each for each in ended if each.time <= time]
+        found.append(min(known, key=lambda each: each.error).regret if known else 1.0)
     return found

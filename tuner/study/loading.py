@@ -137,7 +137,8 @@ def _refuse_what_needs_a_model(path: Path, raw: dict[str, Any]) -> None:
             raise StudyFileError(f"{path}: {key} belongs to a study with a [model]")
     objective = _table(raw, "objective")
     if "direction" in objective:
-        written, metric = objective.pop("direction"), objective.get("metric")
+        metric: Any = objective.get("metric")
+        written = objective.pop("direction")
         if isinstance(metric, list) and metric:
             metric = next(iter(metric))
         if metric is None:
