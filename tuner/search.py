@@ -6,17 +6,16 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pandas as pd  # noqa: F401  here, so that an interrupted search writes its table at once
 
 from . import heuristics
 from .answers.confirmer import Confirmer
+from .answers.of_study import confirmer_of
 from .answers.sizes import front_of
 from .errors import StopSearch
-from .network.config import Config, MLPConfig
-from .results.arms import Arm
+from .network.config import MLPConfig
 from .results.front import Front
 from .results.importance import importances
 from .results.result import TuneResult
@@ -34,12 +33,12 @@ from .running.repeats import Repeats, seeds
 from .running.watching import watched
 from .space import MLPSpace
 from .study import BudgetSpec
-from .study.domains import Fixed, Range
+from .study.domains import Fixed
 from .system import paths
 from .system.devices import Devices
 
 #: Share of the time that is kept for networks of each size, where they are a goal.
-_FRONT = 0.1
+_FRONT = 1 / 7
 #: Share of the time that a range test may take.
 _RANGE_TEST = 0.05
 #: Number of the first job of a range test: far from those of trials and of repetitions.
@@ -162,7 +161,7 @@ def _tuned(
     repeats = open_study.repeats(observer)
     open_study, pace = evaluated(open_study, budget, repeats, observer)
     repeats.rows = open_study.evaluation.rows
-    confirmer = _confirmer(open_study, repeats, observer)
+    confirmer = confirmer_of(open_study, repeats, observer)
     confirms = confirm and spec.confirm.seeds > 0
     search = _coordinator(
         open_study, budget, confirmer if confirms else None, pace, fleet, observer
@@ -256,58 +255,6 @@ def _range_test(open_study: OpenStudy, budget: BudgetSpec, pace: float) -> Range
         seconds=math.inf if budget.minutes is None else _RANGE_TEST * 60 * budget.minutes,
         pace=pace,
     )
-
-
-def _confirmer(open_study: OpenStudy, repeats: Repeats, observer: Observer) -> Confirmer:
-    spec, limits = open_study.spec, open_study.limits
-    presets = open_study.space.presets(open_study.evaluation.confirm_epochs)
-    allowed = open_study.space.allowed_presets()
-    if limits.are_there:  # of one network, so one is handed over
-        spec = spec.model_copy(update={"confirm": spec.confirm.model_copy(update={"members": 1})})
-        allowed = {name: allowed[name] and not limits.broken(presets[name]) for name in presets}
-    return Confirmer(
-        spec,
-        open_study.metric,
-        open_study.store,
-        repeats,
-        presets,
-        allowed,
-        lambda trial: open_study.space.final(trial.params, open_study.evaluation.confirm_epochs),
-        partial(_handed_over, open_study),
-        open_study.evaluation.folds,
-        open_study.dataset,
-        open_study.seen,
-        open_study.training,
-        open_study.identity,
-        observer,
-    )
-
-
-def _handed_over(
-    open_study: OpenStudy, arm: Arm, epochs: int | None, rows: int | None = None
-) -> Config:
-    """Returns the config of the training to the end of an arm of a confirmation.
-
-    Args:
-        open_study: whose search found it.
-        arm: of the confirmation.
-        epochs: of that training; None is as many as are worth it.
-        rows: training rows of it; None is all of them.
-    """
-    space, epochs = open_study.space, epochs or open_study.evaluation.final_epochs
-    if arm.is_preset:
-        config = space.presets(epochs)[arm.name]
-    else:
-        trial = next(each for each in open_study.store.trials() if each.number == arm.trial)
-        config = space.final(trial.params, epochs)
-    seen, facts = open_study.evaluation.rows, open_study.facts
-    if seen is None or facts is None or not isinstance(config, MLPConfig):
-        return config
-    if not isinstance(space.domains["weight_decay"], Range):  # of each step, as the file says
-        return config
-    # More rows are more steps: together they decay as much as those that were confirmed.
-    decay = config.weight_decay * seen / (rows or facts.n_rows)
-    return config.model_copy(update={"weight_decay": decay})
 
 
 def _confirmed(

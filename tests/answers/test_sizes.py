@@ -121,7 +121,6 @@ def test_the_front_is_found_within_the_minutes(write_study: Write) -> None:
 
 @pytest.mark.slow
 def test_without_time_the_front_has_what_was_confirmed(write_study: Write) -> None:
-    """And with some, the smallest networks first."""
     write_study(CONFIRMED)
     tuner.tune("small", workers=1)
     confirmation, recorder = tuner.confirmation("small"), Recorder()
@@ -134,6 +133,17 @@ def test_without_time_the_front_has_what_was_confirmed(write_study: Write) -> No
     for minutes in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(InputError, match="minutes must be > 0"):
             tuner.front("small", minutes=minutes)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 7, 16])
+def test_networks_over_all_sizes_come_first(n: int) -> None:
+    """Else where time is short a part of the sizes has none."""
+    arms = [arm(str(width), width) for width in range(1, n + 1)]
+    found = sizes._spread(arms)
+    assert sorted(found, key=arms.index) == arms
+    for k in range(1, n + 1):
+        places = [-1, *sorted(arms.index(each) for each in found[:k]), n]
+        assert max(b - a for a, b in pairwise(places)) <= 2 * n / (k + 1) + 2
 
 
 def test_nothing_to_measure_sizes_of(write_study: Write) -> None:

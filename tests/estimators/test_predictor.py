@@ -90,6 +90,19 @@ def test_classes_of_a_table(tuned: pd.DataFrame) -> None:
     assert np.array_equal(asked.predict_proba(known[["age", "city"]].to_numpy()), probabilities)
 
 
+def test_one_network_alone(tuned: pd.DataFrame) -> None:
+    """It predicts as the ensemble of itself does; all of them, as the mean of each."""
+    every, one = tuner.predictor("small"), tuner.predictor("small", single=True)
+    n = len(every.ensemble.members)
+    assert n > 1 and len(one.ensemble.members) == 1
+    alone = [
+        Predictor("small", Ensemble([member]), every.meaning).predict_proba(tuned.dropna())
+        for member in every.ensemble.members
+    ]
+    assert np.array_equal(one.predict_proba(tuned.dropna()), alone[0])
+    assert every.predict_proba(tuned.dropna()) == pytest.approx(np.mean(alone, 0), abs=1e-6)
+
+
 def test_rows_beside_change_nothing(tuned: pd.DataFrame) -> None:
     """Else the same row is predicted otherwise in a batch than by itself."""
     asked = tuner.predictor("small")

@@ -89,7 +89,7 @@ def test_what_is_not_there_yet_is_said(write_study: Write) -> None:
     write_study()
     tuner.tune("small", trials=1)
     text = text_of()
-    assert "it is not confirmed over other seeds" in text
+    assert "in the search, and not confirmed over other seeds: expect less" in text
     assert "They are not judged yet" in text
     assert "It was not measured for this study" in text
     study = optuna.create_study(study_name="empty", storage="sqlite:///runs/optuna.db")

@@ -2,6 +2,7 @@
 
 import math
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,15 @@ from tuner.network.config import DataFacts, MLPConfig
 from tuner.results.arms import Arm, Direction, Estimate, difference, share_error
 from tuner.results.best import Best
 from tuner.results.choice import choose, usual_error
+from tuner.results.shown import of_best
 from tuner.results.winner import Confirmation, Confirmed, Refit
-from tuner.results.wording import comparisons, handed_over, in_the_search, over_seeds
+from tuner.results.wording import (
+    comparisons,
+    handed_over,
+    in_the_search,
+    over_seeds,
+    unconfirmed,
+)
 
 
 def arm(
@@ -399,6 +407,16 @@ def test_the_search_and_the_confirmation_are_compared_in_words() -> None:
     assert told == "In the search it had 0.95, and looked better by 0.03 than over these seeds."
     told = in_the_search(best_of(facts, confirmation("minimize")))
     assert told == "In the search it had 0.95, and looked worse by 0.03 than over these seeds."
+
+
+def test_rows_that_a_trial_did_not_see_are_said() -> None:
+    """Wherever its score stands: it is one of networks that saw less of the data."""
+    kept = Path(__file__).parents[1] / "before" / "small" / "best.json"
+    best = Best.model_validate_json(kept.read_text())
+    alone = best.model_copy(update={"confirmed": None, "rows": 1_234})
+    assert "of networks trained on 1,234 rows" in unconfirmed(alone)
+    assert "In the search, of networks trained on 1,234 rows" in of_best(alone)
+    assert "rows" not in unconfirmed(alone.model_copy(update={"rows": None}))
 
 
 def test_what_is_handed_over_is_said() -> None:

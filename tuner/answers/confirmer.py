@@ -9,14 +9,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from statistics import fmean
-from typing import Any
 
 import numpy as np
 from optuna.trial import FrozenTrial
 
 from ..data import Dataset
-from ..network.config import Config, DataFacts, MLPConfig, ModuleConfig
+from ..network.config import Config, DataFacts, MLPConfig
 from ..results.arms import Arm
 from ..results.choice import choose
 from ..results.winner import Confirmation, Refit
@@ -25,9 +23,10 @@ from ..running.repeats import Repeats, seeds
 from ..storage import StudyStore
 from ..study import StudySpec
 from ..training.modules import ModuleTraining
-from ..training.scoring import Measured, Tested, measure, test_ensemble, test_mlp
+from ..training.scoring import Measured, measure, test_ensemble, test_mlp
 from ..workers import rounded
 from .halving import Halving
+from .held_out import HeldOut
 from .last_training import LastTraining
 
 #: Metrics that look at each class.
@@ -97,7 +96,8 @@ class Confirmer:
             observer,
         )
         self._network: bytes | None = None
-        self._folds, self._dataset, self._training = folds, dataset, training
+        self._folds, self._dataset = folds, dataset
+        self._held_out = HeldOut(metric, self._seeds, repeats, store, dataset, training, observer)
 
     def needs(self, seconds: float, pace: float | None) -> float:
         """Returns the seconds that a confirmation of what was found so far needs.
@@ -135,7 +135,7 @@ class Confirmer:
         if before is not None and (before.refit is not None or not self._refits(before)):
             return before
         if before is None:
-            confirmation = self._tested(confirmation)
+            confirmation = self._held_out.tested(confirmation, self._stored)
             # A cut of what follows loses nothing.
             self._store.keep_confirmation(confirmation.model_dump_json())
         else:
@@ -223,7 +223,7 @@ class Confirmer:
         self._repeats.run([(config, seed)], networks="need", observer=self._observer)
         return self._repeats.network(config, seed)
 
-    # The test part
+    # What was confirmed before
 
     @property
     def _known(self) -> Confirmation | None:
@@ -267,57 +267,6 @@ class Confirmer:
         untested = tuple(arm.model_copy(update=nothing) for arm in stored.arms)
         is_same = (stored.seeds, untested) == (confirmation.seeds, confirmation.arms)
         return stored if is_same and stored.winner == confirmation.winner else None
-
-    def _tested(self, confirmation: Confirmation) -> Confirmation:
-        """Scores winner and presets on the test rows."""
-        config = confirmation.winning.config
-        if self._dataset is not None and not len(self._dataset.test):
-            return confirmation
-        if isinstance(config, ModuleConfig):
-            from ..training.solo import has_test  # loads Lightning, which MLPs do without
-
-            if not has_test(config):
-                return confirmation
-        name = self._metric.replace("val", "test", 1)
-        arms = {arm.name: arm for arm in (confirmation.winning, *confirmation.presets)}
-        wanted = [arm for arm in arms.values() if arm.scores]
-        tests = self._tests_before(wanted)
-        openings = self._store.test_openings
-        unknown = [arm for arm in wanted if arm.name not in tests]
-        if unknown:
-            pairs = [(arm.config, seed) for arm in unknown for seed in self._seeds_of(arm)]
-            self._repeats.run(pairs, networks="need", observer=self._observer)
-            openings = self._store.open_test()
-        for arm in unknown:
-            found = [self._test(arm.config, seed) for seed in self._seeds_of(arm)]
-            scores = [each.scores[name] for each in found if name in each.scores]
-            known = [each.errors[name] for each in found if name in each.errors]
-            errors = [error for error in known if math.isfinite(error)]
-            tests[arm.name] = {
-                "tests": tuple(scores),
-                "rows_error": float(f"{fmean(errors):.4g}") if errors else None,
-            }
-        if not all(tests[arm.name]["tests"] for arm in wanted):
-            name, tests = "", {}  # the module logs none of this name
-        tested = tuple(arm.model_copy(update=tests.get(arm.name, {})) for arm in confirmation.arms)
-        update = {"arms": tested, "test_metric": name, "test_openings": openings}
-        return confirmation.model_copy(update=update)
-
-    def _seeds_of(self, arm: Arm) -> tuple[int, ...]:
-        return self._seeds[: len(arm.scores)]
-
-    def _tests_before(self, wanted: Sequence[Arm]) -> dict[str, dict[str, Any]]:
-        """Returns what is known of the test rows over the same seeds, by name."""
-        stored = self._stored
-        if stored is None or stored.seeds != self._seeds[: len(stored.seeds)]:
-            return {}
-        known = {arm.config.to_json(): arm for arm in stored.arms}
-        return {
-            arm.name: {"tests": same.tests, "rows_error": same.rows_error}
-            for arm in wanted
-            if (same := known.get(arm.config.to_json())) is not None
-            if len(same.tests) == len(arm.scores)
-        }
 
     # The network that is handed over
 
@@ -368,17 +317,3 @@ class Confirmer:
             rows=trained.rows,
         )
         return confirmation.model_copy(update={"refit": refit})
-
-    def _test(self, config: Config, seed: int) -> Tested:
-        """Scores one network on the test rows."""
-        checkpoint = self._repeats.network(config, seed)
-        if isinstance(config, MLPConfig):
-            assert self._dataset is not None
-            tested = test_mlp(checkpoint, self._dataset)
-            return Tested(rounded(tested.scores), tested.errors)
-        assert isinstance(config, ModuleConfig) and self._training is not None
-        from ..training.solo import test_module
-
-        dataset = None if self._dataset is None else self._dataset.cut_anew(self._repeats.cut(seed))
-        scores = rounded(test_module(checkpoint, config, dataset, self._training, seed=seed))
-        return Tested(scores, {})

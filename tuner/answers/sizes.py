@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
@@ -51,7 +52,8 @@ def front(
     Args:
         study: name of a file in `studies/`, or the path of one, or a `Study`; of multi-layer
             perceptrons.
-        minutes: that it may take, for the smallest networks first; None is as many as it needs.
+        minutes: that it may take; networks over all sizes come first, then those between them. None
+            is as many as it needs.
         workers: as `tune` takes it, like what follows.
         devices: to use.
         cluster: of Ray's, to use.
@@ -107,9 +109,10 @@ def front_of(
     assert isinstance(winner, MLPConfig)
     arms = _candidates(open_study, confirmation, winner)
     observer.begin(f"{len(arms)} networks over {len(seeds)} seeds")
-    # Where there is no time for all, most points of the front are small; else what takes long
-    # begins first, lest it is left alone at the end.
-    arms.sort(key=lambda arm: arm.n_parameters, reverse=seconds is None)
+    # What takes long begins first, lest it is left alone at the end, if there is time for all.
+    arms.sort(key=lambda arm: -arm.n_parameters)
+    if seconds is not None:
+        arms = _spread(arms)
     end = None if seconds is None else began + seconds
     pairs = [(arm.config, seed) for arm in arms for seed in seeds]
     repeats.run(pairs, end=end, observer=observer)
@@ -206,6 +209,17 @@ def _unbeaten(
         return found
     step = (len(found) - 1) / (_TRIALS - 1)
     return [found[round(index * step)] for index in range(_TRIALS)]
+
+
+def _spread(arms: Sequence[Arm]) -> list[Arm]:
+    """Returns the middle one first, then those in the middle of what is left between others."""
+    found, parts = [], deque([arms])
+    while parts:
+        if part := parts.popleft():
+            middle = len(part) // 2
+            found.append(part[middle])
+            parts += part[:middle], part[middle + 1 :]
+    return found
 
 
 def _points(arms: Sequence[Arm], confirmation: Confirmation, repeats: Repeats) -> list[Point]:

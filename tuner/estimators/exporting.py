@@ -14,7 +14,6 @@ import torch
 
 from ..data.columns import Dates, Encoding, Values
 from ..errors import InputError, TunerError
-from ..network.ensemble import Ensemble
 from ..results.best import study_name
 from ..system import paths
 from ..system.extras import required
@@ -87,8 +86,7 @@ def export(
     name = study.study if isinstance(study, Predictor) else study_name(study)
     format, path = _target(name, path, format)
     asked = study if isinstance(study, Predictor) else predictor(study)
-    if single:
-        asked = Predictor(asked.study, Ensemble([asked.ensemble.first]), asked.meaning)
+    asked = asked.single if single else asked
     make = _onnx if format == "onnx" else _program
     content, inputs, outputs, answered = make(asked)
     apart = _apart(asked, *answered)

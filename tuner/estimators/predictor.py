@@ -47,13 +47,14 @@ class Answers:
     unknown: dict[str, int]
 
 
-def predictor(study: str | Path) -> Predictor:
+def predictor(study: str | Path, *, single: bool = False) -> Predictor:
     """Returns what predicts with the winner of a study; it needs the study's folder only.
 
     All networks that were handed over predict together (see `load_ensemble`).
 
     Args:
         study: its name or its file.
+        single: the one network of `load_model` predicts, which takes less time and memory.
 
     Raises:
         InputError: no trial of it is complete yet, its checkpoint is missing or damaged or of an
@@ -66,7 +67,8 @@ def predictor(study: str | Path) -> Predictor:
             f"say what they predict; tuner tune {study} --new makes others, and load_ensemble "
             "loads these"
         )
-    return Predictor(study_name(study), ensemble, Meaning.model_validate_json(told))
+    found = Predictor(study_name(study), ensemble, Meaning.model_validate_json(told))
+    return found.single if single else found
 
 
 class Predictor:
@@ -87,6 +89,11 @@ class Predictor:
     def __init__(self, name: str, ensemble: Ensemble, meaning: Meaning) -> None:
         self.study, self.task = name, meaning.task
         self.ensemble, self.meaning = ensemble.eval(), meaning
+
+    @property
+    def single(self) -> Predictor:
+        """What predicts with its first network alone."""
+        return Predictor(self.study, Ensemble([self.ensemble.first]), self.meaning)
 
     @cached_property
     def _exact(self) -> Ensemble:

@@ -35,6 +35,7 @@ from ..results.wording import (
     number,
     origin,
     over_seeds,
+    unconfirmed,
 )
 from ..running.rate_range import RateRange
 from ..storage import (
@@ -116,6 +117,7 @@ def report(study: str | Path, *, storage: str | None = None) -> Report:
         comparisons=[] if told.confirmation is None else comparisons(told.confirmation),
         config=None if told.best is None else _config(told.best),
         origin="" if told.best is None else origin(told.best),
+        unconfirmed="" if told.best is None else unconfirmed(told.best),
         seeds=over_seeds(confirmed) if confirmed is not None else "",
         searched=in_the_search(confirmed) if confirmed is not None else "",
         handed_over="" if told.best is None else handed_over(told.best),

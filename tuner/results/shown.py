@@ -16,6 +16,7 @@ from .wording import (
     number,
     origin,
     over_seeds,
+    unconfirmed,
 )
 
 
@@ -26,7 +27,7 @@ def of_best(best: Best) -> str:
     if confirmed is None:
         parts = [
             heading(f"{best.metric} {number(best.value)} ({about})"),
-            line("In the search, and not confirmed over other seeds: expect less."),
+            line(f"{unconfirmed(best).capitalize()}."),
         ]
     else:
         parts = [heading(f"{best.metric} {estimate(confirmed.validation)} ({about})")]

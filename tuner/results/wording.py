@@ -92,6 +92,12 @@ def _compared(gain: Estimate, metric: str, other: str) -> str:
     return f"{'better' if gain.mean > 0 else 'worse'} than the {other} by {_amount(gain, metric)}"
 
 
+def unconfirmed(best: Best) -> str:
+    """Says what the score of a trial is worth that was not confirmed."""
+    of = "" if best.rows is None else f", of networks trained on {best.rows:,} rows"
+    return f"in the search{of}, and not confirmed over other seeds: expect less"
+
+
 def over_seeds(best: Best) -> str:
     """Says what the trainings of a confirmed winner differed in, and what its errors are of."""
     confirmed = best.confirmed

@@ -108,7 +108,7 @@ def front(
     study: Study,
     minutes: Annotated[
         Optional[float],
-        typer.Option(help="Time that it may take; the smallest networks come first."),
+        typer.Option(help="Time that it may take; networks over all sizes come first."),
     ] = None,
     as_json: AsJson = False,
     workers: Workers = None,

@@ -22,6 +22,9 @@ Label = Annotated[
     Optional[list[str]],
     typer.Option(help="Column of the table that is predicted; may be said again in a regression."),
 ]
+Single = Annotated[
+    bool, typer.Option("--single", help="One network, instead of all that predict together.")
+]
 
 
 def init(
@@ -52,6 +55,7 @@ def predict(
     to: Annotated[
         Optional[str], typer.Option("--out", help="The .csv file to write; else it is printed.")
     ] = None,
+    single: Single = False,
 ) -> None:
     """Predict for new rows: a class and its probabilities, or a value."""
     path = Path(rows)
@@ -64,7 +68,7 @@ def predict(
     with loading():
         from ..estimators import predictor
 
-        asked = predictor(study)
+        asked = predictor(study, single=single)
         read = _table(asked, path) if is_table(rows) else _arrays(path)
         answers = asked.answer(read, rows)
     for column, n in answers.unknown.items():
@@ -94,9 +98,7 @@ def export(
     format: Annotated[
         Optional[str], typer.Option(help="onnx, or torch for torch.export.load.")
     ] = None,
-    single: Annotated[
-        bool, typer.Option("--single", help="One network, instead of all that predict together.")
-    ] = False,
+    single: Single = False,
 ) -> None:
     """Write the winner as one file that predicts without tuner, and compare both."""
     with loading():

@@ -26,6 +26,7 @@ from ..results.wording import (
     number,
     origin,
     over_seeds,
+    unconfirmed,
     written,
 )
 from .answered import show_front
@@ -60,10 +61,9 @@ def show_winner(console: Console, best: Best, confirmation: Confirmation | None)
     """
     about = f"(study {escape(best.study)}, {origin(best)}, {best.n_parameters:,} parameters)"
     if best.confirmed is None:
-        of = "" if best.rows is None else f", of networks trained on {best.rows:,} rows"
         console.print(
             f"\n[bold green]Best {escape(best.metric)}: {number(best.value)}[/] {about}\n"
-            f"[yellow]in the search{of}, and not confirmed over other seeds: expect less[/]"
+            f"[yellow]{unconfirmed(best)}[/]"
         )
     else:
         confirmed = best.confirmed
