@@ -8,8 +8,9 @@ import pytest
 from optuna.distributions import IntDistribution
 
 import tuner
-from tuner import storage
+from tuner import search, storage
 from tuner.answers import sizes
+from tuner.answers.confirmer import Confirmer
 from tuner.errors import InputError
 from tuner.network.config import DataFacts, MLPConfig
 from tuner.results.arms import Arm
@@ -107,16 +108,34 @@ def test_a_search_that_looks_for_small_networks(write_study: Write) -> None:
 
 
 @pytest.mark.slow
-def test_the_front_is_found_within_the_minutes(write_study: Write) -> None:
-    write_study(
-        TWO_GOALS.replace("trials = 4", "minutes = 0.05").replace("epochs = 3", "epochs = 1")
-    )
+def test_the_front_has_what_is_left_of_the_minutes(
+    write_study: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a seventh at least: the confirmation is told to leave it."""
+    write_study(TWO_GOALS.replace("trials = 4", "trials = 4\nminutes = 0.5"))
+    left: list[float | None] = []
+
+    def spied(*arguments: Any) -> Any:
+        left.append(arguments[3])
+        return sizes.front_of(*arguments)
+
+    monkeypatch.setattr(search, "front_of", spied)
+    confirming = Confirmer.run
+
+    def told(confirmer: Confirmer, seconds: float | None, pace: float | None) -> Any:
+        left.append(seconds)
+        return confirming(confirmer, seconds, pace)
+
+    monkeypatch.setattr(Confirmer, "run", told)
     result = tuner.tune("small")
     assert result.front is not None
     study = storage.read_study("small")
+    confirmed, fronts = left
+    assert confirmed == pytest.approx(30 * 6 / 7 - study.user_attrs[SECONDS])
     spent = sum(study.user_attrs[name] for name in (SECONDS, CONFIRMATION_SECONDS))
+    assert fronts is not None
+    assert 30 - spent < fronts < 30 - spent + result.front.seconds + 1
     assert result.front.seconds < study.user_attrs[CONFIRMATION_SECONDS]
-    assert spent < 3.0 + 2.0
 
 
 @pytest.mark.slow

@@ -52,7 +52,7 @@ def of_one_goal(name: str, n: int, *, seed: int = 0, direction: str = "maximize"
 @pytest.mark.parametrize("name", ["tpe", "random", "qmc", "gp"])
 def test_the_same_as_optuna_for_two_goals(name: str, direction: str) -> None:
     """Else a goal is told and something else is looked for."""
-    n = 8 if name == "gp" else 30
+    n = 7 if name == "gp" else 30
     both = optuna.create_study(directions=[direction, "minimize"], sampler=make_sampler(name, 0))
     sign = 1 if direction == "maximize" else -1
     for _ in range(n):
