@@ -23,6 +23,7 @@ from .results.winner import Confirmation
 from .running.arguments import Trainer, budget_of
 from .running.coordinator import Coordinator
 from .running.deciding import evaluated
+from .running.evaluation import for_sizes
 from .running.given import spec_of
 from .running.logs import logged
 from .running.minutes import Minutes
@@ -37,8 +38,6 @@ from .study.domains import Fixed
 from .system import paths
 from .system.devices import Devices
 
-#: Share of the time that is kept for networks of each size, where they are a goal.
-_FRONT = 1 / 7
 #: Share of the time that a range test may take.
 _RANGE_TEST = 0.05
 #: Number of the first job of a range test: far from those of trials and of repetitions.
@@ -179,11 +178,16 @@ def _tuned(
                 observer.confirmed(confirmation)
             if not search.misses(confirmation):
                 break
-        if confirmation is not None and spec.objective.finds_sizes:
-            front = _front(open_study, confirmation, repeats, budget, observer)
+        if spec.objective.finds_sizes:
+            if confirmation is None:
+                observer.remark("networks of each size are told once a winner is confirmed")
+            else:
+                front = _sizes(open_study, confirmation, repeats, budget, observer)
     except StopSearch as stop:
         stopped = str(stop) or "an observer ended it"
         confirmation = search.kept_confirmation
+        front = Front.kept(open_study.store.front)
+        front = front if front is not None and front.is_of(confirmation) else None
     standing = search.standing
     best = standing.best if confirmation is None else standing.confirmed(confirmation)
     return TuneResult(
@@ -213,8 +217,13 @@ def _coordinator(
     if isinstance(space, MLPSpace) and kept is not None:
         space = replace(space, rate=RateRange.model_validate_json(kept).suggested)
     share = 0.0 if budget.minutes is None else 60 * budget.minutes * open_study.spec.confirm.share
-    for_sizes = _kept_for_sizes(open_study, budget)
     minutes = Minutes(budget.minutes, pace, open_study.store.seconds)
+
+    def reserve(pace: float | None) -> float:
+        if confirmer is None or open_study.store.best() is None:
+            return 0.0
+        return confirmer.needs(share, pace) + for_sizes(open_study.spec, budget)
+
     return Coordinator(
         open_study.spec,
         budget,
@@ -229,7 +238,7 @@ def _coordinator(
         open_study.interruption,
         minutes=minutes,
         limits=open_study.limits,
-        reserve=lambda pace: 0.0 if confirmer is None else confirmer.needs(share, pace) + for_sizes,
+        reserve=reserve,
         range_test=_range_test(open_study, budget, pace),
         fleet=fleet,
     )
@@ -263,7 +272,7 @@ def _confirmed(
     """Confirms the best configs, and makes the winner the study's best."""
     store, left = open_study.store, _seconds_left(open_study, search.allowance.budget)
     if left is not None:
-        left -= _kept_for_sizes(open_study, search.allowance.budget)
+        left -= for_sizes(open_study.spec, search.allowance.budget)
     began = time.monotonic()
     try:
         confirmation = confirmer.run(left, search.allowance.minutes.pace)
@@ -286,20 +295,13 @@ def _seconds_left(open_study: OpenStudy, budget: BudgetSpec) -> float | None:
     return None if budget.minutes is None else 60 * budget.minutes - spent
 
 
-def _kept_for_sizes(open_study: OpenStudy, budget: BudgetSpec) -> float:
-    """Returns the seconds that are kept for networks of each size."""
-    if budget.minutes is None or not open_study.spec.objective.finds_sizes:
-        return 0.0
-    return _FRONT * 60 * budget.minutes
-
-
-def _front(
+def _sizes(
     open_study: OpenStudy,
     confirmation: Confirmation,
     repeats: Repeats,
     budget: BudgetSpec,
     observer: Observer,
-) -> Front:
+) -> Front | None:
     """Confirms the best networks of each size, as far as there is time."""
     began, left = time.monotonic(), _seconds_left(open_study, budget)
     try:

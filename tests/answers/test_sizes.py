@@ -1,6 +1,7 @@
 """The front of sizes: nothing on it is beaten by what is smaller, and all rests on fresh seeds."""
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -11,12 +12,13 @@ import tuner
 from tuner import search, storage
 from tuner.answers import sizes
 from tuner.answers.confirmer import Confirmer
-from tuner.errors import InputError
+from tuner.errors import InputError, StopSearch
 from tuner.network.config import DataFacts, MLPConfig
 from tuner.results.arms import Arm
 from tuner.results.front import kept_front
 from tuner.results.winner import Confirmation
 from tuner.running.kept_repeats import Repeat
+from tuner.running.progress import Repeated
 from tuner.storage.reading import CONFIRMATION_SECONDS, SECONDS
 
 from ..conftest import SMALL, Write
@@ -138,6 +140,66 @@ def test_the_front_has_what_is_left_of_the_minutes(
     assert result.front.seconds < study.user_attrs[CONFIRMATION_SECONDS]
 
 
+class Ending(Recorder):
+    """Ends the search once so many trainings have ended after the winner was told."""
+
+    def __init__(self, stop: Exception) -> None:
+        super().__init__()
+        self.stop, self.is_told = stop, False
+
+    def confirmed(self, confirmation: Confirmation) -> None:
+        self.is_told = True
+
+    def repeated(self, training: Repeated) -> None:
+        super().repeated(training)
+        if self.is_told:
+            raise self.stop
+
+
+@pytest.mark.slow
+def test_a_front_that_is_cut_goes_on(write_study: Write) -> None:
+    """The winner is there, and no network is trained twice."""
+    write_study(TWO_GOALS)
+    observer = Ending(StopSearch("enough"))
+    result = tuner.tune("small", workers=1, observer=observer)
+    assert (result.stopped, result.front) == ("enough", None)
+    assert result.best is not None and result.best.confirmed is not None
+    recorder = Recorder()
+    again = tuner.tune("small", workers=1, observer=recorder)
+    assert again.front is not None and again.front.n_networks > 1
+    whole = Recorder()
+    tuner.tune("small", workers=1, new=True, observer=whole)
+    assert observer.n_trained + recorder.n_trained == whole.n_trained
+
+
+@pytest.mark.slow
+def test_what_was_known_of_a_front_stays(write_study: Write) -> None:
+    """Without time for more, and where its trainings are on another machine."""
+    write_study(TWO_GOALS)
+    first = tuner.tune("small", workers=1).front
+    assert first is not None
+    Path("runs/small/repeats.jsonl").unlink()
+    study, recorder = storage.read_study("small"), Recorder()
+    spent = sum(study.user_attrs[name] for name in (SECONDS, CONFIRMATION_SECONDS))
+    result = tuner.tune("small", minutes=spent / 60, trials=4, workers=1, observer=recorder)
+    assert (recorder.n_trained, result.front) == (0, first)
+    assert kept_front("small") == first
+
+
+@pytest.mark.slow
+def test_no_winner_has_no_front(write_study: Write) -> None:
+    """It is said where one is a goal."""
+    write_study(TWO_GOALS)
+    remarks = []
+
+    class Remarks(Recorder):
+        def remark(self, message: str) -> None:
+            remarks.append(message)
+
+    assert tuner.tune("small", workers=1, confirm=False, observer=Remarks()).front is None
+    assert "networks of each size are told once a winner is confirmed" in remarks
+
+
 @pytest.mark.slow
 def test_without_time_the_front_has_what_was_confirmed(write_study: Write) -> None:
     write_study(CONFIRMED)
@@ -225,7 +287,7 @@ def test_an_equal_score_is_no_reason_for_a_larger_network() -> None:
     arms = [arm("large", 32), arm("small", 8), arm("middle", 16)]
     known: Any = Known({32: (1, 1, 1), 16: (2, 2, 2), 8: (2, 2, 2)})
     points = sizes._points(arms, confirmed(*arms), known)
-    front, others = sizes._front(points, maximize=False)
+    front, others = sizes._split(points, maximize=False)
     assert [each.arm.name for each in front] == ["small", "large"]
     assert [each.arm.name for each in others] == ["middle"]
 

@@ -1,5 +1,6 @@
 """Predictions for new rows: what a user does with what was found."""
 
+import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tuner.network.config import MLPConfig
 from tuner.network.ensemble import Ensemble
 from tuner.network.perceptron import Perceptron
 
+from ..commands import run
 from ..conftest import Write
 
 FILE = """
@@ -90,6 +92,7 @@ def test_classes_of_a_table(tuned: pd.DataFrame) -> None:
     assert np.array_equal(asked.predict_proba(known[["age", "city"]].to_numpy()), probabilities)
 
 
+@pytest.mark.process
 def test_one_network_alone(tuned: pd.DataFrame) -> None:
     """It predicts as the ensemble of itself does; all of them, as the mean of each."""
     every, one = tuner.predictor("small"), tuner.predictor("small", single=True)
@@ -101,6 +104,12 @@ def test_one_network_alone(tuned: pd.DataFrame) -> None:
     ]
     assert np.array_equal(one.predict_proba(tuned.dropna()), alone[0])
     assert every.predict_proba(tuned.dropna()) == pytest.approx(np.mean(alone, 0), abs=1e-6)
+    assert not np.array_equal(alone[0], alone[1])
+    first, taken = tuner.load_model("small").state_dict(), one.ensemble.first.state_dict()
+    assert all(torch.equal(first[name], taken[name]) for name in taken)
+    tuned.dropna().to_csv("new.csv", index=False)
+    told = pd.read_csv(io.StringIO(run("predict", "small", "new.csv", "--single").stdout))
+    assert told["probability of yes"].to_numpy() == pytest.approx(alone[0][:, 1], abs=1e-12)
 
 
 def test_rows_beside_change_nothing(tuned: pd.DataFrame) -> None:

@@ -88,6 +88,7 @@ def test_the_notes_schedules_as_they_stand(write_study: Write) -> None:
             TWO_GOALS + "pruner = 'median'",
             "study.pruner must not be 'median' with \"n_parameters\"",
         ),
+        (TWO_GOALS + "[confirm]\nseeds = 0", "confirm.seeds must be at least 2 with"),
         (
             TWO_GOALS.replace("[study]", "direction = 'minimize'\n"),
             "must be 'maximize' for val_acc",

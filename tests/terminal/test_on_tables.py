@@ -45,7 +45,7 @@ def test_from_a_table_to_predictions(folder: Path) -> None:
     frame = pd.read_csv("predictions.csv")
     assert list(frame.columns) == ["churned", "probability of no", "probability of yes"]
     assert set(frame["churned"]) <= {"no", "yes"} and len(frame) == 9
-    printed = run("predict", "my_customers", "new.csv", "--single").stdout
+    printed = run("predict", "my_customers", "new.csv").stdout
     assert printed == Path("predictions.csv").read_text()
     exported = run("export", "my_customers").stdout
     assert "written: my_customers.onnx, 1 network" in exported and "outputs: class" in exported

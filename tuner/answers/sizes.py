@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
-from ..errors import StudyFailedError
+from ..errors import InputError, StudyFailedError
 from ..network.config import DataFacts, MLPConfig
 from ..results.arms import Arm, difference
 from ..results.front import Front, Point
@@ -63,7 +63,7 @@ def front(
 
     Raises:
         InputError: the study has no confirmed winner, or is one of another network; or there is no
-            time.
+            time for a single one.
         TunerError: as `tune` raises it.
     """
     check_minutes(minutes)
@@ -80,7 +80,10 @@ def front(
         ) as open_study,
     ):
         seconds = None if minutes is None else 60 * minutes
-        return front_of(open_study, confirmation, open_study.repeats(observer), seconds, observer)
+        found = front_of(open_study, confirmation, open_study.repeats(observer), seconds, observer)
+    if found is None:
+        raise InputError(f"{spec.name}: no network of a front could be trained in {minutes:g} min")
+    return found
 
 
 def front_of(
@@ -89,8 +92,11 @@ def front_of(
     repeats: Repeats,
     seconds: float | None,
     observer: Observer,
-) -> Front:
+) -> Front | None:
     """Finds the best network of each size of a study that is open.
+
+    Where there is no time for all networks, one of this confirmation that is known and has more
+    stays.
 
     Args:
         open_study: of perceptrons.
@@ -98,6 +104,9 @@ def front_of(
         repeats: of it.
         seconds: that it may take; None is as many as it needs.
         observer: is told what happens.
+
+    Returns:
+        None if there was no time for any network.
 
     Raises:
         StudyFailedError: no network could be trained.
@@ -115,11 +124,21 @@ def front_of(
         arms = _spread(arms)
     end = None if seconds is None else began + seconds
     pairs = [(arm.config, seed) for arm in arms for seed in seeds]
-    repeats.run(pairs, end=end, observer=observer)
+    in_time = repeats.run(pairs, end=end, observer=observer)
     points = _points(arms, confirmation, repeats)
+    if not in_time:
+        observer.remark(
+            f"there was time for {len(points)} of {len(arms)} networks of the front; "
+            f"tuner front {name} trains the others"
+        )
+        kept = Front.kept(open_study.store.front)
+        if kept is not None and kept.is_of(confirmation) and kept.n_networks >= len(points):
+            return kept
+        if not points:
+            return None
     if not points:
         raise StudyFailedError(f"{name}: no network of the front could be trained")
-    best, others = _front(points, maximize=confirmation.direction == "maximize")
+    best, others = _split(points, maximize=confirmation.direction == "maximize")
     found = Front(
         study=name,
         metric=confirmation.metric,
@@ -244,7 +263,7 @@ def _points(arms: Sequence[Arm], confirmation: Confirmation, repeats: Repeats) -
     return points
 
 
-def _front(points: Sequence[Point], *, maximize: bool) -> tuple[list[Point], list[Point]]:
+def _split(points: Sequence[Point], *, maximize: bool) -> tuple[list[Point], list[Point]]:
     """Splits points into those that no smaller or equal one is as good as, and the others."""
     sign = 1 if maximize else -1
     entries = [

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import InputError
 from ..network.config import MLPConfig
@@ -61,6 +62,21 @@ class Front(BaseModel):
     points: tuple[Point, ...]
     others: tuple[Point, ...]
     seconds: float
+
+    @classmethod
+    def kept(cls, text: str | None) -> Self | None:
+        """Reads what a store keeps; None if that is nothing, or of another version."""
+        if text is None:
+            return None
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError:
+            return None
+
+    @property
+    def n_networks(self) -> int:
+        """Networks that were trained over the seeds."""
+        return len(self.points) + len(self.others)
 
     def at(self, n_parameters: int) -> Point:
         """Returns the best network of at most so many parameters.

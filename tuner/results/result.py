@@ -29,7 +29,8 @@ class TuneResult:
         stopped: what ended the search, in words.
         ran: trials that this call finished.
         seconds: spent on the study, by earlier calls too.
-        front: the best networks of each size, where they are a goal.
+        front: the best networks of each size, where they are a goal, a winner is confirmed, and
+            there was time for some.
     """
 
     study: str

@@ -37,6 +37,15 @@ LEAST_ROWS = 10_000
 #: what is handed over. Where that takes its share, fewer than `_CONFIRMED` are confirmed: what new
 #: rows are scored by is the network that is handed over.
 _SEARCH, _CONFIRMATION, _LAST = 0.5, 0.3, 0.3
+#: Share of the minutes that is kept for networks of each size, where they are a goal.
+_FRONT = 1 / 7
+
+
+def for_sizes(spec: StudySpec, budget: BudgetSpec) -> float:
+    """Returns the seconds that are kept for networks of each size, where they are a goal."""
+    if budget.minutes is None or not spec.objective.finds_sizes:
+        return 0.0
+    return _FRONT * 60 * budget.minutes
 
 
 class Evaluation(BaseModel):
@@ -131,7 +140,7 @@ def planned(
     """
     if budget.minutes is None or spec.objective.epochs is not None:
         return full
-    seconds = 60 * budget.minutes
+    seconds = 60 * budget.minutes - for_sizes(spec, budget)
     return affordable(
         full,
         config,

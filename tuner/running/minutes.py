@@ -25,7 +25,7 @@ class Minutes:
         earlier: seconds that earlier processes spent on the search.
 
     Attributes:
-        reserved: seconds that are kept for the confirmation.
+        reserved: seconds that are kept for the confirmation and what comes after it.
     """
 
     def __init__(self, limit: float | None, timed: float = 0.0, earlier: float = 0.0) -> None:

@@ -23,7 +23,7 @@ from ..system.devices import Devices
 from ..system.interruption import Interruption
 from ..training.fleet import busy_with, member_bytes
 from .arguments import budget_of
-from .evaluation import Evaluation, planned
+from .evaluation import Evaluation, for_sizes, planned
 from .given import spec_of
 from .kept_repeats import KeptRepeats
 from .prepared import Prepared, prepared
@@ -73,6 +73,7 @@ class Plan:
         study: its name.
         metric: what is optimized.
         direction: which way it is better.
+        finds_sizes: whether small networks that are good for their size are a goal, too.
         limits: that networks keep, by name; one that breaks one is not trained.
         rows: of each part, by name; {} where a LightningDataModule of the user's brings them.
         facts: sizes of the data, if they are known.
@@ -96,6 +97,7 @@ class Plan:
     study: str
     metric: str
     direction: str
+    finds_sizes: bool
     limits: Mapping[str, float]
     rows: Mapping[str, int]
     facts: DataFacts | None
@@ -124,6 +126,7 @@ class Plan:
         rows = ", ".join(f"{n:,} {name}" for name, n in self.rows.items())
         parts = [
             html.heading(f"{self.study}: {self.metric}, to {self.direction}"),
+            html.line("Networks of each size come after the confirmation." * self.finds_sizes),
             html.line(f"{rows} rows" if rows else ""),
             *map(html.line, self.columns),
             html.table(("searched", ""), searched),
@@ -220,6 +223,7 @@ def _planned(ready: Prepared, budget: BudgetSpec, pace: float | None, at_once: i
         study=spec.name,
         metric=ready.metric,
         direction=spec.direction(ready.metric),
+        finds_sizes=spec.objective.finds_sizes,
         limits=spec.objective.limits.model_dump(exclude_none=True),
         rows={} if dataset is None else _rows(dataset),
         facts=facts,
@@ -244,7 +248,8 @@ def _times(
     found: dict[str, float | None] = {"epoch_seconds": epoch}
     if budget.minutes is not None:
         share = spec.confirm.share if spec.confirm.seeds else 0.0
-        found["trials"] = 60 * budget.minutes * (1 - share) / trial
+        search = 60 * budget.minutes * (1 - share) - for_sizes(spec, budget)
+        found["trials"] = search / trial
         found["confirmations"] = 60 * budget.minutes * share / (epoch * evaluation.confirm_epochs)
     if budget.trials is not None:
         found["seconds"] = budget.trials * trial

@@ -16,6 +16,7 @@ from ..space import MLPSpace, ModuleSpace
 from ..storage import Location
 from ..storage.reading import stored_fingerprint, stored_metric
 from ..storage.samplers import make_sampler
+from ..storage.two_goals import check_two_goals
 from ..study import AnyStudySpec, MLPStudySpec, ModuleStudySpec, StudySpec
 from ..study.base import OF_TABLES
 from ..study.classes import UserClasses
@@ -143,7 +144,9 @@ def prepared(
     """
     check_trainers(spec, trainer, fleet, workers)
     try:
-        make_sampler(spec.study.sampler, spec.study.seed, [spec.path.parent])
+        sampler = make_sampler(spec.study.sampler, spec.study.seed, [spec.path.parent])
+        if spec.objective.finds_sizes:
+            check_two_goals(sampler)
     except InputError as error:
         raise spec.error("study.sampler", str(error)) from error
     classes = None

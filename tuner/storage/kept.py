@@ -74,6 +74,12 @@ class Kept(Closing):
         """Keeps the way from the rules to the winner, as JSON."""
         self._keep(ABLATION, text)
 
+    @property
+    def front(self) -> str | None:
+        """The best network of each size, as JSON, if they were looked for."""
+        text: str | None = self._kept(FRONT)
+        return text
+
     def keep_front(self, text: str) -> None:
         """Keeps the best network of each size, as JSON."""
         self._keep(FRONT, text)

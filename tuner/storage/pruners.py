@@ -67,7 +67,8 @@ class GainPruner(optuna.pruners.BasePruner):
         """Says whether a trial is to be better than another one."""
         if not self._of_each_size:
             return True
-        return bool(other.user_attrs[N_PARAMETERS] <= trial.user_attrs[N_PARAMETERS])
+        sizes = [each.user_attrs.get(N_PARAMETERS, math.inf) for each in (other, trial)]
+        return bool(sizes[0] <= sizes[1])
 
     def _is_at_a_rung(self, trial: FrozenTrial, epoch: int) -> bool:
         """Says whether an epoch is the first one reported from a rung on, and no later rung's."""

@@ -47,7 +47,7 @@ from .reading import (
 )
 from .reserve import Reserve
 from .samplers import make_sampler
-from .two_goals import SizeSampler
+from .two_goals import for_two_goals
 from .untold import Untold
 
 #: Workers lost with a trial, each alone with it, after which it has failed.
@@ -134,8 +134,8 @@ class StudyStore(Kept):
                     (spec.study.seed + 1_000_003 * n_trials) % 2**32,
                     [spec.path.parent],
                 )
-                is_one = not spec.objective.finds_sizes
-                self.study.sampler = sampler if is_one else SizeSampler(sampler)
+                sizes = spec.objective.finds_sizes
+                self.study.sampler = for_two_goals(sampler) if sizes else sampler
                 if IDENTITY not in self.study.user_attrs:
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore", ExperimentalWarning)

@@ -197,8 +197,8 @@ class MLPStudySpec(StudySpec):
         """Checks every value that a domain can give against the field of `MLPConfig`.
 
         Raises:
-            StudyFileError: a value, or an end of a range, is none that the field takes; or who
-                draws or ends trials knows one goal alone.
+            StudyFileError: a value, or an end of a range, is none that the field takes; or there
+                are two goals, and who draws or ends trials knows one, or nothing is confirmed.
         """
         _check_values(self)
         for key, known in _OF_ONE_GOAL.items() if self.objective.finds_sizes else ():
@@ -207,6 +207,8 @@ class MLPStudySpec(StudySpec):
                 raise self.error(
                     f"study.{key}", f'must not be {name!r} with "{SIZE}": it knows one goal alone'
                 )
+        if self.objective.finds_sizes and not self.confirm.seeds:
+            raise self.error("confirm.seeds", f'must be at least 2 with "{SIZE}", got 0')
 
 
 def extra_metric(metric: str) -> str:

@@ -24,6 +24,8 @@ def show_plan(console: Console, plan: Plan) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
     say(f"[bold]{escape(plan.study)}[/]: {escape(plan.metric)}, to {plan.direction}")
+    if plan.finds_sizes:
+        say("n_parameters, to minimize: networks of each size come after the confirmation")
     for name, most in plan.limits.items():
         say(f"{name} of at most {most:,g}: a network that has more is not trained")
     if plan.facts is not None:
