@@ -79,7 +79,8 @@ def main() -> None:
                 shown.add_row(name, str(seed), "two" if two_goals else "one", *words)
                 console.print(name, seed, two_goals, len(front.points), *words)
             for size in of[False].keys() & of[True].keys():
-                ratios[size].append(of[True][size] / of[False][size])
+                if of[False][size] > 0 and of[True][size] > 0:
+                    ratios[size].append(of[True][size] / of[False][size])
     shown.add_row("two / one", "", "", *(told(ratios[size]) for size in SIZES))
     console.print(shown)
 

@@ -1,8 +1,8 @@
 """Regret at each size: the best network of so many parameters or fewer that a search leaves.
 
-Candidates are those of `tuner front`: the complete trials that no smaller one beat, by the rows
-that the search chose by, and the best trial made narrower. Among them the choice is by other rows,
-as that of a confirmation is.
+Candidates are nearly those of `tuner front`: the complete trials that no smaller one beat, by the
+rows that the search chose by, and the best trial made narrower, as far as the space reaches. Among
+them the choice is by the regret itself, so that it is of what was there to be chosen.
 """
 
 from __future__ import annotations

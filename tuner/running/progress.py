@@ -90,7 +90,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Repeated:
-    """A training of a confirmation or an audit that ended.
+    """A training of a confirmation, a front, an ablation or an audit that ended.
 
     Attributes:
         config: the network and its training.
@@ -132,10 +132,13 @@ class Observer:
         """A trial has ended."""
 
     def repeated(self, training: Repeated) -> None:
-        """A training of a confirmation or an audit has ended."""
+        """A training of a confirmation has ended, or of a front, an ablation or an audit."""
 
     def confirmed(self, confirmation: Confirmation) -> None:
-        """The best configs have been trained again over fresh seeds, and the winner is known."""
+        """The best configs have been trained again over fresh seeds, and the winner is known.
+
+        Where small networks are a goal, those of each size come after it.
+        """
 
 
 class Together(Observer):

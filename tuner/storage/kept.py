@@ -49,11 +49,11 @@ class Kept(Closing):
 
     @property
     def confirmation_seconds(self) -> float:
-        """Seconds spent on confirmations so far, by all processes that tuned the study."""
+        """Seconds spent on confirmations and fronts so far, by all processes of the study."""
         return float(self._kept(CONFIRMATION_SECONDS) or 0.0)
 
     def spend_on_confirmation(self, seconds: float) -> None:
-        """Adds seconds to those spent on confirmations."""
+        """Adds seconds to those spent on confirmations and fronts."""
         self._keep(CONFIRMATION_SECONDS, round(self.confirmation_seconds + seconds, 3))
 
     @property
