@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import tuner
 from tuner.errors import InputError, StudyFileError
 from tuner.network.perceptron import Perceptron
+from tuner.terminal.planned import show_plan
 
 from ..conftest import SMALL, Write
 
@@ -48,6 +50,21 @@ def test_how_far_a_budget_reaches(write_study: Write) -> None:
     trials = tuner.plan("small", trials=10, workers=1)
     assert trials.trials is None and trials.seconds is not None and trials.epoch_seconds is not None
     assert trials.seconds == pytest.approx(10 * trials.epoch_seconds * trials.evaluation.epochs)
+
+
+def test_networks_of_each_size_take_their_part(write_study: Write) -> None:
+    """Of a study that has them as a goal; else more trials are told than there is time for."""
+    text = SMALL.replace("seeds = 0", "seeds = 3").replace("epochs = 3\n", "")
+    write_study(text.replace('"val_loss"', '["val_loss", "n_parameters"]'))
+    plan = tuner.plan("small", minutes=0.2, workers=1)
+    assert plan.finds_sizes and plan.trials is not None and plan.epoch_seconds is not None
+    search = plan.trials * plan.epoch_seconds * plan.evaluation.epochs
+    assert search == pytest.approx(12 * (1 / 2 - 1 / 7), rel=0.01)
+    assert "Networks of each size" in plan._repr_html_()
+    console = Console(width=200)
+    with console.capture() as capture:
+        show_plan(console, plan)
+    assert "n_parameters, to minimize" in capture.get()
 
 
 def test_a_module_is_not_timed(write_study: Write, project: Path) -> None:

@@ -1,5 +1,6 @@
 """The store: one owner, no lost trial, no silent change, errors of our own."""
 
+import contextlib
 import multiprocessing
 import resource
 import sqlite3
@@ -20,6 +21,7 @@ from tuner.errors import (
 )
 from tuner.network.config import DataFacts
 from tuner.storage import StudyStore, best_trial, count, locate, tables
+from tuner.storage.pruners import GainPruner
 from tuner.storage.untold import Untold
 from tuner.study import StudySpec, load_study
 from tuner.system import paths
@@ -285,3 +287,18 @@ def test_a_home_with_odd_characters(spec: StudySpec, monkeypatch: pytest.MonkeyP
         store.complete(begin(store), 1.0)
     assert Path("a b?c#d%20{x}", "optuna.db").exists()
     assert [summary.best for summary in storage.summaries()] == [1.0]
+
+
+def test_two_goals_decide_who_draws_and_who_prunes(write_study: Write) -> None:
+    for metric, kind, of_each_size in (
+        ('"val_loss"', "TPESampler", False),
+        ('["val_loss", "n_parameters"]', "SizeSampler", True),
+    ):
+        path = write_study(SMALL.replace("seeds = 0", "seeds = 2").replace('"val_loss"', metric))
+        with contextlib.closing(
+            StudyStore(load_study(path), metric="val_loss", facts=FACTS, fingerprint="abc")
+        ) as store:
+            store.prune_by("gain", 9)
+            assert type(store.study.sampler).__name__ == kind
+            assert isinstance(store.study.pruner, GainPruner)
+            assert store.study.pruner.of_each_size == of_each_size

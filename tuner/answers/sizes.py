@@ -138,22 +138,32 @@ def front_of(
             return None
     if not points:
         raise StudyFailedError(f"{name}: no network of the front could be trained")
+    found = _made(name, confirmation, winner, points, time.monotonic() - began)
+    open_study.store.keep_front(found.model_dump_json())
+    paths.write(paths.study_folder(name) / "front.json", found.model_dump_json(indent=2))
+    return found
+
+
+def _made(
+    study: str,
+    confirmation: Confirmation,
+    winner: MLPConfig,
+    points: Sequence[Point],
+    seconds: float,
+) -> Front:
     best, others = _split(points, maximize=confirmation.direction == "maximize")
-    found = Front(
-        study=name,
+    return Front(
+        study=study,
         metric=confirmation.metric,
         direction=confirmation.direction,
         winner=confirmation.winner,
         config=winner,
         identity=confirmation.identity,
-        seeds=seeds,
+        seeds=confirmation.seeds,
         points=tuple(best),
         others=tuple(others),
-        seconds=time.monotonic() - began,
+        seconds=seconds,
     )
-    open_study.store.keep_front(found.model_dump_json())
-    paths.write(paths.study_folder(name) / "front.json", found.model_dump_json(indent=2))
-    return found
 
 
 def _candidates(open_study: OpenStudy, confirmation: Confirmation, winner: MLPConfig) -> list[Arm]:

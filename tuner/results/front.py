@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ..errors import InputError
 from ..network.config import MLPConfig
@@ -13,6 +12,7 @@ from ..system import paths
 from . import html
 from .arms import Arm, Direction, Estimate
 from .best import read_kept, study_name
+from .stored import Stored
 from .winner import Confirmation
 from .wording import estimate, number
 
@@ -34,7 +34,7 @@ class Point(BaseModel):
     behind: Estimate | None = None
 
 
-class Front(BaseModel):
+class Front(Stored):
     """Networks of which none is both smaller and better in the mean, all over the same seeds.
 
     Attributes:
@@ -50,8 +50,6 @@ class Front(BaseModel):
         seconds: that it took.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     study: str
     metric: str
     direction: Direction
@@ -62,16 +60,6 @@ class Front(BaseModel):
     points: tuple[Point, ...]
     others: tuple[Point, ...]
     seconds: float
-
-    @classmethod
-    def kept(cls, text: str | None) -> Self | None:
-        """Reads what a store keeps; None if that is nothing, or of another version."""
-        if text is None:
-            return None
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError:
-            return None
 
     @property
     def n_networks(self) -> int:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import statistics
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ..network.config import Config
 from .arms import Arm, Direction, Estimate, difference, share_error
 from .choice import Select, is_near
+from .stored import Stored
 
 #: Metrics that are shares of rows, or behave like one: 1 is the best, and may be luck.
 _SHARES = ("val_accuracy", "val_balanced_accuracy", "val_f1", "val_roc_auc")
@@ -58,7 +59,7 @@ class Refit(BaseModel):
         return (self.seed, *self.others)
 
 
-class Confirmation(BaseModel):
+class Confirmation(Stored):
     """The best configs of a search and the presets of the rules, all over the same seeds.
 
     Attributes:
@@ -81,8 +82,6 @@ class Confirmation(BaseModel):
         seconds: that it took.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     metric: str
     direction: Direction
     seeds: tuple[int, ...]
@@ -98,19 +97,6 @@ class Confirmation(BaseModel):
     n_rows: int = 0
     rows: int | None = None
     identity: str = ""
-
-    @classmethod
-    def kept(cls, text: str | None) -> Self | None:
-        """Reads what the store keeps of the last confirmation of a study, if there was one.
-
-        What another version of this package wrote in other words counts as none.
-        """
-        if text is None:
-            return None
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError:
-            return None
 
     def arm(self, name: str) -> Arm:
         """Returns the arm of this name."""

@@ -31,6 +31,8 @@ from .progress import Observer
 from .repeats import WORKERS_SECONDS, Repeats, seeds
 from .watching import watched
 
+#: What is said where small networks are a goal, too.
+_OF_SIZES = "Networks of each size come after the confirmation."
 #: Bytes of a number while training.
 _ITEM = 4
 
@@ -126,7 +128,7 @@ class Plan:
         rows = ", ".join(f"{n:,} {name}" for name, n in self.rows.items())
         parts = [
             html.heading(f"{self.study}: {self.metric}, to {self.direction}"),
-            html.line("Networks of each size come after the confirmation." * self.finds_sizes),
+            html.line(_OF_SIZES if self.finds_sizes else ""),
             html.line(f"{rows} rows" if rows else ""),
             *map(html.line, self.columns),
             html.table(("searched", ""), searched),

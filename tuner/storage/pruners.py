@@ -40,7 +40,7 @@ class GainPruner(optuna.pruners.BasePruner):
         n_complete: int = 3,
         of_each_size: bool = False,
     ) -> None:
-        self._of_each_size = of_each_size
+        self.of_each_size = of_each_size
         at = {math.floor(epochs * share) for share in _RUNGS}
         self.rungs = tuple(sorted(epoch for epoch in at if epoch >= 2))
         self._quantile, self._n_complete = quantile, n_complete
@@ -65,7 +65,7 @@ class GainPruner(optuna.pruners.BasePruner):
 
     def _is_rival(self, other: FrozenTrial, trial: FrozenTrial) -> bool:
         """Says whether a trial is to be better than another one."""
-        if not self._of_each_size:
+        if not self.of_each_size:
             return True
         sizes = [each.user_attrs.get(N_PARAMETERS, math.inf) for each in (other, trial)]
         return bool(sizes[0] <= sizes[1])

@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ..errors import InputError
 from .reading import DECLINED, N_PARAMETERS
 
-#: Samplers that look at no score, and so draw the same for any goals.
+#: Samplers that look at no score, and so draw the same for any goals; a subclass may look.
 _BLIND = (optuna.samplers.RandomSampler, optuna.samplers.QMCSampler)
 
 
@@ -32,7 +32,7 @@ def for_two_goals(sampler: optuna.samplers.BaseSampler) -> optuna.samplers.BaseS
     Args:
         sampler: of Optuna's kind, for several goals.
     """
-    return sampler if isinstance(sampler, _BLIND) else SizeSampler(sampler)
+    return sampler if type(sampler) in _BLIND else SizeSampler(sampler)
 
 
 def check_two_goals(sampler: optuna.samplers.BaseSampler) -> None:

@@ -140,7 +140,7 @@ def _refuse_what_needs_a_model(path: Path, raw: dict[str, Any]) -> None:
         metric: Any = objective.get("metric")
         written = objective.pop("direction")
         if isinstance(metric, list) and metric:
-            metric = next(iter(metric))
+            metric = metric[0]
         if metric is None:
             raise StudyFileError(f"{path}: objective.direction needs objective.metric")
         if metric in get_args(Metric) and written != direction(metric):
