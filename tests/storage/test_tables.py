@@ -69,6 +69,23 @@ def test_as_optuna_has_it(disk: RDBStorage, schema: str, monkeypatch: pytest.Mon
     assert as_told(study) == as_told(theirs)
 
 
+@pytest.mark.parametrize("schema", [tables.SCHEMA, "another"])
+def test_another_name(disk: RDBStorage, schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else `--new` loses a part of what an earlier search found, or takes another's name."""
+    monkeypatch.setattr(tables, "SCHEMA", schema)
+    optuna.create_study(study_name="other", storage=disk)
+    study = optuna.create_study(study_name="ours", storage=disk)
+    trial = study.ask()
+    tables.write(disk, rows(trial))
+    study.tell(trial, 0.5)
+    before = as_told(study)
+    tables.rename(disk, "ours", "ours.1")
+    assert sorted(optuna.get_all_study_names(storage=disk)) == ["other", "ours.1"]
+    renamed = optuna.load_study(study_name="ours.1", storage=disk)
+    assert as_told(renamed) == before
+    assert renamed.best_value == 0.5
+
+
 def test_the_schema_is_that_of_the_optuna_that_is_tested(disk: RDBStorage) -> None:
     """Else every row is written by itself, and a fleet waits for its store, unnoticed."""
     assert disk.get_head_version() == disk.get_current_version() == tables.SCHEMA

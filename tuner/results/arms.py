@@ -54,9 +54,10 @@ class Estimate(BaseModel):
         >>> Estimate.of([1.0, 2.0, 3.0]).mean
         2.0
         """
-        variance = statistics.variance(scores) * (1 / len(scores) + overlap) + rows_error**2
-        error = max(least, math.sqrt(variance))
-        return cls(mean=statistics.fmean(scores), standard_error=error, n=len(scores))
+        n, mean = len(scores), statistics.fmean(scores)
+        variance = math.fsum((score - mean) ** 2 for score in scores) / (n - 1)
+        error = max(least, math.sqrt(variance * (1 / n + overlap) + rows_error**2))
+        return cls(mean=mean, standard_error=error, n=n)
 
 
 def share_error(share: float, n: int) -> float:

@@ -204,9 +204,9 @@ class MLPSpace:
 
         A decay below a range counts as its least: both are none.
         """
-        values = config.model_dump()
+        values, nearest = config.model_dump(), self.config(self.params(config)).model_dump()
         for field, domain in self.domains.items():
-            near, value = self.config(self.params(config)).model_dump()[field], values[field]
+            near, value = nearest[field], values[field]
             if isinstance(domain, Range) and field == "weight_decay" and value <= near:
                 continue
             if isinstance(value, float) and not math.isclose(near, value, rel_tol=1e-3):

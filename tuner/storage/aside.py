@@ -6,6 +6,7 @@ import optuna
 from optuna.trial import TrialState
 
 from ..system import paths
+from . import tables
 from .reading import INTERRUPTED, count
 
 #: Files of a study's folder that belong to whoever tunes it.
@@ -23,7 +24,7 @@ def standing(study: str, storage: optuna.storages.BaseStorage) -> tuple[int, int
 def put_aside(name: str, storage: optuna.storages.RDBStorage) -> None:
     """Renames a study and its files to `<name>.<n>`, the first n that is free.
 
-    The files go first: a crash on the way can double the study, and loses nothing.
+    The files go first: a crash on the way loses nothing.
     """
     names = optuna.get_all_study_names(storage=storage)
     files = [file for file in paths.study_folder(name).iterdir() if file.name not in _STAY]
@@ -41,7 +42,4 @@ def put_aside(name: str, storage: optuna.storages.RDBStorage) -> None:
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
         study.tell(trial.number, state=TrialState.FAIL)
-    optuna.copy_study(
-        from_study_name=name, from_storage=storage, to_storage=storage, to_study_name=aside
-    )
-    optuna.delete_study(study_name=name, storage=storage)
+    tables.rename(storage, name, aside)
