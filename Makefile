@@ -9,6 +9,7 @@ LABEL ?=
 TRIALS ?=
 MINUTES ?=
 TARGET ?=
+PATIENCE ?=
 TRAINER ?=
 FLEET ?=
 WORKERS ?=
@@ -25,7 +26,7 @@ ARGS ?=
 
 help:
 	@echo "make tune STUDY=mnist_mlp    tune a study of studies/ (or a path to a .toml file)"
-	@echo "                             TRIALS=100 MINUTES=20 TARGET=0.985 set its budget"
+	@echo "                             TRIALS=100 MINUTES=20 TARGET=0.985 PATIENCE=50 set its budget"
 	@echo "                             WORKERS=4 processes, FLEET=16 trials in all at once"
 	@echo "                             DEVICES=0,2 or cpu, CLUSTER=ray or ray://host:10001"
 	@echo "                             STORAGE=postgresql://user@host/database for a team"
@@ -71,7 +72,8 @@ tune audit ablate front best report: $(BIN)/.user
 	@test -n "$(STUDY)" || { echo "which study? make $@ STUDY=mnist_mlp"; exit 2; }
 	@exec $(BIN)/tuner $@ "$(STUDY)" $(if $(filter tune,$@), \
 		$(if $(LABEL),--label "$(LABEL)") $(if $(TRIALS),--trials "$(TRIALS)") $(if $(MINUTES),--minutes "$(MINUTES)") \
-		$(if $(TARGET),--target "$(TARGET)") $(if $(TRAINER),--trainer "$(TRAINER)") \
+		$(if $(TARGET),--target "$(TARGET)") \
+		$(if $(PATIENCE),--patience "$(PATIENCE)") $(if $(TRAINER),--trainer "$(TRAINER)") \
 		$(if $(FLEET),--fleet "$(FLEET)")) $(if $(filter audit,$@), \
 		$(if $(RULES),--rules "$(RULES)") $(if $(PAIRS),--pairs "$(PAIRS)")) \
 		$(if $(filter audit front,$@),$(if $(MINUTES),--minutes "$(MINUTES)")) \

@@ -1,7 +1,10 @@
 """The coordinator, on real data and a real store: budgets, pruning, failures, resuming."""
 
 import json
+import math
 import re
+from datetime import datetime
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +114,39 @@ def test_target_ends_it(write_study: Write) -> None:
     result = tuner.tune("small", target=100.0)
     assert result.stopped == "the target 100 is reached"
     assert result.counts.complete >= 1
+
+
+def test_patience_ends_it(write_study: Write) -> None:
+    """Else a search goes on for nothing, ends before it was told to, or runs on when resumed."""
+    study = SMALL.replace("epochs = 3", "epochs = 1").replace("[budget]\ntrials = 4\n", "")
+    write_study(study)
+    one = {"workers": 1, "fleet": 1}
+    result = tuner.tune("small", patience=4, **one)
+    assert result.stopped == "4 trials in a row were no better"
+
+    def scores() -> list[float]:
+        """Of the trials in the order in which they ended; infinite without one."""
+        trials = [each for each in storage.read_study("small").trials if each.datetime_complete]
+        trials.sort(key=lambda each: each.datetime_complete or datetime.max)
+        complete = TrialState.COMPLETE
+        return [each.values[0] if each.state == complete else math.inf for each in trials]
+
+    found = scores()
+    assert len(found) == result.counts.finished
+    lowest = list(accumulate(found, min))
+    better = [0, *(i for i in range(1, len(found)) if found[i] < lowest[i - 1])]
+    assert all(after - before <= 4 for before, after in pairwise(better))
+    assert len(found) - 1 - better[-1] == 4
+    assert tuner.tune("small", patience=4, **one).ran == 0
+    assert tuner.tune("small", patience=5, **one).ran >= 1
+    assert scores()[: len(found)] == found
+
+
+def test_patience_looks_at_one_goal(write_study: Write) -> None:
+    two = SMALL.replace('"val_loss"', '["val_loss", "n_parameters"]')
+    write_study(two.replace("seeds = 0", "seeds = 2"))
+    with pytest.raises(StudyFileError, match="budget.patience looks at the score alone"):
+        tuner.tune("small", patience=4)
 
 
 def test_the_time_ends_it_and_the_cut_trial_runs_again(write_study: Write) -> None:
@@ -346,6 +382,7 @@ def test_wrong_input_creates_nothing(
         ({"trials": 1.5}, "trials must be a valid integer, got 1.5"),
         ({"minutes": 0.0}, "minutes must be > 0, got 0.0"),
         ({"minutes": float("inf")}, "minutes must be a finite number, got inf"),
+        ({"patience": 0}, "patience must be >= 1, got 0"),
         ({"target": float("nan")}, "target must be a finite number, got nan"),
     ],
 )

@@ -52,6 +52,7 @@ def tune(
     trials: int | None = None,
     minutes: float | None = None,
     target: float | None = None,
+    patience: int | None = None,
     new: bool = False,
     trainer: Trainer | None = None,
     fleet: int | None = None,
@@ -76,6 +77,8 @@ def tune(
             long trials are follows from them where the study file leaves it out.
         target: value of the metric that is good enough; where winners are confirmed, it is their
             confirmed mean that must reach it.
+        patience: finished trials in a row, none of them better than the best before, after which
+            the search ends.
         new: put an earlier study of this name aside and begin anew.
         trainer: "fleet" trains many MLPs at once, "solo" one trial at a time with Lightning's
             Trainer. None is a fleet for MLPs, and solo for a LightningModule of the user's.
@@ -105,7 +108,8 @@ def tune(
     A LightningModule of the user's, and its data, are imported, which runs their files.
 
     If `trials` or `minutes` is given, the arguments replace the budget of the study file; a
-    `target` alone is added to it. Where nothing limits a study, it ends after 100 trials.
+    `target` and a `patience` alone are added to it. Where none of trials, minutes and patience
+    limits a study, it ends after 100 trials.
 
     Raises:
         InputError: an argument is out of its range.
@@ -125,7 +129,7 @@ def tune(
     if isinstance(confirm, Mapping):
         sections, confirm = {**sections, "confirm": confirm}, True
     spec = spec_of(study, label=label, name=name, **sections)
-    budget = budget_of(spec, trials, minutes, target)
+    budget = budget_of(spec, trials, minutes, target, patience)
     spec = spec.model_copy(update={"budget": budget})
     with (
         watched(progress, observer) as observer,

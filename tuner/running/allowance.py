@@ -91,6 +91,9 @@ class Allowance:
             return f"the target {target:g} is reached"
         if trials is not None and counts.finished >= trials:
             return f"{counts.finished} of {trials} trials are finished"
+        patience = self.budget.patience
+        if patience is not None and self._standing.since_best >= patience:
+            return f"{self._standing.since_best} trials in a row were no better"
         if self._is_over:
             return f"the {self.budget.minutes:g} minutes are over"
         return ""

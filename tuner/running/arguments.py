@@ -47,7 +47,11 @@ def check_trainers(
 
 
 def budget_of(
-    spec: AnyStudySpec, trials: int | None, minutes: float | None, target: float | None
+    spec: AnyStudySpec,
+    trials: int | None,
+    minutes: float | None,
+    target: float | None = None,
+    patience: int | None = None,
 ) -> BudgetSpec:
     """Returns where a search ends: as its arguments say, or else its study file.
 
@@ -56,17 +60,22 @@ def budget_of(
         trials: as `tune` takes it, like what follows.
         minutes: spent in all.
         target: that is good enough.
+        patience: finished trials in a row that are no better.
 
     Raises:
-        InputError: an argument is out of its range.
+        InputError: an argument is out of its range, or patience looks at one goal of two.
     """
     try:
-        given = BudgetSpec(trials=trials, minutes=minutes, target=target)
+        given = BudgetSpec(trials=trials, minutes=minutes, target=target, patience=patience)
     except ValidationError as error:
         raise InputError(first_error(error, BudgetSpec)) from error
     if trials is None and minutes is None:
-        given = spec.budget if target is None else spec.budget.model_copy(update={"target": target})
-    if given.trials is None and given.minutes is None:
+        told = {"target": target, "patience": patience}
+        update = {name: value for name, value in told.items() if value is not None}
+        given = spec.budget.model_copy(update=update)
+    if given.patience is not None and spec.objective.finds_sizes:
+        raise spec.error("budget.patience", "looks at the score alone, and size is a goal, too")
+    if given.trials is None and given.minutes is None and given.patience is None:
         return given.model_copy(update={"trials": _TRIALS})
     return given
 

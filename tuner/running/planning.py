@@ -164,7 +164,7 @@ def plan(
         TunerError: as `tune` raises it.
     """
     spec = spec_of(study, label=label, name=name, **sections)
-    budget = budget_of(spec, trials, minutes, None)
+    budget = budget_of(spec, trials, minutes)
     spec = spec.model_copy(update={"budget": budget})
     with watched(progress, observer) as observer:
         ready = prepared(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from importlib import metadata
 
 import optuna
@@ -71,6 +72,23 @@ class Standing:
             and trial.user_attrs[CONFIG] not in self._missed
             for trial in self._complete()
         )
+
+    @property
+    def since_best(self) -> int:
+        """How many trials finished since the best score was reached, each of them no better."""
+        reached = [
+            trial.datetime_complete
+            for trial in self._complete()
+            if self.best is not None and trial.value == self.best.value
+        ]
+        first = min(filter(None, reached), default=datetime.min)
+        return count(
+            [
+                trial
+                for trial in self._store.trials()
+                if trial.datetime_complete is not None and trial.datetime_complete > first
+            ]
+        ).finished
 
     def misses(self, target: float, confirmation: Confirmation) -> bool:
         """Says whether the confirmed winner misses a target that a trial reached.

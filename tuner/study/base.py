@@ -133,11 +133,19 @@ class ObjectiveSpec(Section):
 
 
 class BudgetSpec(Section):
-    """Where the search ends: at whichever of these comes first."""
+    """Where the search ends: at whichever of these comes first.
+
+    Attributes:
+        trials: that are finished.
+        minutes: of search and confirmation.
+        target: score that is good enough.
+        patience: finished trials since the best score was reached, none of them better.
+    """
 
     trials: Annotated[int, Field(ge=1)] | None = None
     minutes: Annotated[float, Field(gt=0)] | None = None
     target: float | None = None
+    patience: Annotated[int, Field(ge=1)] | None = None
 
 
 class StudySection(Section):

@@ -68,6 +68,9 @@ def tune(
         Optional[float], typer.Option(help="Minutes in all, earlier runs included.")
     ] = None,
     target: Annotated[Optional[float], typer.Option(help="Score that is good enough.")] = None,
+    patience: Annotated[
+        Optional[int], typer.Option(help="Finished trials in a row that are no better.")
+    ] = None,
     new: Annotated[
         bool, typer.Option("--new", help="Put an earlier study of this name aside, begin anew.")
     ] = False,
@@ -90,11 +93,12 @@ def tune(
 ) -> None:
     """Tune a study until its budget is used; go on where an earlier run ended.
 
-    --trials and --minutes replace the budget of the study file; --target alone is added to it.
+    --trials and --minutes replace the budget of the study file; --target and --patience without
+    them are added to it.
     """
     spec, chosen = checked(study, devices, label)
     check_trainers(spec, trainer, fleet, workers)  # type: ignore[arg-type]  # which it checks
-    budget = budget_of(spec, trials, minutes, target)
+    budget = budget_of(spec, trials, minutes, target, patience)
     few = [number for number in (budget.trials, fleet) if number is not None]
     at_most = min(few, default=None)
     start_workers(spec, workers, chosen, cluster, at_most, is_solo=trainer == "solo")
@@ -107,6 +111,7 @@ def tune(
             trials=trials,
             minutes=minutes,
             target=target,
+            patience=patience,
             new=new,
             trainer=trainer,  # type: ignore[arg-type]  # checked where it is used
             fleet=fleet,
@@ -134,7 +139,7 @@ def plan(
 ) -> None:
     """Say what tune would do: data as read, space, sizes, how far the budget reaches."""
     spec, chosen = checked(study, devices, label)
-    budget = budget_of(spec, trials, minutes, None)
+    budget = budget_of(spec, trials, minutes)
     start_workers(spec, workers, chosen, None, budget.trials)
     with loading():
         from ..running.planning import plan as make
