@@ -20,9 +20,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -69,16 +70,35 @@ class Case:
     dataset: Dataset
 
     @classmethod
-    def written(cls, table: str, seed: int, budget: float, folder: Path) -> Case:
-        """Writes the table and the study file into a folder."""
+    def written(
+        cls,
+        table: str,
+        seed: int,
+        budget: float,
+        folder: Path,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> Case:
+        """Writes the table and the study file into a folder.
+
+        Args:
+            table: name of the table.
+            seed: of the test rows and of the study.
+            budget: seconds that a search gets.
+            folder: where they are written.
+            more: lines of the study file, by section.
+        """
         tables.write(table, folder / f"{table}.npz", seed)
         study = folder / "bench.toml"
         _, _, kind = tables.read(table)
         task = 'task = "regression"\n' if kind == "regression" else ""
-        study.write_text(
-            f'[data]\nsource = "{table}.npz"\n{task}'
-            f"[budget]\nminutes = {budget / 60}\n[study]\nseed = {seed}\n"
-        )
+        sections = {
+            "data": f'source = "{table}.npz"\n{task}',
+            "budget": f"minutes = {budget / 60}\n",
+            "study": f"seed = {seed}\n",
+        }
+        for name, lines in more.items():
+            sections[name] = f"{sections.get(name, '')}{lines}\n"
+        study.write_text("".join(f"[{name}]\n{lines}" for name, lines in sections.items()))
         dataset = prepared.load_data(load_study(study))
         assert dataset is not None
         return cls(table, seed, budget, study, dataset)
