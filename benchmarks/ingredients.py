@@ -15,6 +15,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from tuner.system import paths
+
 from . import tables
 from .presets import Case, tune
 
@@ -59,7 +61,7 @@ def main() -> None:
                 key = f"{table}/{seed}/{args.seconds:g}/{without}"
                 if key not in kept:
                     kept[key] = errors(table, seed, args.seconds, without)
-                    args.json.write_text(json.dumps(kept))
+                    paths.write(args.json, json.dumps(kept))
                 single, ensemble, rows = kept[key]
                 console.print(f"{key}: {single:.4f}, {ensemble:.4f}", highlight=False)
                 # At least half a test row, so that no ratio is one of zeros.

@@ -145,8 +145,23 @@ def test_patience_ends_it(write_study: Write) -> None:
 def test_patience_looks_at_one_goal(write_study: Write) -> None:
     two = SMALL.replace('"val_loss"', '["val_loss", "n_parameters"]')
     write_study(two.replace("seeds = 0", "seeds = 2"))
-    with pytest.raises(StudyFileError, match="budget.patience looks at the score alone"):
+    with pytest.raises(InputError, match="^patience looks at the score alone"):
         tuner.tune("small", patience=4)
+    write_study(two.replace("seeds = 0", "seeds = 2").replace("trials = 4", "patience = 4"))
+    with pytest.raises(StudyFileError, match="budget.patience looks at the score alone"):
+        tuner.tune("small")
+
+
+def test_what_is_under_way_may_still_be_better(write_study: Write) -> None:
+    """Else patience throws trainings away; failures and trials that were declined are no trials."""
+    write_study(SMALL.replace("trials = 4", "trials = 60\npatience = 3"))
+    result = tuner.tune("small", workers=1, fleet=6)
+    counts = result.counts
+    assert re.fullmatch(r"[3-8] trials in a row were no better", result.stopped)
+    assert (counts.interrupted, counts.running, counts.failed) == (0, 0, 0)
+    assert counts.finished < 60
+    # Trials on the command line stand for the whole budget of the file.
+    assert tuner.tune("small", trials=counts.finished + 1, workers=1, fleet=6).ran == 1
 
 
 def test_the_time_ends_it_and_the_cut_trial_runs_again(write_study: Write) -> None:

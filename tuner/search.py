@@ -77,13 +77,14 @@ def tune(
             long trials are follows from them where the study file leaves it out.
         target: value of the metric that is good enough; where winners are confirmed, it is their
             confirmed mean that must reach it.
-        patience: finished trials in a row, none of them better than the best before, after which
-            the search ends.
+        patience: trials in a row, complete or pruned, none of them better than the best before,
+            after which none begins; the search ends with those that are under way.
         new: put an earlier study of this name aside and begin anew.
         trainer: "fleet" trains many MLPs at once, "solo" one trial at a time with Lightning's
             Trainer. None is a fleet for MLPs, and solo for a LightningModule of the user's.
         fleet: how many trials fleets train at once, in all, each over all its folds. None is a
-            fifth of the trials that there will be, at least 5, as far as they find places: for two
+            fifth of the trials that there will be (as far as patience goes, where nothing else
+            limits them), at least 5, as far as they find places: for two
             networks for each worker that has one core, four for each core of a worker that has
             more, 32 for one on a GPU, as many as there are folds in any case, and fewer if half of
             the free memory holds fewer of the largest network.

@@ -48,6 +48,7 @@ def test_equal_differences_carry_no_more_than_their_signs(value: float) -> None:
     """Else three scores that count rows, each better by one row, prove a rule for good."""
     assert p_value([value] * 3, overlap=0.25) == 0.25
     assert p_value([value] * 12, overlap=0.25) == 2 / 2**12
+    assert p_value([1.4 * value] * 3, overlap=0.25) == 0.25  # whose mean is rounded
     better: Side = "greater" if value > 0 else "less"
     worse: Side = "less" if value > 0 else "greater"
     assert p_value([value] * 3, overlap=0.25, side=better) == 0.125

@@ -44,6 +44,8 @@ def test_an_estimate_is_scipys() -> None:
     assert found.mean == pytest.approx(np.mean(scores))
     assert found.standard_error == pytest.approx(stats.sem(scores))
     assert found.n == 7
+    # Equal scores whose mean is rounded: with any error they would be told with 18 digits.
+    assert Estimate.of([0.7] * 3).standard_error == 0.0
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,10 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import IntegrityError
 
 from tuner.storage import tables
 from tuner.storage.mirror import MirroredStorage
@@ -84,6 +86,9 @@ def test_another_name(disk: RDBStorage, schema: str, monkeypatch: pytest.MonkeyP
     renamed = optuna.load_study(study_name="ours.1", storage=disk)
     assert as_told(renamed) == before
     assert renamed.best_value == 0.5
+    with pytest.raises((IntegrityError, DuplicatedStudyError)):
+        tables.rename(disk, "ours.1", "other")
+    assert as_told(optuna.load_study(study_name="ours.1", storage=disk)) == before
 
 
 def test_the_schema_is_that_of_the_optuna_that_is_tested(disk: RDBStorage) -> None:

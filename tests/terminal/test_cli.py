@@ -33,7 +33,7 @@ def test_a_study_from_first_to_last_command(write_study: Write) -> None:
     assert "tuner best small" in told and "make " not in told
     assert told.count("trial ") >= 4
     alone = ("--workers", "1")
-    assert "Nothing was left to do" in run("tune", "small", *alone).stdout
+    assert "Nothing was left to do" in run("tune", "small", "--patience", "9", *alone).stdout
     assert "5 of 5" in run("tune", "small", "--trials", "5", *alone).stdout
     best = json.loads(run("best", "small", "--json").stdout)
     assert best == json.loads(tuner.best("small").model_dump_json())
@@ -62,7 +62,8 @@ def test_answers_with_error_bars(write_study: Write) -> None:
     told = run("compare", "small", "small.1").stdout
     assert "gain over small" in told and "unpaired" not in told and "±" in told
     assert "takes two studies" in run("compare", "small", code=2).stderr
-    told = run("plan", "small", *alone).stdout
+    told = run("plan", "small", "--patience", "7", *alone).stdout
+    assert "It ends once 7 trials in a row" in told
     assert "modern default" in told and "An epoch of a usual network adds" in told
     assert "rules of thumb" in run("ablate", "small", *alone).stdout
     assert "no front yet" in run("best", "small", "--at", "n_parameters=99", code=2).stderr

@@ -54,10 +54,13 @@ class Estimate(BaseModel):
         >>> Estimate.of([1.0, 2.0, 3.0]).mean
         2.0
         """
-        n, mean = len(scores), statistics.fmean(scores)
-        variance = math.fsum((score - mean) ** 2 for score in scores) / (n - 1)
+        n = len(scores)
+        # From one of them: equal scores have a variance of 0, however their mean is rounded.
+        far = [score - scores[0] for score in scores]
+        middle = statistics.fmean(far)
+        variance = math.fsum((each - middle) ** 2 for each in far) / (n - 1)
         error = max(least, math.sqrt(variance * (1 / n + overlap) + rows_error**2))
-        return cls(mean=mean, standard_error=error, n=n)
+        return cls(mean=statistics.fmean(scores), standard_error=error, n=n)
 
 
 def share_error(share: float, n: int) -> float:

@@ -60,7 +60,9 @@ class Allowance:
 
     @property
     def trials(self) -> float:
-        """Trials of the budget that have not begun."""
+        """Trials of the budget that have not begun; none once patience has run out."""
+        if self._is_out_of_patience:
+            return 0
         if self.budget.trials is None:
             return math.inf
         return self.budget.trials - self._standing.counts.finished - len(self._in_hand.trials)
@@ -79,6 +81,8 @@ class Allowance:
         if self._fleet is not None:
             return self._fleet
         expected = min(float(self.budget.trials or math.inf), self.minutes.trials(self.ran))
+        if math.isinf(expected) and self.budget.patience is not None:
+            expected = self._standing.counts.finished + self.budget.patience
         wanted = STARTUP_TRIALS
         if math.isfinite(expected):
             wanted = max(wanted, int(_AT_ONCE * expected))
@@ -91,12 +95,17 @@ class Allowance:
             return f"the target {target:g} is reached"
         if trials is not None and counts.finished >= trials:
             return f"{counts.finished} of {trials} trials are finished"
-        patience = self.budget.patience
-        if patience is not None and self._standing.since_best >= patience:
+        # What is under way may still be better.
+        if self._is_out_of_patience and not self._in_hand.trials:
             return f"{self._standing.since_best} trials in a row were no better"
         if self._is_over:
             return f"the {self.budget.minutes:g} minutes are over"
         return ""
+
+    @property
+    def _is_out_of_patience(self) -> bool:
+        patience = self.budget.patience
+        return patience is not None and self._standing.since_best >= patience
 
     @property
     def _is_over(self) -> bool:

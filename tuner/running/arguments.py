@@ -60,7 +60,7 @@ def budget_of(
         trials: as `tune` takes it, like what follows.
         minutes: spent in all.
         target: that is good enough.
-        patience: finished trials in a row that are no better.
+        patience: trials in a row, complete or pruned, that are no better.
 
     Raises:
         InputError: an argument is out of its range, or patience looks at one goal of two.
@@ -74,7 +74,10 @@ def budget_of(
         update = {name: value for name, value in told.items() if value is not None}
         given = spec.budget.model_copy(update=update)
     if given.patience is not None and spec.objective.finds_sizes:
-        raise spec.error("budget.patience", "looks at the score alone, and size is a goal, too")
+        reason = "looks at the score alone, and size is a goal, too; trials or minutes end it"
+        if patience is not None:
+            raise InputError(f"patience {reason}")
+        raise spec.error("budget.patience", reason)
     if given.trials is None and given.minutes is None and given.patience is None:
         return given.model_copy(update={"trials": _TRIALS})
     return given

@@ -148,6 +148,7 @@ def plan(
     name: str | None = None,
     trials: int | None = None,
     minutes: float | None = None,
+    patience: int | None = None,
     workers: int | None = None,
     devices: Devices | None = None,
     storage: str | None = None,
@@ -164,7 +165,7 @@ def plan(
         TunerError: as `tune` raises it.
     """
     spec = spec_of(study, label=label, name=name, **sections)
-    budget = budget_of(spec, trials, minutes)
+    budget = budget_of(spec, trials, minutes, patience=patience)
     spec = spec.model_copy(update={"budget": budget})
     with watched(progress, observer) as observer:
         ready = prepared(

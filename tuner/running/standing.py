@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import math
+from collections.abc import Sequence
 from importlib import metadata
 
 import optuna
@@ -33,6 +34,7 @@ class Standing:
     Attributes:
         counts: trials by how they ended.
         best: the best complete trial, if there is one.
+        since_best: trials, complete or pruned, that ended since its score was first reached.
     """
 
     def __init__(
@@ -51,12 +53,14 @@ class Standing:
         self._missed: set[str] = set()  # configs that were there when a target was missed after all
         self.counts = Counts()
         self.best: Best | None = None
+        self.since_best = 0
 
     def recount(self) -> None:
         """Looks at the trials again."""
-        self.counts = count(self._store.trials())
-        frozen = self._store.best()
+        trials, frozen = self._store.trials(), self._store.best()
+        self.counts = count(trials)
         self.best = None if frozen is None else self._best(frozen)
+        self.since_best = since(trials, None if frozen is None else frozen.value)
 
     def would_be_best(self, value: float) -> bool:
         """Says whether a score is at least as good as that of the best complete trial."""
@@ -72,23 +76,6 @@ class Standing:
             and trial.user_attrs[CONFIG] not in self._missed
             for trial in self._complete()
         )
-
-    @property
-    def since_best(self) -> int:
-        """How many trials finished since the best score was reached, each of them no better."""
-        reached = [
-            trial.datetime_complete
-            for trial in self._complete()
-            if self.best is not None and trial.value == self.best.value
-        ]
-        first = min(filter(None, reached), default=datetime.min)
-        return count(
-            [
-                trial
-                for trial in self._store.trials()
-                if trial.datetime_complete is not None and trial.datetime_complete > first
-            ]
-        ).finished
 
     def misses(self, target: float, confirmation: Confirmation) -> bool:
         """Says whether the confirmed winner misses a target that a trial reached.
@@ -158,6 +145,26 @@ class Standing:
 
     def _is_as_good(self, value: float, other: float) -> bool:
         return value >= other if self._direction == "maximize" else value <= other
+
+
+def since(trials: Sequence[optuna.trial.FrozenTrial], best: float | None) -> int:
+    """Counts the trials, complete or pruned, that ended after a score was first reached.
+
+    Args:
+        trials: of a study.
+        best: the score; None counts all.
+    """
+    # Without a zone, two times cannot be compared where the clock is put back between them.
+    ended = [
+        (trial.datetime_complete.timestamp(), trial)
+        for trial in trials
+        if trial.datetime_complete is not None
+    ]
+    complete = optuna.trial.TrialState.COMPLETE
+    reached = (when for when, trial in ended if trial.state == complete and trial.value == best)
+    first = min(reached, default=-math.inf)
+    later = count([trial for when, trial in ended if when > first])
+    return later.complete + later.pruned
 
 
 def _is_untrained(trial: optuna.trial.FrozenTrial) -> bool:

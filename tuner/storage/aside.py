@@ -24,7 +24,8 @@ def standing(study: str, storage: optuna.storages.BaseStorage) -> tuple[int, int
 def put_aside(name: str, storage: optuna.storages.RDBStorage) -> None:
     """Renames a study and its files to `<name>.<n>`, the first n that is free.
 
-    The files go first: a crash on the way loses nothing.
+    The files go first: a crash on the way loses nothing, though files and trials may have numbers
+    of their own then, and trials of another schema may be there twice.
     """
     names = optuna.get_all_study_names(storage=storage)
     files = [file for file in paths.study_folder(name).iterdir() if file.name not in _STAY]

@@ -167,7 +167,8 @@ def rename(storage: RDBStorage, name: str, new_name: str) -> None:
         new_name: that no other study has.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: the store cannot be written.
+        sqlalchemy.exc.SQLAlchemyError: the store cannot be written, or has that name already.
+        optuna.exceptions.DuplicatedStudyError: it has that name, and another schema.
     """
     if not fits(storage):
         optuna.copy_study(

@@ -139,7 +139,7 @@ class BudgetSpec(Section):
         trials: that are finished.
         minutes: of search and confirmation.
         target: score that is good enough.
-        patience: finished trials since the best score was reached, none of them better.
+        patience: trials since the best score was reached, complete or pruned, none of them better.
     """
 
     trials: Annotated[int, Field(ge=1)] | None = None

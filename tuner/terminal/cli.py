@@ -69,7 +69,7 @@ def tune(
     ] = None,
     target: Annotated[Optional[float], typer.Option(help="Score that is good enough.")] = None,
     patience: Annotated[
-        Optional[int], typer.Option(help="Finished trials in a row that are no better.")
+        Optional[int], typer.Option(help="Trials in a row that are no better.")
     ] = None,
     new: Annotated[
         bool, typer.Option("--new", help="Put an earlier study of this name aside, begin anew.")
@@ -133,13 +133,14 @@ def plan(
     label: on_tables.Label = None,
     trials: Annotated[Optional[int], typer.Option(help="As tune takes it.")] = None,
     minutes: Annotated[Optional[float], typer.Option(help="As tune takes it.")] = None,
+    patience: Annotated[Optional[int], typer.Option(help="As tune takes it.")] = None,
     workers: Workers = None,
     devices: GPUs = None,
     storage: Storage = None,
 ) -> None:
     """Say what tune would do: data as read, space, sizes, how far the budget reaches."""
     spec, chosen = checked(study, devices, label)
-    budget = budget_of(spec, trials, minutes)
+    budget = budget_of(spec, trials, minutes, patience=patience)
     start_workers(spec, workers, chosen, None, budget.trials)
     with loading():
         from ..running.planning import plan as make
@@ -149,6 +150,7 @@ def plan(
             spec,
             trials=trials,
             minutes=minutes,
+            patience=patience,
             workers=workers,
             devices=chosen,
             storage=storage,

@@ -100,4 +100,8 @@ def _reach(plan: Plan) -> list[str]:
             f"{budget.trials} trials take {clock(plan.seconds)} at most if all are usual networks, "
             "and the confirmation comes after them."
         )
-    return [*lines, "Most trials are smaller, or are ended early, so there will be more of them."]
+    if plan.seconds is not None or budget.minutes is not None:
+        lines.append("Most trials are smaller, or are ended early, so there will be more of them.")
+    if budget.patience is not None:
+        lines.append(f"It ends once {budget.patience} trials in a row are no better.")
+    return lines

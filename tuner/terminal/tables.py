@@ -222,7 +222,9 @@ def show_result(
         f"{_and_confirmation(result)})."
     )
     if result.ran == 0:
-        raised = "TRIALS=... or MINUTES=..." if _has_makefile() else "--trials or --minutes"
+        options = ("trials", "minutes", "patience")
+        written = (f"{name.upper()}=..." if _has_makefile() else f"--{name}" for name in options)
+        raised = "{}, {} or {}".format(*written)
         console.print(f"Nothing was left to do; {raised} raise the budget.", highlight=False)
     if result.best is None:
         console.print("No trial is complete yet, so there is no best config.")
