@@ -7,18 +7,16 @@ so, for the same time. What several networks are worth is seen beside the one in
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from tuner.system import paths
-
 from . import tables
-from .presets import Case, tune
+from .presets import Case, Figure, Figures, tune
 
 #: What takes an ingredient away, by section of the study file.
 WITHOUT = {
@@ -30,17 +28,35 @@ WITHOUT = {
     "the range test": {"start": "rate_range = false"},
     "TPE": {"study": 'sampler = "random"'},
 }
-#: The search as it is.
-_WHOLE = "nothing"
 
 
-def errors(table: str, seed: int, seconds: float, without: str) -> tuple[float, float, int]:
-    """Searches; returns the errors of the network, and of all of them, and the test rows."""
-    with tempfile.TemporaryDirectory() as folder:
-        more = WITHOUT.get(without, {})
-        case = Case.written(table, seed, seconds, Path(folder), more)
-        single, details = tune(case)
-        return single, details["ensemble"], len(case.dataset.test)
+def searched(
+    table: str, seed: int, seconds: float, without: str | None, figures: Figures
+) -> tuple[float, float]:
+    """Searches, unless that is known; returns the errors of the network, and of all of them.
+
+    Each is that of half a test row at least, so that no ratio is one of zeros.
+
+    Args:
+        table: name of the table.
+        seed: of the test rows and of the study.
+        seconds: of the search.
+        without: ingredient that is left out, if one is.
+        figures: those that are known; it is added to them.
+    """
+    arm = "tune" if without is None else f"without {without}"
+    found = figures.find(table, seed, arm, seconds)
+    if found is None:
+        with tempfile.TemporaryDirectory() as folder:
+            more = None if without is None else WITHOUT[without]
+            case = Case.written(table, seed, seconds, Path(folder), more)
+            start = time.monotonic()
+            error, details = tune(case)
+            took, n_rows = time.monotonic() - start, len(case.dataset.test)
+        found = Figure(table, seed, arm, seconds, error, took, n_rows, details)
+        figures.keep(found)
+    least = 0.5 / found.test_rows
+    return max(least, found.error), max(least, found.details["ensemble"])
 
 
 def main() -> None:
@@ -50,22 +66,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="of each search")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--without", nargs="+", choices=WITHOUT, default=list(WITHOUT))
-    parser.add_argument("--json", type=Path, required=True, help="file that keeps the errors")
+    parser.add_argument("--json", type=Path, help="file of figures, which are not measured again")
     args = parser.parse_args()
-    console = Console()
-    kept = json.loads(args.json.read_text()) if args.json.exists() else {}
+    console, figures = Console(), Figures(args.json)
     found = np.zeros((1 + len(args.without), len(args.tables), len(args.seeds), 2))
     for t, table in enumerate(args.tables):
         for s, seed in enumerate(args.seeds):
-            for i, without in enumerate([_WHOLE, *args.without]):
-                key = f"{table}/{seed}/{args.seconds:g}/{without}"
-                if key not in kept:
-                    kept[key] = errors(table, seed, args.seconds, without)
-                    paths.write(args.json, json.dumps(kept))
-                single, ensemble, rows = kept[key]
-                console.print(f"{key}: {single:.4f}, {ensemble:.4f}", highlight=False)
-                # At least half a test row, so that no ratio is one of zeros.
-                found[i, t, s] = np.maximum((single, ensemble), 0.5 / rows)
+            for i, without in enumerate([None, *args.without]):
+                found[i, t, s] = searched(table, seed, args.seconds, without, figures)
+                told = "{:.4f}, {:.4f}".format(*found[i, t, s])
+                console.print(f"{table}, seed {seed}, without {without or 'nothing'}: {told}")
     means = found.mean(2)
     ratios = means[1:] / means[:1]
     shown = Table("without", *args.tables, "one network", "all of them")

@@ -23,7 +23,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -76,7 +75,7 @@ class Case:
         seed: int,
         budget: float,
         folder: Path,
-        more: Mapping[str, str] = MappingProxyType({}),
+        more: Mapping[str, str] | None = None,
     ) -> Case:
         """Writes the table and the study file into a folder.
 
@@ -96,7 +95,7 @@ class Case:
             "budget": f"minutes = {budget / 60}\n",
             "study": f"seed = {seed}\n",
         }
-        for name, lines in more.items():
+        for name, lines in (more or {}).items():
             sections[name] = f"{sections.get(name, '')}{lines}\n"
         study.write_text("".join(f"[{name}]\n{lines}" for name, lines in sections.items()))
         dataset = prepared.load_data(load_study(study))
@@ -333,7 +332,7 @@ class Figures:
 
     def find(self, table: str, seed: int, arm: str, budget: float) -> Figure | None:
         """Returns a figure if it is known; the last one that was kept."""
-        key = (table, seed, arm, budget if ARMS[arm] else None)
+        key = (table, seed, arm, budget if ARMS.get(arm, True) else None)
         found = [
             each for each in self._all if key == (each.table, each.seed, each.arm, each.budget)
         ]

@@ -153,7 +153,7 @@ def test_patience_looks_at_one_goal(write_study: Write) -> None:
 
 
 def test_what_is_under_way_may_still_be_better(write_study: Write) -> None:
-    """Else patience throws trainings away; failures and trials that were declined are no trials."""
+    """Else patience throws trainings away that it has paid for."""
     write_study(SMALL.replace("trials = 4", "trials = 60\npatience = 3"))
     result = tuner.tune("small", workers=1, fleet=6)
     counts = result.counts

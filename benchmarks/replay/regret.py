@@ -33,7 +33,7 @@ from .world import World
 #: The policy that those after it are compared with, on the same data sets and seeds.
 _BESIDE = "shipped"
 #: Trainings of a budget, and the shares of it at which regret is measured.
-_TRAININGS, SHARES = 40, (0.1, 0.25, 0.5, 1.0)
+TRAININGS, SHARES = 40, (0.1, 0.25, 0.5, 1.0)
 
 
 def _named(*wanted: str) -> Callable[[World], list[Mapping[str, Any]]]:
@@ -138,7 +138,7 @@ def measured(policy: str, seed: int, *, name: str, folder: Path) -> list[float]:
     """Returns the regrets of one search, at each share of the budget."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     world = _world(name, folder)
-    seconds = _TRAININGS * world.usual_seconds / CORES
+    seconds = TRAININGS * world.usual_seconds / CORES
     ended = searched(world, policies(folder)[policy], seed, seconds)
     return regrets(ended, [share * seconds for share in SHARES])
 

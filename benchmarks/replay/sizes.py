@@ -26,12 +26,13 @@ from tuner.storage.samplers import make_sampler
 from tuner.storage.two_goals import SizeSampler
 
 from .curves import FOLDER, Curves, complete
+from .regret import TRAININGS
 from .simulated import CORES, Ended, Policy, searched
 from .world import World
 
-#: Trainings of a budget; where sizes lie between the smallest network and the modern default, by
-#: the logarithm; and the regret where no network is as small.
-_TRAININGS, _SIZES, _NONE = 40, (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0), 1.5
+#: Where sizes lie between the smallest network and the modern default, by the logarithm, and the
+#: regret where no network is as small.
+_SIZES, _NONE = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0), 1.5
 
 
 def _points(world: World) -> list[Mapping[str, Any]]:
@@ -101,7 +102,7 @@ def measured(policy: str, seed: int, *, name: str) -> list[float]:
     """Returns the regrets of one search, at each size."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     world = _world(name)
-    ended = searched(world, policies()[policy], seed, _TRAININGS * world.usual_seconds / CORES)
+    ended = searched(world, policies()[policy], seed, TRAININGS * world.usual_seconds / CORES)
     return regrets(world, ended, seed % world.curves.errors.shape[1])
 
 

@@ -26,7 +26,7 @@ from rich.table import Table
 from tuner.data.rulers import Array
 
 from .curves import FOLDER, Curves, complete
-from .regret import policies
+from .regret import TRAININGS, policies
 from .simulated import CORES, searched
 from .world import World
 
@@ -34,8 +34,8 @@ from .world import World
 _CONFIGS, _DRAWS = 40, 600
 #: Epochs that a smooth curve is averaged over.
 _SMOOTH = 5
-#: Trainings of a whole budget, shares of it that are searched, and times of that which come after.
-_TRAININGS, _SHARES, _MORE = 40, (0.25, 0.35, 0.5, 0.7, 1.0, 1.5), (0.25, 0.5, 1.0)
+#: Shares of a budget that are searched, and times of that which come after.
+_SHARES, _MORE = (0.25, 0.35, 0.5, 0.7, 1.0, 1.5), (0.25, 0.5, 1.0)
 #: Best complete trials whose distances from one another tell how far the next one may be.
 _BEST = 6
 _CERTAIN = 0.9
@@ -97,7 +97,7 @@ def outlooks(name: str, seed: int, folder: Path) -> list[Outlook]:
     """Returns what each of a search's stages led to."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     world = World(Curves.read(name, folder))
-    seconds = _TRAININGS * world.usual_seconds / CORES
+    seconds = TRAININGS * world.usual_seconds / CORES
     whole = max(_SHARES) * (1 + max(_MORE)) * seconds
     ended = searched(world, policies(folder)["shipped"], seed, whole)
     found = []

@@ -34,7 +34,6 @@ class Standing:
     Attributes:
         counts: trials by how they ended.
         best: the best complete trial, if there is one.
-        since_best: trials, complete or pruned, that ended since its score was first reached.
     """
 
     def __init__(
@@ -53,14 +52,14 @@ class Standing:
         self._missed: set[str] = set()  # configs that were there when a target was missed after all
         self.counts = Counts()
         self.best: Best | None = None
-        self.since_best = 0
+        self._since_best: int | None = None
 
     def recount(self) -> None:
         """Looks at the trials again."""
-        trials, frozen = self._store.trials(), self._store.best()
-        self.counts = count(trials)
+        self.counts = count(self._store.trials())
+        frozen = self._store.best()
         self.best = None if frozen is None else self._best(frozen)
-        self.since_best = since(trials, None if frozen is None else frozen.value)
+        self._since_best = None
 
     def would_be_best(self, value: float) -> bool:
         """Says whether a score is at least as good as that of the best complete trial."""
@@ -76,6 +75,14 @@ class Standing:
             and trial.user_attrs[CONFIG] not in self._missed
             for trial in self._complete()
         )
+
+    @property
+    def since_best(self) -> int:
+        """Trials, complete or pruned, that ended since the best score was first reached."""
+        if self._since_best is None:
+            score = None if self.best is None else self.best.value
+            self._since_best = since(self._store.trials(), score)
+        return self._since_best
 
     def misses(self, target: float, confirmation: Confirmation) -> bool:
         """Says whether the confirmed winner misses a target that a trial reached.

@@ -222,9 +222,9 @@ def show_result(
         f"{_and_confirmation(result)})."
     )
     if result.ran == 0:
-        options = ("trials", "minutes", "patience")
-        written = (f"{name.upper()}=..." if _has_makefile() else f"--{name}" for name in options)
-        raised = "{}, {} or {}".format(*written)
+        raised = "--trials, --minutes or --patience"
+        if _has_makefile():
+            raised = "TRIALS=..., MINUTES=... or PATIENCE=..."
         console.print(f"Nothing was left to do; {raised} raise the budget.", highlight=False)
     if result.best is None:
         console.print("No trial is complete yet, so there is no best config.")
