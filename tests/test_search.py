@@ -511,11 +511,11 @@ metric = "val_accuracy"
 epochs = 40
 
 [budget]
-trials = 6
+trials = 4
 
 [confirm]
-configs = 2
-seeds = 3
+configs = 1
+seeds = 2
 members = 1
 
 [start]

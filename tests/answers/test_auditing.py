@@ -336,7 +336,7 @@ def test_samples_take_less_and_less_time() -> None:
 @pytest.mark.slow
 def test_an_audit_that_ends(write_study: Write) -> None:
     """Else judging MNIST takes a day. It says of how many rows it is."""
-    write_study(SMALL.replace("wine", "digits"))
+    write_study(SMALL.replace("wine", "digits").replace("epochs = 3", "epochs = 1"))
     recorder, rules = Recorder(), ["S7", "S8", "S16", "S21", "S22"]
     began = time.monotonic()
     found = tuner.audit("small", rules=rules, pairs=4, minutes=0.01, observer=recorder)
