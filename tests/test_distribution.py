@@ -33,9 +33,8 @@ def test_a_wheel_works_outside_the_clone(tmp_path: Path) -> None:
     for name in wanted:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, source / name)
-    for kind in ("sdist", "wheel"):
-        code = f"from setuptools import build_meta as b; b.build_{kind}({str(tmp_path)!r})"
-        run(sys.executable, "-c", code, folder=source)
+    built = "; ".join(f"b.build_{kind}({str(tmp_path)!r})" for kind in ("sdist", "wheel"))
+    run(sys.executable, "-c", f"from setuptools import build_meta as b; {built}", folder=source)
     (packed,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(packed) as files:
         names = {name.partition("/")[2] for name in files.getnames()}

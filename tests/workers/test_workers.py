@@ -481,7 +481,7 @@ from tuner.network.config import MLPConfig
 from tuner.data import load
 from tuner.workers import Failed, Finished, FleetCrew, Job, ThreadWorker
 
-config = MLPConfig(depth=3, width=1500, batch_size=32, epochs=2)
+config = MLPConfig(depth=3, width=1500, batch_size=128, epochs=2)
 crew = FleetCrew(load("wine", Path()), 8, hands=1, accelerator="cpu")
 with ThreadWorker(crew, epoch_seconds=60) as worker:
     worker.submit(Job(99, config.model_copy(update={"width": 4}), 0, 0))
