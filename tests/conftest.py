@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -26,8 +28,11 @@ MEMORY = Path("/dev/shm")
 if "TMPDIR" not in os.environ and MEMORY.is_dir():
     room = os.statvfs(MEMORY)
     if room.f_bavail * room.f_frsize > 4 * 2**30 and not room.f_flag & os.ST_NOEXEC:
-        os.environ["TMPDIR"] = str(MEMORY)
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))  # keeps those of failed tests
+        os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="tuner", dir=MEMORY)
         tempfile.tempdir = None  # it is looked up again
+        # What is killed leaves files behind; those that tests start find this folder, and keep it.
+        atexit.register(shutil.rmtree, os.environ["TMPDIR"], ignore_errors=True)
 # Test processes share the cores; torch's own threads would only get in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A thread of pyarrow's would not be there in the forks of these processes.
