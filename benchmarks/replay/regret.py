@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tuner.data.rulers import Array
-from tuner.storage.pruners import make_pruner
+from tuner.storage.pruners import GainPruner, make_pruner
 from tuner.storage.samplers import make_sampler
 from tuner.storage.two_goals import SizeSampler
 
@@ -74,6 +74,11 @@ def _each_size(epochs: int) -> optuna.pruners.BasePruner:
     return make_pruner("gain", epochs, of_each_size=True)
 
 
+def _two_rungs(epochs: int) -> optuna.pruners.BasePruner:
+    """Ours as it was."""
+    return GainPruner(epochs, quantile=0.9, rungs=(1 / 3, 2 / 3), n_complete=3)
+
+
 def _asha(_: int) -> optuna.pruners.BasePruner:
     return optuna.pruners.SuccessiveHalvingPruner()
 
@@ -90,6 +95,7 @@ def policies(folder: Path) -> dict[str, Policy]:
     """Returns what is compared, by name, which may learn from the recordings of a folder."""
     every = [
         Policy("shipped", _sampler("tpe"), _pruner("gain"), _all),
+        Policy("shipped, pruned later", _sampler("tpe"), _two_rungs, _all),
         Policy("TPE, Hyperband, three points", _tpe(10), _pruner("hyperband"), _THREE),
         Policy("TPE, no pruner, three points", _tpe(10), _pruner("none"), _THREE),
         Policy("TPE, median, three points", _tpe(10), _pruner("median"), _THREE),
@@ -102,6 +108,7 @@ def policies(folder: Path) -> dict[str, Policy]:
         Policy("shipped, four points", _sampler("tpe"), _pruner("gain"), _FOUR),
         Policy("shipped, TPE of 10", _tpe(10), _pruner("gain"), _all),
         Policy("shipped, no pruner", _sampler("tpe"), _pruner("none"), _all),
+        Policy("four points, Hyperband", _sampler("tpe"), _pruner("hyperband"), _FOUR),
         Policy("shipped, Hyperband", _sampler("tpe"), _pruner("hyperband"), _all),
         Policy("shipped, random", _sampler("random"), _pruner("gain"), _all),
         Policy("shipped, GP", _sampler("gp"), _pruner("gain"), _all),

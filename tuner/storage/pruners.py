@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import optuna
@@ -12,13 +13,13 @@ from optuna.trial import FrozenTrial, TrialState
 from ..study import Pruner
 from .reading import N_PARAMETERS
 
-#: Shares of a full trial after which `GainPruner` looks at it. An earlier rung gained nothing on
-#: recorded curves (docs/benchmarks.md), and past two thirds there is little left to save.
-_RUNGS = (1 / 3, 2 / 3)
+#: Shares of a full trial after which `GainPruner` looks at it. The first saves the time of what is
+#: far behind; past two thirds there is little left to save (docs/benchmarks.md).
+_RUNGS = (1 / 9, 1 / 3, 2 / 3)
 
 
 class GainPruner(optuna.pruners.BasePruner):
-    """Ends a trial that even a rare gain would not lift over the best one.
+    """Ends a trial that even a large gain would not lift over the best one.
 
     A gain is what a complete trial won from an epoch to its end. If a high quantile of these gains,
     added to a trial's score after the same epoch, stays below the best score, it is pruned.
@@ -27,6 +28,7 @@ class GainPruner(optuna.pruners.BasePruner):
     Args:
         epochs: of a full trial.
         quantile: of the gains that a trial is granted, in [0, 1].
+        rungs: shares of a full trial after which it is looked at.
         n_complete: trials that must be complete before any is pruned, at least 1.
         of_each_size: the best one is that of the trials whose network is no larger, so that a trial
             goes on that may be the best of its size.
@@ -36,12 +38,13 @@ class GainPruner(optuna.pruners.BasePruner):
         self,
         epochs: int,
         *,
-        quantile: float = 0.9,
-        n_complete: int = 3,
+        quantile: float = 0.75,
+        rungs: Sequence[float] = _RUNGS,
+        n_complete: int = 2,
         of_each_size: bool = False,
     ) -> None:
         self.of_each_size = of_each_size
-        at = {math.floor(epochs * share) for share in _RUNGS}
+        at = {math.floor(epochs * share) for share in rungs}
         self.rungs = tuple(sorted(epoch for epoch in at if epoch >= 2))
         self._quantile, self._n_complete = quantile, n_complete
 
