@@ -30,6 +30,7 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir():
     if room.f_bavail * room.f_frsize > 4 * 2**30 and not room.f_flag & os.ST_NOEXEC:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))  # keeps those of failed tests
         os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="tuner", dir=MEMORY)
+        Path(os.environ["TMPDIR"]).chmod(0o711)  # PostgreSQL runs as another user than root
         tempfile.tempdir = None  # it is looked up again
         # What is killed leaves files behind; those that tests start find this folder, and keep it.
         atexit.register(shutil.rmtree, os.environ["TMPDIR"], ignore_errors=True)
