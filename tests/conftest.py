@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 from tuner.system import resources
 from tuner.workers import staff
@@ -33,7 +31,9 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir():
         Path(os.environ["TMPDIR"]).chmod(0o711)  # PostgreSQL runs as another user than root
         tempfile.tempdir = None  # it is looked up again
         # What is killed leaves files behind; those that tests start find this folder, and keep it.
-        atexit.register(shutil.rmtree, os.environ["TMPDIR"], ignore_errors=True)
+        # Last of all: multiprocessing has a folder of its own in it, which it takes away.
+        folder, quietly = (os.environ["TMPDIR"],), {"ignore_errors": True}
+        Finalize(None, shutil.rmtree, folder, quietly, exitpriority=-1000)
 # Test processes share the cores; torch's own threads would only get in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A thread of pyarrow's would not be there in the forks of these processes.
@@ -73,20 +73,6 @@ Write = Callable[..., Path]
 def pytest_xdist_auto_num_workers() -> int:
     """One test process more than there is room for, since much of a long test is waiting."""
     return min(8, resources.processes_at_once() + 1)
-
-
-class OneCluster(LoadScopeScheduling):
-    """Hands out one test after the other, but all that share a cluster of Ray to one process.
-
-    They come first, since there are more of them than of what is handed out alone.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        return "on_ray" if nodeid.endswith("_on_ray]") else nodeid
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    return OneCluster(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

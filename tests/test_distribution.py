@@ -1,5 +1,6 @@
 """The package as it is shipped: built, installed elsewhere, and used there."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,19 @@ import pytest
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 ROOT = Path(__file__).parent.parent
+
+
+#: Runs a program of Python's with several lines of words, in one interpreter.
+ONE_AFTER_THE_OTHER = """
+import json, runpy, sys
+program, lines = sys.argv[1:]
+for words in json.loads(lines):
+    sys.argv = [program, *words]
+    try:
+        runpy.run_path(program, run_name="__main__")
+    except SystemExit as end:
+        assert not end.code, (words, end.code)
+"""
 
 
 def run(*words: str | Path, folder: Path) -> str:
@@ -64,8 +78,11 @@ def test_a_wheel_works_outside_the_clone(tmp_path: Path) -> None:
     shutil.copy(ROOT / "studies" / "penguins.csv", folder)
     command = environment / "bin" / "tuner"
     short = ("--trials", "2", "--workers", "1", "--no-confirm")
-    run(command, "tune", "penguins.csv", "--label", "species", *short, folder=folder)
-    told = run(command, "predict", "penguins", "penguins.csv", "--out", "p.csv", folder=folder)
+    words = [
+        ["tune", "penguins.csv", "--label", "species", *short],
+        ["predict", "penguins", "penguins.csv", "--out", "p.csv"],
+        ["report", "penguins"],
+    ]
+    told = run(python, "-c", ONE_AFTER_THE_OTHER, command, json.dumps(words), folder=folder)
     assert "344 rows" in told
-    run(command, "report", "penguins", folder=folder)
     assert (folder / "runs" / "penguins" / "report.html").stat().st_size > 100_000

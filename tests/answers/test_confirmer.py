@@ -706,7 +706,7 @@ def test_the_time_is_for_all_calls_together(write_study: Write) -> None:
     """What there was no time for the first time, there is no time for the second time."""
     write_study(CONFIRMED.replace("seeds = 3", "seeds = 400"))
     first, recorder = Recorder(), Recorder()
-    tuner.tune("small", minutes=0.08, observer=first)
+    tuner.tune("small", minutes=0.05, observer=first)
     study = storage.read_study("small")
     spent = [study.user_attrs.get(name, 0.0) for name in (SECONDS, CONFIRMATION_SECONDS)]
     assert spent[0] > 0 and (spent[1] > 0 or not first.told)

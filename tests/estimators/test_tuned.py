@@ -35,7 +35,7 @@ def test_scikit_learn_finds_nothing_wrong(estimator: Any, check: Any) -> None:
 def searching(kind: type[Any] = TunedMLPClassifier, **more: Any) -> Any:
     """One that searches for as short as can be."""
     search = {"depth": 1, "width": [16, 32], "optimizer": "adamw", "learning_rate": 0.01}
-    return kind(**{"trials": 3, "workers": 1, "random_state": 0, "search": search, **more})
+    return kind(**{"trials": 2, "workers": 1, "random_state": 0, "search": search, **more})
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +65,9 @@ def test_a_search_that_is_kept(wine: Any, project: Path) -> None:
     y = np.array(["two", "ten", "one"])[y]
     found = searching(study="wines", random_state=None).fit(x, y)
     assert found.study_ == "wines"
-    assert len(tuner.leaderboard("wines")) == 3
+    assert len(tuner.leaderboard("wines")) == 2
     searching(study="wines", random_state=None).fit(x, y)  # goes on, with nothing left to do
-    assert len(tuner.leaderboard("wines")) == 3
+    assert len(tuner.leaderboard("wines")) == 2
     assert list(tuner.predictor("wines").predict(pd.DataFrame(x))) == list(found.predict(x))
     assert found.report() == Path("runs/wines/report.html")
     with pytest.raises(ValueError, match="wines"):
@@ -77,7 +77,7 @@ def test_a_search_that_is_kept(wine: Any, project: Path) -> None:
 def test_a_shared_database_is_for_what_is_kept(wine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUNER_STORAGE", "postgresql://nobody@127.0.0.1:9/nothing")
     x, _, y, _ = wine
-    assert searching().fit(x, y).best_ is not None
+    assert searching(trials=1).fit(x, y).best_ is not None
 
 
 def test_columns_that_are_numbered(wine: Any) -> None:

@@ -46,7 +46,7 @@ def test_a_torn_write_beside_one_who_writes_on(write_study: Write) -> None:
     write_study(STUDY)
     write_study(STUDY, name="other")
     dying = start("--trials", "500", "--workers", "1")
-    with Command("tune", "other", "--trials", "500", "--workers", "1") as living:
+    with Command("tune", "other", "--trials", "500", "--workers", "1", "--fleet", "1") as living:
         until_a_trial_runs(dying, finished=1)
         dying.kill()
         dying.communicate()

@@ -33,6 +33,9 @@ from .under_way import (
 
 pytestmark = pytest.mark.process
 
+#: Some hundred trials of it are always some under way.
+SHORT = STUDY.replace("epochs = 20", "epochs = 8")
+
 
 @pytest.mark.parametrize(
     ("number", "code", "times"),
@@ -41,7 +44,7 @@ pytestmark = pytest.mark.process
 def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     write_study: Write, number: signal.Signals, code: int, times: int
 ) -> None:
-    write_study(STUDY)
+    write_study(SHORT)
     process = start("--trials", "200", "--workers", "2", "--fleet", "4")
     until_a_trial_runs(process, finished=1)
     kept, workers = values(), descendants(process, 2)
@@ -78,7 +81,7 @@ def test_a_signal_while_it_loads(write_study: Write, number: signal.Signals) -> 
 
 
 def test_kill_and_resume(write_study: Write) -> None:
-    write_study(STUDY)
+    write_study(SHORT)
     process = start("--trials", "200", "--workers", "2", "--fleet", "4")
     until_a_trial_runs(process, finished=1)
     kept, workers = values(), descendants(process, 2)
@@ -125,7 +128,7 @@ def test_twenty_blows_at_random(write_study: Write) -> None:
     seen: dict[int, tuple[str, float | None]] = {}
     for blow in range(20):
         stale, _ = glance()
-        words = ("--trials", "1000", "--workers", "1")
+        words = ("--trials", "1000", "--workers", "1", "--fleet", "2")
         process: Process
         if blow % 10:
             process = start(*words)

@@ -235,7 +235,7 @@ def test_it_is_decided_once(write_study: Write) -> None:
     kept = Evaluation.model_validate_json(study.user_attrs["evaluation"])
     assert kept.folds == 5
     assert 3 <= kept.epochs < 150
-    tuner.tune("small", minutes=minutes + 0.05, workers=1)
+    tuner.tune("small", minutes=minutes + 0.03, workers=1)
     study = storage.read_study("small")
     assert Evaluation.model_validate_json(study.user_attrs["evaluation"]) == kept
     configs = [trial.user_attrs.get("config") for trial in study.trials]

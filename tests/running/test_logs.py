@@ -6,8 +6,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from mlflow import MlflowClient
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import tuner
 from tuner.errors import InputError, StudyFileError
@@ -43,6 +41,9 @@ class Recorder(tuner.Observer):
 @pytest.mark.filterwarnings("ignore")  # of MLflow's own models, as they load
 def test_runs_of_a_search(write_study: Write, project: Path) -> None:
     """Each trial is a run with its config and the metrics of its epochs, and so is the winner."""
+    from mlflow import MlflowClient  # which takes a second of each process that collects tests
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     write_study(CONFIRMED + '[log]\nloggers = ["csv", "tensorboard", "mlflow"]\n')
     recorder = Recorder()
     result = tuner.tune("small", trials=3, workers=1, observer=recorder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import optuna
 import pytest
@@ -13,13 +12,6 @@ from optuna.testing.pytest_storages import StorageTestCase
 from optuna.trial import TrialState
 
 from tuner.storage.mirror import MirroredStorage
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[RDBStorage]:
-    storage = RDBStorage(f"sqlite:///{tmp_path}/store.db")
-    yield storage
-    storage.engine.dispose()
 
 
 @pytest.fixture

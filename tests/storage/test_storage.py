@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+import os
 import resource
 import sqlite3
 from collections.abc import Iterator
@@ -253,8 +254,10 @@ def test_a_store_that_is_no_database(spec: StudySpec) -> None:
         storage.summaries()
 
 
-def fill_up(spec: StudySpec) -> None:
+def fill_up(spec: StudySpec, home: str) -> None:
     """Writes until the file may not grow, and exits with the error's own code."""
+    os.environ["TUNER_HOME"] = home  # a fork has the variables with which its server began
+    os.environ.pop("TUNER_STORAGE", None)
     try:
         with open_store(spec) as store:
             largest = max(path.stat().st_size for path in paths.home().glob("optuna.db*"))
@@ -270,7 +273,8 @@ def fill_up(spec: StudySpec) -> None:
 
 @pytest.mark.process
 def test_a_full_disk_loses_nothing_that_finished(spec: StudySpec) -> None:
-    process = multiprocessing.get_context("spawn").Process(target=fill_up, args=(spec,))
+    forks = multiprocessing.get_context("forkserver")
+    process = forks.Process(target=fill_up, args=(spec, str(paths.home().absolute())))
     process.start()
     process.join(120)
     assert process.exitcode == 5

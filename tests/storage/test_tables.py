@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import optuna
 import pytest
@@ -23,13 +22,6 @@ PARAMETERS = {
     "depth": (2, IntDistribution(1, 3)),
     "activation": (1, CategoricalDistribution(["relu", "gelu"])),
 }
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[RDBStorage]:
-    storage = RDBStorage(f"sqlite:///{tmp_path}/store.db")
-    yield storage
-    storage.engine.dispose()
 
 
 def rows(trial: optuna.Trial) -> list[Row]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
@@ -14,13 +13,6 @@ from optuna.trial import TrialState
 from tuner.storage import tables
 from tuner.storage.tables import End
 from tuner.storage.untold import Untold
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[RDBStorage]:
-    storage = RDBStorage(f"sqlite:///{tmp_path}/store.db")
-    yield storage
-    storage.engine.dispose()
 
 
 @pytest.fixture

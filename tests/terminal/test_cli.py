@@ -51,13 +51,14 @@ def test_answers_with_error_bars(write_study: Write) -> None:
     assert "confirming 2 configs of the search and 2 presets over 2 seeds" in told
     best = tuner.best("small")
     assert best.confirmed is not None
+    shown = run("best", "small").stdout
     for words in ("±", " than the note by ", " than the modern default by ", "opened once"):
         assert words in told
-        assert words in run("best", "small").stdout
+        assert words in shown
     assert "confirmed" in json.loads(run("best", "small", "--json").stdout)
     alone = ("--workers", "1")
     assert "not confirmed" in run("tune", "small", "--new", "--no-confirm", *alone).stdout
-    assert "no confirmed winner yet" in run("ablate", "small", code=2).stderr
+    assert "no confirmed winner yet" in run("ablate", "small", *alone, code=2).stderr
     run("tune", "small", *alone)
     told = run("compare", "small", "small.1").stdout
     assert "gain over small" in told and "unpaired" not in told and "±" in told
@@ -77,11 +78,11 @@ def test_answers_with_error_bars(write_study: Write) -> None:
     assert f"{least:,}" in run("best", "small", "--at", f"n_parameters={least}").stdout
     for at in (f"n_parameters={least - 1}", "n_parameters=few", "n_parameters=5__0", "width=9"):
         assert run("best", "small", "--at", at, code=2).stderr.startswith("error")
-    told = run("audit", "small", "--rules", "S7,S22", "--pairs", "2").stdout
+    told = run("audit", "small", "--rules", "S7,S22", "--pairs", "2", *alone).stdout
     assert "inconclusive" in told or "equivalent" in told
     assert "not testable" in told
     for words in (("--rules", "S77"), ("--pairs", "1"), ("--tolerance", "-1")):
-        assert "error" in run("audit", "small", *words, code=2).stderr.lower()
+        assert "error" in run("audit", "small", *words, *alone, code=2).stderr.lower()
     assert "report.html" in run("report", "small").stdout
     html = Path("runs/small/report.html").read_text()
     assert "S7" in html and "From the rules to the winner" in html and "is both smaller" in html
@@ -157,7 +158,7 @@ def test_a_changed_study_shows_its_diff(write_study: Write) -> None:
     write_study()
     run("tune", "--workers", "1", "small", "--trials", "1")
     write_study(SMALL.replace("epochs = 3", "epochs = 2"))
-    told = run("tune", "small", code=2).stderr
+    told = run("tune", "--workers", "1", "small", code=2).stderr
     assert "objective.epochs: 3 -> 2" in told
     assert "--new" in told
     run("tune", "--workers", "1", "small", "--trials", "1", "--new")
@@ -170,7 +171,7 @@ def test_failures_end_with_1(write_study: Write) -> None:
 
 def test_another_owner_ends_with_3(write_study: Write) -> None:
     write_study(SMALL.replace("epochs = 3", "epochs = 100000"))
-    with Command("tune", "small", "--workers", "1") as first:
+    with Command("tune", "small", "--workers", "1", "--fleet", "1") as first:
         owner = Path("runs/small/small.toml")
         while not owner.exists():
             assert first.poll() is None
@@ -185,7 +186,7 @@ def test_an_unreadable_store_ends_with_4(write_study: Write) -> None:
     write_study()
     Path("runs").mkdir()
     Path("runs/optuna.db").write_bytes(b"no database" * 100)
-    for words in (("tune", "small"), ("studies",), ("dashboard",)):
+    for words in (("tune", "--workers", "1", "small"), ("studies",), ("dashboard",)):
         assert "no SQLite database" in run(*words, code=4).stderr
 
 
@@ -203,9 +204,9 @@ def test_recommend() -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("audit", "small", "--rules", "S1"), 0, "not testable"),
-        (("ablate", "small"), 2, "no study has been tuned here yet"),
-        (("front", "small"), 2, "no study has been tuned here yet"),
+        (("audit", "small", "--workers", "1", "--rules", "S1"), 0, "not testable"),
+        (("ablate", "small", "--workers", "1"), 2, "no study has been tuned here yet"),
+        (("front", "small", "--workers", "1"), 2, "no study has been tuned here yet"),
         (("report", "small"), 2, "no study has been tuned here yet"),
         (("dashboard",), 2, "no study has been tuned here yet"),
         (("export-heuristics",), 2, "no study has a confirmed winner yet"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ..commands import TUNER
+from ..commands import TUNER, run
 from ..conftest import SMALL, Write
 
 pytestmark = pytest.mark.process
@@ -53,10 +53,9 @@ def test_a_terminal_of_few_letters(write_study: Write) -> None:
 def test_names_do_not_steer_the_terminal() -> None:
     """Else a file's name rewrites what the user sees."""
     name = "a\x1b[31m\x07b.toml"
-    done = subprocess.run([*TUNER, "tune", name], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert not {"\x1b", "\x07"} & set(done.stderr)
-    assert r"a\x1b[31m\x07b.toml" in done.stderr
+    told = run("tune", name, code=2).stderr
+    assert not {"\x1b", "\x07"} & set(told)
+    assert r"a\x1b[31m\x07b.toml" in told
 
 
 @pytest.mark.parametrize(
@@ -71,21 +70,16 @@ def test_names_do_not_steer_the_terminal() -> None:
 def test_names_that_cannot_be(write_study: Write, name: str, message: str) -> None:
     """Else a study's folder and the store of all studies get in each other's way."""
     path = write_study(SMALL, name)
-    done = subprocess.run([*TUNER, "tune", str(path)], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert message in done.stderr
+    assert message in run("tune", str(path), code=2).stderr
     assert not (path.parent.parent / "runs").exists()
 
 
 @pytest.mark.usefixtures("project")
 def test_a_path_that_is_too_long() -> None:
-    words = [*TUNER, "tune", "a" * 300 + ".toml"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "File name too long" in done.stderr
-    assert "Traceback" not in done.stderr
+    told = run("tune", "a" * 300 + ".toml", code=2).stderr
+    assert "File name too long" in told
+    assert "Traceback" not in told
 
 
 def test_help_shows_brackets() -> None:
-    done = subprocess.run([*TUNER, "tune", "--help"], capture_output=True, text=True, check=False)
-    assert "[confirm]" in done.stdout
+    assert "[confirm]" in run("tune", "--help").stdout

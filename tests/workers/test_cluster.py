@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from ..faults.under_way import STUDY, trials, until_a_trial_runs, values
 from . import crews
 from .kinds import jobs_of, n_ended, ready, until
 
-pytestmark = pytest.mark.process
-
-ray = pytest.importorskip("ray")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,7 @@ def wine() -> Dataset:
 @pytest.fixture
 def cluster() -> Iterator[Any]:
     """A cluster of one node with one place."""
+    import ray
     from ray.cluster_utils import Cluster
 
     # A node that died is missed after a second, not after twenty.
@@ -44,7 +47,8 @@ def cluster() -> Iterator[Any]:
         "health_check_timeout_ms": 1000,
         "health_check_failure_threshold": 2,
     }
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "_system_config": looks})
+    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": looks}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     ray.init(cluster.address, log_to_driver=False)
     yield cluster
     ray.shutdown()
