@@ -170,8 +170,8 @@ def test_the_time_ends_it_and_the_cut_trial_runs_again(write_study: Write) -> No
     result = tuner.tune("small", minutes=0.02, fleet=2)
     assert result.stopped == "the 0.02 minutes are over"
     assert result.counts.finished == 0
-    # Two of them run again; the note's turn did not come.
-    assert (result.counts.interrupted, result.counts.waiting) == (2, 6)
+    # Two of them run again; the turn of those that come late did not come.
+    assert (result.counts.interrupted, result.counts.waiting) == (2, 5)
     assert 1.2 <= result.seconds < 10
     assert result.best is None
     more = tuner.tune("small", minutes=0.02, fleet=2)
@@ -463,7 +463,7 @@ def test_samplers(sampler: str, write_study: Write, capfd: pytest.CaptureFixture
     write_study(text)
     assert tuner.tune("small", trials=11, workers=1).counts.finished == 11
     assert tuner.tune("small", trials=12, workers=1).ran == 1
-    assert len({str(row) for row in tuner.leaderboard("small")["width"]}) > 2
+    assert len({str(trial.params) for trial in trials()}) == 12
     if sampler == "mine:Mine":
         assert "mine draws with 0" in capfd.readouterr().out
 

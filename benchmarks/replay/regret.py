@@ -10,6 +10,7 @@ import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,6 +21,7 @@ import optuna
 from rich.console import Console
 from rich.table import Table
 
+from tuner import heuristics
 from tuner.data.rulers import Array
 from tuner.storage.pruners import GainPruner, make_pruner
 from tuner.storage.samplers import make_sampler
@@ -48,6 +50,18 @@ def _named(*wanted: str) -> Callable[[World], list[Mapping[str, Any]]]:
 
 def _all(world: World) -> list[Mapping[str, Any]]:
     return list(world.space.starting_points().values())
+
+
+def shipped(world: World) -> list[Mapping[str, Any]]:
+    """Returns the starting points that a search begins with."""
+    there = world.space.starting_points()
+    return [params for name, params in there.items() if name not in heuristics.LATE]
+
+
+def shipped_later(world: World) -> list[Mapping[str, Any]]:
+    """Returns those that it begins once they can be pruned."""
+    there = world.space.starting_points()
+    return [params for name, params in there.items() if name in heuristics.LATE]
 
 
 def _none(world: World) -> list[Mapping[str, Any]]:
@@ -89,13 +103,16 @@ _DEFAULT, _EMBEDDED, _SMOOTH = "modern default", "periodic embedding", "without 
 _FORMER = _named(_DEFAULT, _EMBEDDED, _SMOOTH, "wide", "shallow", "recommendation", "note")
 _NOT_WIDE = _named(_DEFAULT, "shallow", _EMBEDDED, _SMOOTH, "recommendation", "note")
 _FOUR = _named(_DEFAULT, "shallow", _EMBEDDED, _SMOOTH)
+_SHIPPED = Policy(_BESIDE, _sampler("tpe"), _pruner("gain"), shipped, later=shipped_later)
 
 
 def policies(folder: Path) -> dict[str, Policy]:
     """Returns what is compared, by name, which may learn from the recordings of a folder."""
     every = [
-        Policy("shipped", _sampler("tpe"), _pruner("gain"), _all),
-        Policy("shipped, pruned later", _sampler("tpe"), _two_rungs, _all),
+        _SHIPPED,
+        replace(_SHIPPED, name="shipped, two rungs", pruner=_two_rungs),
+        Policy("shipped, none late", _sampler("tpe"), _pruner("gain"), _all),
+        Policy("pruned later, none late", _sampler("tpe"), _two_rungs, _all),
         Policy("TPE, Hyperband, three points", _tpe(10), _pruner("hyperband"), _THREE),
         Policy("TPE, no pruner, three points", _tpe(10), _pruner("none"), _THREE),
         Policy("TPE, median, three points", _tpe(10), _pruner("median"), _THREE),
@@ -103,20 +120,20 @@ def policies(folder: Path) -> dict[str, Policy]:
         Policy("TPE, gain, three points", _tpe(10), _pruner("gain"), _THREE),
         Policy("TPE of 5, gain, three points", _tpe(5), _pruner("gain"), _THREE),
         Policy("TPE of 5, gain, no points", _tpe(5), _pruner("gain"), _none),
-        Policy("shipped, cheap one fifth", _sampler("tpe"), _pruner("gain"), _FORMER),
-        Policy("shipped, without wide", _sampler("tpe"), _pruner("gain"), _NOT_WIDE),
-        Policy("shipped, four points", _sampler("tpe"), _pruner("gain"), _FOUR),
-        Policy("shipped, TPE of 10", _tpe(10), _pruner("gain"), _all),
-        Policy("shipped, no pruner", _sampler("tpe"), _pruner("none"), _all),
+        Policy("cheap one fifth, none late", _sampler("tpe"), _pruner("gain"), _FORMER),
+        Policy("without wide, none late", _sampler("tpe"), _pruner("gain"), _NOT_WIDE),
+        Policy("four points", _sampler("tpe"), _pruner("gain"), _FOUR),
+        replace(_SHIPPED, name="shipped, TPE of 10", sampler=_tpe(10)),
+        replace(_SHIPPED, name="shipped, no pruner", pruner=_pruner("none")),
         Policy("four points, Hyperband", _sampler("tpe"), _pruner("hyperband"), _FOUR),
-        Policy("shipped, Hyperband", _sampler("tpe"), _pruner("hyperband"), _all),
-        Policy("shipped, random", _sampler("random"), _pruner("gain"), _all),
-        Policy("shipped, GP", _sampler("gp"), _pruner("gain"), _all),
-        Policy("shipped, two goals", _two_goals, _each_size, _all),
-        Policy("shipped, two goals, gain", _two_goals, _pruner("gain"), _all),
-        Policy("shipped, QMC", _sampler("qmc"), _pruner("gain"), _all),
-        Policy("shipped, 4 in flight", _sampler("tpe"), _pruner("gain"), _all, 4),
-        Policy("shipped, 8 in flight", _sampler("tpe"), _pruner("gain"), _all, 8),
+        replace(_SHIPPED, name="shipped, Hyperband", pruner=_pruner("hyperband")),
+        replace(_SHIPPED, name="shipped, random", sampler=_sampler("random")),
+        replace(_SHIPPED, name="shipped, GP", sampler=_sampler("gp")),
+        replace(_SHIPPED, name="shipped, two goals", sampler=_two_goals, pruner=_each_size),
+        replace(_SHIPPED, name="shipped, two goals, gain", sampler=_two_goals),
+        replace(_SHIPPED, name="shipped, QMC", sampler=_sampler("qmc")),
+        replace(_SHIPPED, name="shipped, 4 in flight", in_flight=4),
+        replace(_SHIPPED, name="shipped, 8 in flight", in_flight=8),
         *(
             Policy(f"portfolio of {n}", _sampler("tpe"), _pruner("gain"), _portfolio(n, folder))
             for n in (4, 6, 8)
@@ -156,10 +173,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--policies", nargs="+", choices=known, default=known)
     parser.add_argument("--json", type=Path, help="file that keeps the regrets")
     args = parser.parse_args()
     kept = json.loads(args.json.read_text()) if args.json and args.json.exists() else {}
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
     there = complete(args.folder)
     if not there:
         parser.error(
@@ -171,10 +190,10 @@ def main() -> None:
         for policy in args.policies:
             found = []
             for name in there:
-                key = f"{policy}/{name} {digest(name, args.folder)}/{args.seeds}"
+                key = f"{policy}/{name} {digest(name, args.folder)}/{seeds.start}-{seeds.stop}"
                 if key not in kept:
                     one = partial(measured, policy, name=name, folder=args.folder)
-                    kept[key] = list(pool.map(one, range(args.seeds)))
+                    kept[key] = list(pool.map(one, seeds))
                     if args.json:
                         args.json.write_text(json.dumps(kept))
                 found.append(kept[key])

@@ -11,8 +11,9 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from tuner.running.proposals import LATE_AFTER
 from tuner.space.base import drawn
-from tuner.storage.reading import N_PARAMETERS
+from tuner.storage.reading import N_PARAMETERS, SOURCE
 
 from .curves import is_small_enough
 from .world import World
@@ -33,6 +34,7 @@ class Policy:
         pruner: makes one from the epochs of a trial.
         points: parameters of the trials that come first.
         in_flight: trials that are under way at once.
+        later: parameters of trials that come as soon as `LATE_AFTER` trials are complete.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Policy:
     pruner: Callable[[int], optuna.pruners.BasePruner]
     points: Points
     in_flight: int = CORES
+    later: Points = lambda world: ()
 
 
 @dataclass(frozen=True)
@@ -83,19 +86,21 @@ def searched(world: World, policy: Policy, seed: int, seconds: float) -> list[En
         pruner=policy.pruner(world.curves.epochs),
         study_name=f"{world.curves.name} {seed}",
     )
-    points = policy.points(world)
-    for params in points:
-        study.enqueue_trial(dict(params))
+    waiting = [*policy.later(world)]
+    for params in policy.points(world):
+        study.enqueue_trial(dict(params), {SOURCE: "point"})
     slow = max(1.0, policy.in_flight / CORES)  # seconds of a core that is shared
     queue: list[tuple[float, int, _Running]] = []
     order, found = itertools.count(), list[Ended]()
 
     def begin(now: float) -> None:
+        while waiting and len(found) >= LATE_AFTER:
+            study.enqueue_trial(dict(waiting.pop(0)), {SOURCE: "point"})
         while True:
             trial = study.ask()
             config = world.space.config(drawn(trial, world.space.distributions))
             trial.set_user_attr(N_PARAMETERS, config.size(world.space.facts))
-            if trial.number < len(points) or is_small_enough(config, world.space.facts):
+            if SOURCE in trial.user_attrs or is_small_enough(config, world.space.facts):
                 break
             study.tell(trial, state=TrialState.FAIL)
         got = world.trained(trial.params)

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from multiprocessing import get_context
-from typing import Any
 
 import numpy as np
 import optuna
@@ -26,7 +25,7 @@ from tuner.storage.samplers import make_sampler
 from tuner.storage.two_goals import SizeSampler
 
 from .curves import FOLDER, Curves, complete
-from .regret import TRAININGS
+from .regret import TRAININGS, shipped, shipped_later
 from .simulated import CORES, Ended, Policy, searched
 from .world import World
 
@@ -35,8 +34,8 @@ from .world import World
 _SIZES, _NONE = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0), 1.5
 
 
-def _points(world: World) -> list[Mapping[str, Any]]:
-    return list(world.space.starting_points().values())
+MakeSampler = Callable[[int], optuna.samplers.BaseSampler]
+MakePruner = Callable[[int], optuna.pruners.BasePruner]
 
 
 def _one_by_one(seed: int) -> optuna.samplers.BaseSampler:
@@ -51,14 +50,15 @@ def policies() -> dict[str, Policy]:
     def each_size(epochs: int) -> optuna.pruners.BasePruner:
         return make_pruner("gain", epochs, of_each_size=True)
 
-    every = [
-        Policy("one goal", partial(make_sampler, "tpe"), partial(make_pruner, "gain"), _points),
-        Policy(
-            "two goals", lambda seed: SizeSampler(make_sampler("tpe", seed)), each_size, _points
-        ),
-        Policy("two goals, each value alone", _one_by_one, each_size, _points),
+    every: list[tuple[str, MakeSampler, MakePruner]] = [
+        ("one goal", partial(make_sampler, "tpe"), partial(make_pruner, "gain")),
+        ("two goals", lambda seed: SizeSampler(make_sampler("tpe", seed)), each_size),
+        ("two goals, each value alone", _one_by_one, each_size),
     ]
-    return {each.name: each for each in every}
+    return {
+        name: Policy(name, sampler, pruner, shipped, later=shipped_later)
+        for name, sampler, pruner in every
+    }
 
 
 def regrets(world: World, ended: Sequence[Ended], view: int) -> list[float]:

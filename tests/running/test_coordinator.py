@@ -302,19 +302,21 @@ def test_a_tested_rate_outlives_the_process(write_study: Write) -> None:
 
 
 @pytest.mark.slow
-def test_the_note_comes_after_three_complete_trials(write_study: Write) -> None:
-    """Else a start that promises little takes a whole trial's time before it can be pruned."""
+def test_some_points_come_after_three_complete_trials(write_study: Write) -> None:
+    """Else starts that promise little, or take long, take it all before they can be pruned."""
     text = SMALL.replace("seeds = 0", "configs = 2\nseeds = 2")
     write_study(text.replace("epochs = 3", "epochs = 12") + "batch_size = [16, 32]\n")
     result = tuner.tune("small", trials=10, fleet=1, workers=1)
-    (note,) = (trial for trial in trials() if trial.user_attrs.get("source") == "note")
+    source = {trial.user_attrs.get("source"): trial for trial in trials()}
+    wide, note = (source[name] for name in heuristics.LATE)
     completed = sorted(
         trial.datetime_complete
         for trial in trials()
         if trial.state == TrialState.COMPLETE and trial.datetime_complete is not None
     )
-    assert note.datetime_start is not None
-    assert note.datetime_start >= completed[2]
+    for late in (wide, note):
+        assert late.datetime_start is not None and late.datetime_start >= completed[2]
+    assert source["recommendation"].number < min(wide.number, note.number)
     # It learns next to nothing in so few epochs, so it is pruned; it is compared all the same.
     assert note.state == TrialState.PRUNED
     assert result.confirmation is not None

@@ -22,6 +22,7 @@ from .history import (
     to_json,
 )
 from .recommend import (
+    LATE,
     Preset,
     Reason,
     Recommendation,
@@ -52,6 +53,7 @@ from .training import embeds, full_epochs, full_folds, n_steps, total_decay, wei
 
 __all__ = [
     "ITEMS",
+    "LATE",
     "REFERENCE_BATCH_SIZE",
     "RULES",
     "SCALING_RULES",

@@ -31,6 +31,9 @@ Preset = Literal[
     "recommendation",
     "note",
 ]
+#: Starting points that are worth their time only where they can be pruned: a network that takes
+#: four times as long as the others, and the one that promises least.
+LATE: tuple[Preset, ...] = ("wide", "note")
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from .under_way import UnderWay
 _MOST_DECLINED = 30
 #: Draws in a row that may break a limit: there may be no network that keeps it.
 _MOST_BROKEN = 1_000
-#: The starting point that promises least, and the complete trials after which it begins: by then
-#: it can be pruned.
-_LAST_POINT, _LAST_POINT_AFTER = "note", 3
+#: Complete trials after which the starting points of `heuristics.LATE` begin: by then they can be
+#: pruned.
+LATE_AFTER = 3
 
 
 class Proposals:
@@ -79,7 +79,7 @@ class Proposals:
         """
         for source in list(self._points):
             waits = source == "recommendation" and is_testing
-            waits |= source == _LAST_POINT and n_complete < _LAST_POINT_AFTER
+            waits |= source in heuristics.LATE and n_complete < LATE_AFTER
             if not waits and room > 0:
                 self._store.enqueue(self._points.pop(source), source)
                 room -= 1
