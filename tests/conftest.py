@@ -12,11 +12,14 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tuner.system import resources
 from tuner.workers import staff
 
 from . import commands
+from .groups import group_of
 
 # Each test process loads everything, and holds it: nothing in it is ever garbage.
 gc.disable()
@@ -73,6 +76,20 @@ Write = Callable[..., Path]
 def pytest_xdist_auto_num_workers() -> int:
     """One test process more than there is room for, since much of a long test is waiting."""
     return min(8, resources.processes_at_once() + 1)
+
+
+class OneProcessForEachGroup(LoadScopeScheduling):
+    """Hands out one test after the other, but all of a group to one process.
+
+    Groups come first, since there are more tests in them than in what is handed out alone.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return OneProcessForEachGroup(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

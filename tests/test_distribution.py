@@ -78,6 +78,7 @@ def test_a_wheel_works_outside_the_clone(tmp_path: Path) -> None:
     shutil.copy(ROOT / "studies" / "penguins.csv", folder)
     command = environment / "bin" / "tuner"
     short = ("--trials", "2", "--workers", "1", "--no-confirm")
+    assert run(command, "--version", folder=folder).startswith("tuner ")
     words = [
         ["tune", "penguins.csv", "--label", "species", *short],
         ["predict", "penguins", "penguins.csv", "--out", "p.csv"],

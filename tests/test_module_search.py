@@ -33,7 +33,6 @@ from tuner.system.quiet import quiet
 from .commands import run
 from .conftest import SMALL, Write
 from .estimators.test_predictor import rows
-from .groups import LIGHTNING
 from .networks import Net, Wine
 from .study.test_modules import MODULE, ROWS
 from .test_search import Recorder, trials
@@ -141,10 +140,9 @@ def test_goes_on_and_gives_the_same_again(write_study: Write) -> None:
 
 
 @pytest.mark.process
-@LIGHTNING
 def test_several_processes(write_study: Write) -> None:
     # Long enough that the second process has started before the first one did all of them.
-    write_study(text(epochs=20, more="[study]\npruner = 'none'\n"))
+    write_study(text(epochs=30, more="[study]\npruner = 'none'\n"))
     recorder = Recorder()
     result = tuner.tune("small", trials=6, workers=2, observer=recorder)
     assert (result.counts.complete, len(trials())) == (6, 6)

@@ -20,7 +20,7 @@ def test_the_tour(project: Path) -> None:
     shutil.copy(TOUR, project)
     notebook = nbformat.read(project / "tour.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells)  # it is shipped empty
-    # What it finds is no matter.
+    # What it finds does not matter.
     assert sum(len(NAMED.findall(cell["source"])) for cell in notebook.cells) == 3
     for cell in notebook.cells:
         cell["source"] = NAMED.sub(r"\1**short, ", cell["source"])

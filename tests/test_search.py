@@ -34,7 +34,6 @@ from tuner.storage.pruners import make_pruner
 from tuner.storage.reading import IDENTITY
 
 from .conftest import SMALL, Write
-from .groups import FLEETS, LIGHTNING
 
 SEARCHED = "[search]\ndepth = { low = 1, high = 2 }\n"
 
@@ -232,10 +231,7 @@ def test_too_many_failures_in_a_row_stop_it(write_study: Write) -> None:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize(
-    ("trainer", "fleet"),
-    [pytest.param("fleet", 5, marks=FLEETS), pytest.param("solo", None, marks=LIGHTNING)],
-)
+@pytest.mark.parametrize(("trainer", "fleet"), [("fleet", 5), ("solo", None)])
 def test_several_processes(write_study: Write, trainer: Any, fleet: int | None) -> None:
     """They finish exactly the budget, and their scores are those of one process."""
     write_study(SMALL + "[study]\npruner = 'none'\n")
@@ -249,13 +245,7 @@ def test_several_processes(write_study: Write, trainer: Any, fleet: int | None) 
 
 @pytest.mark.process
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("trainer", "fleet", "epochs"),
-    [
-        pytest.param("fleet", 5, 100, marks=FLEETS),
-        pytest.param("solo", None, 40, marks=LIGHTNING),
-    ],
-)
+@pytest.mark.parametrize(("trainer", "fleet", "epochs"), [("fleet", 5, 200), ("solo", None, 60)])
 def test_several_processes_are_all_busy(
     write_study: Write, trainer: Any, fleet: int | None, epochs: int
 ) -> None:

@@ -1,9 +1,10 @@
 """Whether a search should draw how long a training is.
 
 The starting points and some drawn configs are trained to horizons of several lengths, each with its
-schedule stretched over it, from other weights and over two cuts of the rows. One cut chooses a
-config and its horizon, the rows of the other and the test rows score it; beside it stands what is
-chosen among trainings of one length.
+schedule stretched over it, over two cuts of the rows. One cut chooses a config and its horizon, the
+rows of the other and the test rows score it; beside it stands what is chosen among trainings of one
+length. That is in favour of choosing, which has all lengths where the others have one: in a search
+they would share the time.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def chosen(validation: Array, test: Array) -> Mapping[str, float]:
         validation: `(shares, configs, cuts)`.
         test: the same.
     """
-    logs = {name: np.log(each + _FLOOR) for name, each in (("rows", validation), ("test", test))}
+    logs = {name: _logs(each) for name, each in (("rows", validation), ("test", test))}
     found: dict[str, list[float]] = {}
     for cut in range(validation.shape[-1]):
         other = np.delete(logs["rows"], cut, axis=-1).mean(-1)
@@ -72,7 +73,14 @@ def chosen(validation: Array, test: Array) -> Mapping[str, float]:
             found.setdefault(f"{share:g}", []).append(scored[index, best])
         free = int(validation[..., cut].argmin())
         found.setdefault("chosen", []).append(scored.flat[free])
-    return {name: float(np.exp(np.mean(each))) for name, each in found.items()}
+    return {name: float(np.exp(np.mean(each))) - _FLOOR for name, each in found.items()}
+
+
+def _logs(found: Array) -> Array:
+    """Returns logarithms of errors; what diverged is as bad as the worst."""
+    ended = np.isfinite(found)
+    logs: Array = np.log(np.where(ended, found, found[ended].max()) + _FLOOR)
+    return logs
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from tuner.storage.two_goals import SizeSampler
 
 from . import portfolio
 from .curves import FOLDER, Curves, complete, digest
-from .simulated import CORES, Policy, regrets, searched
+from .simulated import CORES, MakePruner, MakeSampler, Policy, regrets, searched
 from .world import World
 
 #: The policy that those after it are compared with, on the same data sets and seeds.
@@ -52,31 +52,31 @@ def _all(world: World) -> list[Mapping[str, Any]]:
     return list(world.space.starting_points().values())
 
 
-def shipped(world: World) -> list[Mapping[str, Any]]:
+def first_points(world: World) -> list[Mapping[str, Any]]:
     """Returns the starting points that a search begins with."""
     there = world.space.starting_points()
-    return [params for name, params in there.items() if name not in heuristics.LATE]
+    return [params for name, params in there.items() if name not in heuristics.LATE_POINTS]
 
 
-def shipped_later(world: World) -> list[Mapping[str, Any]]:
+def late_points(world: World) -> list[Mapping[str, Any]]:
     """Returns those that it begins once they can be pruned."""
     there = world.space.starting_points()
-    return [params for name, params in there.items() if name in heuristics.LATE]
+    return [params for name, params in there.items() if name in heuristics.LATE_POINTS]
 
 
 def _none(world: World) -> list[Mapping[str, Any]]:
     return []
 
 
-def _tpe(n: int) -> Callable[[int], optuna.samplers.BaseSampler]:
+def _tpe(n: int) -> MakeSampler:
     return lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=n)
 
 
-def _sampler(name: str) -> Callable[[int], optuna.samplers.BaseSampler]:
+def _sampler(name: str) -> MakeSampler:
     return lambda seed: make_sampler(name, seed)
 
 
-def _pruner(name: Any) -> Callable[[int], optuna.pruners.BasePruner]:
+def _pruner(name: Any) -> MakePruner:
     return lambda epochs: make_pruner(name, epochs)
 
 
@@ -103,14 +103,13 @@ _DEFAULT, _EMBEDDED, _SMOOTH = "modern default", "periodic embedding", "without 
 _FORMER = _named(_DEFAULT, _EMBEDDED, _SMOOTH, "wide", "shallow", "recommendation", "note")
 _NOT_WIDE = _named(_DEFAULT, "shallow", _EMBEDDED, _SMOOTH, "recommendation", "note")
 _FOUR = _named(_DEFAULT, "shallow", _EMBEDDED, _SMOOTH)
-_SHIPPED = Policy(_BESIDE, _sampler("tpe"), _pruner("gain"), shipped, later=shipped_later)
+_SHIPPED = Policy(_BESIDE, _sampler("tpe"), _pruner("gain"), first_points, later=late_points)
 
 
 def policies(folder: Path) -> dict[str, Policy]:
     """Returns what is compared, by name, which may learn from the recordings of a folder."""
     every = [
         _SHIPPED,
-        replace(_SHIPPED, name="shipped, two rungs", pruner=_two_rungs),
         Policy("shipped, none late", _sampler("tpe"), _pruner("gain"), _all),
         Policy("pruned later, none late", _sampler("tpe"), _two_rungs, _all),
         Policy("TPE, Hyperband, three points", _tpe(10), _pruner("hyperband"), _THREE),
@@ -190,7 +189,7 @@ def main() -> None:
         for policy in args.policies:
             found = []
             for name in there:
-                key = f"{policy}/{name} {digest(name, args.folder)}/{seeds.start}-{seeds.stop}"
+                key = f"{policy}/{name} {digest(name, args.folder)}/{seeds.start}-{seeds[-1]}"
                 if key not in kept:
                     one = partial(measured, policy, name=name, folder=args.folder)
                     kept[key] = list(pool.map(one, seeds))

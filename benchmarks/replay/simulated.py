@@ -21,6 +21,8 @@ from .world import World
 #: Processes that train.
 CORES = 2
 
+MakeSampler = Callable[[int], optuna.samplers.BaseSampler]
+MakePruner = Callable[[int], optuna.pruners.BasePruner]
 Points = Callable[[World], Sequence[Mapping[str, Any]]]
 
 
@@ -38,8 +40,8 @@ class Policy:
     """
 
     name: str
-    sampler: Callable[[int], optuna.samplers.BaseSampler]
-    pruner: Callable[[int], optuna.pruners.BasePruner]
+    sampler: MakeSampler
+    pruner: MakePruner
     points: Points
     in_flight: int = CORES
     later: Points = lambda world: ()

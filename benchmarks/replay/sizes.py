@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from multiprocessing import get_context
@@ -25,17 +25,13 @@ from tuner.storage.samplers import make_sampler
 from tuner.storage.two_goals import SizeSampler
 
 from .curves import FOLDER, Curves, complete
-from .regret import TRAININGS, shipped, shipped_later
-from .simulated import CORES, Ended, Policy, searched
+from .regret import TRAININGS, first_points, late_points
+from .simulated import CORES, Ended, MakePruner, MakeSampler, Policy, searched
 from .world import World
 
 #: Where sizes lie between the smallest network and the modern default, by the logarithm, and the
 #: regret where no network is as small.
 _SIZES, _NONE = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0), 1.5
-
-
-MakeSampler = Callable[[int], optuna.samplers.BaseSampler]
-MakePruner = Callable[[int], optuna.pruners.BasePruner]
 
 
 def _one_by_one(seed: int) -> optuna.samplers.BaseSampler:
@@ -56,7 +52,7 @@ def policies() -> dict[str, Policy]:
         ("two goals, each value alone", _one_by_one, each_size),
     ]
     return {
-        name: Policy(name, sampler, pruner, shipped, later=shipped_later)
+        name: Policy(name, sampler, pruner, first_points, later=late_points)
         for name, sampler, pruner in every
     }
 

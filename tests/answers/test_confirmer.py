@@ -705,11 +705,13 @@ def test_the_same_again_trains_nothing_and_opens_no_test(write_study: Write) -> 
 def test_the_time_is_for_all_calls_together(write_study: Write) -> None:
     """What there was no time for the first time, there is no time for the second time."""
     write_study(CONFIRMED.replace("seeds = 3", "seeds = 400"))
-    first, recorder = Recorder(), Recorder()
-    tuner.tune("small", minutes=0.05, observer=first)
-    study = storage.read_study("small")
-    spent = [study.user_attrs.get(name, 0.0) for name in (SECONDS, CONFIRMATION_SECONDS)]
-    assert spent[0] > 0 and (spent[1] > 0 or not first.told)
+    recorder, minutes, spent = Recorder(), 0.0, [0.0, 0.0]
+    while not spent[1]:  # nothing is confirmed in time, if the machine is slow
+        minutes += 0.05
+        tuner.tune("small", minutes=minutes)
+        study = storage.read_study("small")
+        spent = [study.user_attrs.get(name, 0.0) for name in (SECONDS, CONFIRMATION_SECONDS)]
+    assert spent[0] > 0
     # Of its own, each call would have time for as much once more.
     tuner.tune("small", trials=40, minutes=sum(spent) / 60, observer=recorder)
     assert (recorder.told, len(storage.read_study("small").trials)) == ([], len(study.trials))

@@ -20,9 +20,6 @@ from tuner.network.ensemble import Ensemble
 from tuner.network.perceptron import Perceptron
 
 from ..data.test_tables import mixed, prepared, sizes
-from ..groups import EXPORTS
-
-pytestmark = EXPORTS
 
 CONFIG = MLPConfig(depth=2, width=8, dropout=0.2, numeric_embedding="periodic")
 

@@ -20,6 +20,7 @@ from tuner.running.deciding import earlier_pace
 from tuner.running.minutes import Minutes
 from tuner.running.open_study import OpenStudy, opened
 from tuner.running.progress import Ended, Observer, Snapshot
+from tuner.running.proposals import Proposals
 from tuner.running.rate_range import RangeTest
 from tuner.running.under_way import UnderWay
 from tuner.space import MLPSpace
@@ -303,12 +304,12 @@ def test_a_tested_rate_outlives_the_process(write_study: Write) -> None:
 
 @pytest.mark.slow
 def test_some_points_come_after_three_complete_trials(write_study: Write) -> None:
-    """Else starts that promise little, or take long, take it all before they can be pruned."""
+    """Else starts that promise little for their time take all of it before they can be pruned."""
     text = SMALL.replace("seeds = 0", "configs = 2\nseeds = 2")
     write_study(text.replace("epochs = 3", "epochs = 12") + "batch_size = [16, 32]\n")
     result = tuner.tune("small", trials=10, fleet=1, workers=1)
     source = {trial.user_attrs.get("source"): trial for trial in trials()}
-    wide, note = (source[name] for name in heuristics.LATE)
+    wide, note = (source[name] for name in heuristics.LATE_POINTS)
     completed = sorted(
         trial.datetime_complete
         for trial in trials()
@@ -322,6 +323,26 @@ def test_some_points_come_after_three_complete_trials(write_study: Write) -> Non
     assert result.confirmation is not None
     arm = result.confirmation.arm("note")
     assert (arm.is_preset, arm.trial, arm.search, len(arm.scores)) == (True, None, None, 2)
+
+
+def test_a_late_point_begins_only_if_it_would_end_in_time(write_study: Write) -> None:
+    """Else the end of a search goes into a large network that it then cuts."""
+    write_study(SMALL)
+    with study_opened(capacity=1) as (found, _):
+        assert isinstance(found.space, MLPSpace) and found.facts is not None
+        wide = found.space.config(found.space.starting_points()["wide"])
+        work = 3 * heuristics.work(wide, found.facts)
+        minutes = Minutes(1.0)
+        minutes.completed(2.0, work / 4)
+        proposals = Proposals(
+            0, found.space, found.evaluation, found.facts, found.store, minutes, found.limits
+        )
+        proposals.take_up()
+        for n_complete, seconds, begins in ((2, 60.0, False), (3, 7.9, False), (3, 8.1, True)):
+            proposals.begin_points(20, n_complete, seconds, is_testing=False)
+            begun = {trial.user_attrs.get("source") for trial in found.store.trials()}
+            assert {"modern default", "recommendation"} <= begun
+            assert ("wide" in begun) == begins
 
 
 # Targets

@@ -50,6 +50,17 @@ def test_a_trial_begins_where_a_usual_one_fits(clock: Clock) -> None:
     assert not time.is_worth_beginning(9.9)
 
 
+def test_a_trial_takes_what_its_work_took_before(clock: Clock) -> None:
+    """Else a large network begins in the last seconds, because small ones would end in them."""
+    time = Minutes(1.0)
+    assert time.takes(100.0) == 0.0  # nothing is known yet
+    time.completed(5.0)  # of a network whose work is not known
+    assert time.takes(100.0) == 0.0
+    for seconds, work in ((2.0, 10.0), (4.0, 10.0), (90.0, 10.0)):
+        time.completed(seconds, work)
+    assert time.takes(100.0) == pytest.approx(40.0)
+
+
 def test_without_a_limit_there_is_always_time(clock: Clock) -> None:
     time = Minutes(None)
     time.start()

@@ -21,7 +21,6 @@ from tuner.system.interpreter import Interpreter, Work
 from tuner.workers import Pool, fleets, process, solos, staff
 
 from ..conftest import SMALL, Write
-from ..groups import FLEETS, LIGHTNING
 from . import in_forks
 
 pytestmark = pytest.mark.process
@@ -71,12 +70,7 @@ def written(one: Fork | Interpreter) -> str:
 
 
 @pytest.mark.parametrize(
-    ("platform", "is_solo"),
-    [
-        pytest.param("linux", False, marks=FLEETS),
-        pytest.param("linux", True, marks=LIGHTNING),
-        ("darwin", False),
-    ],
+    ("platform", "is_solo"), [("linux", False), ("linux", True), ("darwin", False)]
 )
 def test_workers_are_those_that_were_started_ahead(
     write_study: Write, monkeypatch: pytest.MonkeyPatch, platform: str, is_solo: bool

@@ -1,7 +1,7 @@
 """Workers that train modules of the user's: the contract, and code that behaves badly."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,6 @@ from tuner.workers import (
 from tuner.workers.process import LOAD_LIGHTNING
 from tuner.workers.solo import SoloCrew
 
-from ..groups import LIGHTNING
 from ..networks import Net
 from .kinds import ended, ready, until
 from .test_workers import wine as wine
@@ -42,7 +41,7 @@ def elsewhere() -> Worker:
     return Pool(ProcessLauncher([MAKE] * 2, load=LOAD_LIGHTNING), epoch_seconds=60)
 
 
-KINDS = [here, pytest.param(elsewhere, marks=LIGHTNING)]
+KINDS: list[Callable[[], Worker]] = [here, elsewhere]
 
 
 def config(epochs: int = 2, **values: Any) -> ModuleConfig:
@@ -140,7 +139,6 @@ def test_much_output_is_no_harm(worker: Worker, capfd: pytest.CaptureFixture[str
     assert isinstance(until(worker, ended)[-1], Finished)
 
 
-@LIGHTNING
 def test_close_ends_a_module_that_never_ends() -> None:
     with ready(elsewhere()) as worker:
         worker.submit(Job(1, config(fault="hang"), seed=1, shuffle_seed=0))

@@ -40,7 +40,6 @@ from tuner.workers import (
 from tuner.workers.crew import Submit
 from tuner.workers.process import ProcessLink
 
-from ..groups import FLEETS, LIGHTNING, RAY
 from . import crews
 from .kinds import (
     LONG,
@@ -70,10 +69,7 @@ def no_cluster_is_left() -> Iterator[None]:
 
 
 Kind = Callable[..., Worker]
-ELSEWHERE = pytest.param(fleets_elsewhere, marks=FLEETS)
-SOLOS_ELSEWHERE = pytest.param(solos_elsewhere, marks=LIGHTNING)
-ON_RAY = pytest.param(fleets_on_ray, marks=RAY)
-KINDS = [fleet_here, solo_here, ELSEWHERE, SOLOS_ELSEWHERE, ON_RAY]
+KINDS: list[Kind] = [fleet_here, solo_here, fleets_elsewhere, solos_elsewhere, fleets_on_ray]
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +263,7 @@ def stuck_on_ray() -> Pool:
 
 
 @pytest.mark.parametrize(
-    "kind", [SOLOS_ELSEWHERE, ON_RAY], ids=lambda kind: kind.__name__, scope="module"
+    "kind", [solos_elsewhere, fleets_on_ray], ids=lambda kind: kind.__name__, scope="module"
 )
 class TestPools:
     @pytest.fixture
@@ -343,11 +339,7 @@ class TestPools:
         until_gone([victim.pid])
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [pytest.param(stuck_elsewhere, marks=FLEETS), pytest.param(stuck_on_ray, marks=RAY)],
-    ids=lambda kind: kind.__name__,
-)
+@pytest.mark.parametrize("kind", [stuck_elsewhere, stuck_on_ray], ids=lambda kind: kind.__name__)
 def test_a_job_that_is_silent_too_long_is_tried_again_twice(kind: Callable[[], Pool]) -> None:
     with kind() as workers:
         ready(workers)
@@ -375,7 +367,6 @@ def until_gone(pids: list[int]) -> None:
 
 
 class TestProcesses:
-    @FLEETS
     def test_they_compute_with_one_thread_and_hear_no_ctrl_c(self, wine: Dataset) -> None:
         with fleets_elsewhere(wine) as workers:
             ready(workers)
@@ -405,7 +396,6 @@ class TestProcesses:
             parent.kill()
         until_gone(pids)
 
-    @FLEETS
     def test_what_they_start_ends_with_them(self, wine: Dataset) -> None:
         """Such as the processes of a data loader, when theirs is killed."""
         with Pool(ProcessLauncher([crews.with_a_child]), epoch_seconds=SECONDS) as workers:
@@ -419,7 +409,6 @@ class TestProcesses:
                 workers.events(0.1)
             until_gone([remote.pid, *children])
 
-    @FLEETS
     def test_a_crew_that_cannot_be_made_is_an_error(self, wine: Dataset) -> None:
         with (
             Pool(ProcessLauncher([partial(FleetCrew, wine)]), epoch_seconds=SECONDS) as workers,
@@ -427,7 +416,6 @@ class TestProcesses:
         ):
             until(workers, bool)
 
-    @FLEETS
     def test_a_process_that_is_killed_at_its_start_thrice_is_an_error(self, wine: Dataset) -> None:
         with fleets_elsewhere(wine) as workers:
             for _ in range(2):

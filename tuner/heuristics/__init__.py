@@ -22,7 +22,7 @@ from .history import (
     to_json,
 )
 from .recommend import (
-    LATE,
+    LATE_POINTS,
     Preset,
     Reason,
     Recommendation,
@@ -53,7 +53,7 @@ from .training import embeds, full_epochs, full_folds, n_steps, total_decay, wei
 
 __all__ = [
     "ITEMS",
-    "LATE",
+    "LATE_POINTS",
     "REFERENCE_BATCH_SIZE",
     "RULES",
     "SCALING_RULES",

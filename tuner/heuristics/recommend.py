@@ -31,9 +31,9 @@ Preset = Literal[
     "recommendation",
     "note",
 ]
-#: Starting points that are worth their time only where they can be pruned: a network that takes
-#: four times as long as the others, and the one that promises least.
-LATE: tuple[Preset, ...] = ("wide", "note")
+#: Starting points that promise little for their time, so that a search begins them once it can
+#: prune them: a network that takes four times as long as the others, and the note's rules.
+LATE_POINTS: tuple[Preset, ...] = ("wide", "note")
 
 
 @dataclass(frozen=True)
@@ -351,9 +351,9 @@ def _reasons(batch_size: int, epochs: int) -> tuple[Reason, ...]:
 def starting_points(
     facts: DataFacts, epochs: int | None = None, history: Sequence[Experience] = ()
 ) -> dict[Preset, MLPConfig]:
-    """The configs that every search tries first, by the name that tells where each is from.
+    """The configs that a search starts from, by the name that tells where each is from.
 
-    What promises most comes first.
+    What promises most comes first, and last what begins late (`LATE_POINTS`).
 
     Args:
         facts: sizes of the data.
@@ -362,9 +362,11 @@ def starting_points(
     """
     sizes = facts.model_dump(exclude={"numeric", "categories"})
     recommended = recommend(**sizes, epochs=epochs, history=history)
-    return {
+    points: dict[Preset, MLPConfig] = {
         "modern default": modern_default(facts, epochs),
         **variants(facts, epochs),
         "recommendation": MLPConfig.model_validate(recommended.model_dump()),
         "note": note(facts, epochs),
     }
+    late: dict[Preset, MLPConfig] = {name: points.pop(name) for name in LATE_POINTS}
+    return points | late

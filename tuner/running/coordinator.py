@@ -182,6 +182,7 @@ class Coordinator:
         self.proposals.begin_points(
             self.allowance.trials - counts.waiting if self.allowance.has_time else 0,
             counts.complete,
+            self.allowance.seconds,
             is_testing=self.range_test is not None,
         )
 

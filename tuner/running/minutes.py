@@ -35,7 +35,7 @@ class Minutes:
         self._before = 0.0
         self._began: float | None = None
         self._work = 0.0
-        self._lengths: list[float] = []
+        self._lengths, self._paces = list[float](), list[float]()
 
     def start(self) -> None:
         """Begins to count, unless it does."""
@@ -61,9 +61,24 @@ class Minutes:
         """Counts work that was done."""
         self._work += work
 
-    def completed(self, seconds: float) -> None:
-        """Counts a trial that was completed after so many seconds."""
+    def completed(self, seconds: float, work: float = 0.0) -> None:
+        """Counts a trial that was completed after so many seconds.
+
+        Args:
+            seconds: that it took beside others.
+            work: of all its epochs; 0 if that is not known.
+        """
         self._lengths.append(seconds)
+        if work:
+            self._paces.append(seconds / work)
+
+    def takes(self, work: float) -> float:
+        """Returns the seconds that a trial takes beside others, as complete ones did; 0 before.
+
+        Args:
+            work: of all its epochs.
+        """
+        return median(self._paces) * work if self._paces else 0.0
 
     @property
     def pace(self) -> float | None:

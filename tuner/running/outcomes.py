@@ -89,7 +89,7 @@ class Outcomes:
         self._store.complete(way.trial, value)
         for job in way.jobs:  # which have all ended
             self._in_hand.ended(job.id)
-        self._allowance.minutes.completed(time.monotonic() - way.began)
+        self._allowance.minutes.completed(time.monotonic() - way.began, way.work)
         self._count(way)
         if self._standing.best is not None and self._standing.best.trial == number:
             self._files.promote(self._standing.best)

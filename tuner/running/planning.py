@@ -83,7 +83,8 @@ class Plan:
         columns: of a table, what each becomes; () where inputs are numbers as they are.
         remarks: what was decided about the rows without being told.
         searched: each value of a config.
-        starting_points: configs that are tried first, by where they come from.
+        starting_points: configs that a search starts from, by where they come from; those of
+            `heuristics.LATE_POINTS` begin once they can be pruned.
         networks: the smallest and the largest of the space, and a usual one; {} of a module.
         team: who will train.
         evaluation: how trials are scored.
@@ -123,7 +124,7 @@ class Plan:
             (name, f"{each.n_parameters:,}", f"{each.megabytes:.3g}", describe(each.config))
             for name, each in self.networks.items()
         ]
-        points = [(name, describe(config)) for name, config in self.starting_points.items()]
+        points = [(named(name), describe(config)) for name, config in self.starting_points.items()]
         searched = [(each.name, each.domain) for each in self.searched if each.domain]
         rows = ", ".join(f"{n:,} {name}" for name, n in self.rows.items())
         parts = [
@@ -139,6 +140,11 @@ class Plan:
         if self.trials is not None:
             parts.append(html.line(f"There is time for {self.trials:,.0f} trials as usual."))
         return "".join(parts)
+
+
+def named(name: str) -> str:
+    """Names a starting point, and says so if it does not begin at once."""
+    return f"{name} (once it can be pruned)" if name in heuristics.LATE_POINTS else name
 
 
 def plan(

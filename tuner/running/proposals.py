@@ -22,8 +22,8 @@ from .under_way import UnderWay
 _MOST_DECLINED = 30
 #: Draws in a row that may break a limit: there may be no network that keeps it.
 _MOST_BROKEN = 1_000
-#: Complete trials after which the starting points of `heuristics.LATE` begin: by then they can be
-#: pruned.
+#: Complete trials after which the starting points of `heuristics.LATE_POINTS` begin: by then the
+#: default pruner can end them.
 LATE_AFTER = 3
 
 
@@ -69,17 +69,21 @@ class Proposals:
             if source not in tried and not self._limits.broken(self.space.config(params))
         }
 
-    def begin_points(self, room: float, n_complete: int, *, is_testing: bool) -> None:
+    def begin_points(
+        self, room: float, n_complete: int, seconds: float, *, is_testing: bool
+    ) -> None:
         """Has the starting points tried whose turn it is, each once.
 
         Args:
             room: trials that may begin.
             n_complete: trials of the study that are complete.
+            seconds: left of the search; a late one begins only if it would end by then.
             is_testing: a range test looks for a rate, which the recommendation waits for.
         """
         for source in list(self._points):
             waits = source == "recommendation" and is_testing
-            waits |= source in heuristics.LATE and n_complete < LATE_AFTER
+            if source in heuristics.LATE_POINTS:
+                waits |= n_complete < LATE_AFTER or self._takes(source) > seconds
             if not waits and room > 0:
                 self._store.enqueue(self._points.pop(source), source)
                 room -= 1
@@ -130,7 +134,13 @@ class Proposals:
             seed=seed,
             shuffle_seed=self._study_seed,
             cuts=self._evaluation.cuts(self._study_seed),
+            work=self._work_of(config) if isinstance(config, MLPConfig) else 0.0,
         )
+
+    def _takes(self, source: str) -> float:
+        """Returns the seconds that the trial of a starting point would take, if that is known."""
+        config = self.space.config(self._points[source])
+        return self._minutes.takes(self._work_of(config)) if isinstance(config, MLPConfig) else 0.0
 
     def _is_too_long(self, trial: optuna.Trial, config: Config) -> bool:
         """Says whether a drawn trial would take so much of the time that others lack it.

@@ -26,6 +26,7 @@ class UnderWay:
         seed: of the initial weights.
         shuffle_seed: of the order of the rows.
         cuts: of the rows, one for each fold; None takes the parts of the data as they are.
+        work: of all its epochs and folds (`heuristics.work`); 0 if that is not known.
 
     Attributes:
         jobs: one for each fold, in their order.
@@ -42,8 +43,9 @@ class UnderWay:
         seed: int,
         shuffle_seed: int,
         cuts: Sequence[Cut | None],
+        work: float = 0.0,
     ) -> None:
-        self.trial, self.began = trial, time.monotonic()
+        self.trial, self.began, self.work = trial, time.monotonic(), work
         self.view = Running(trial.number, source, config)
         self.jobs = tuple(
             Job(trial.number * len(cuts) + fold, config, seed, shuffle_seed, cut)

@@ -38,7 +38,7 @@ class SearchSpace(Protocol):
         """Returns the config that a trial's parameters mean in a training of so many epochs."""
 
     def starting_points(self) -> Mapping[str, dict[str, Any]]:
-        """Returns the parameters of the first trials, by the name of where they come from."""
+        """Returns the parameters of the starting points, by the name of where they come from."""
 
     def presets(self, epochs: int) -> Mapping[str, Config]:
         """Returns the configs that whatever the search finds is compared with, by name.

@@ -216,9 +216,9 @@ class MLPSpace:
         return config.epochs == self.epochs
 
     def starting_points(self) -> dict[str, dict[str, Any]]:
-        """Returns the parameters of the first trials, by the name of where they come from.
+        """Returns the parameters of the starting points, by the name of where they come from.
 
-        What promises most comes first.
+        They are in the order of `heuristics.starting_points`.
         """
         presets = heuristics.starting_points(self.facts, self.epochs, self.history)
         if self.rate is not None:

@@ -154,7 +154,7 @@ class StudySection(Section):
     Attributes:
         seed: decides the split, the sampler, initial weights and shuffles.
         pruner: how trials are ended early.
-        sampler: who draws trials once the starting points have had their turn: "tpe", "gp",
+        sampler: who draws trials once the first starting points have begun: "tpe", "gp",
             "cmaes", "qmc", "random", or a sampler of Optuna's kind, as "package.module:Class".
         precision: Lightning's word for the numbers that trials train with.
         max_failures: failed trials in a row after which the study stops.

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from ..results.wording import NOTE, clock, describe, written
-from ..running.planning import Plan
+from ..running.planning import Plan, named
 
 #: Starting points that are drawn into the space: of perceptrons, and of a module.
 _SIDES = ("note", "modern default", "defaults")
@@ -43,7 +43,7 @@ def show_plan(console: Console, plan: Plan) -> None:
         say(f"[dim]{NOTE}[/]")
     say("\n[bold]First trials[/]")
     for name, config in plan.starting_points.items():
-        say(f"  {escape(name)}: {escape(describe(config))}")
+        say(f"  {escape(named(name))}: {escape(describe(config))}")
     if plan.networks:
         say("\n[bold]Networks[/]")
         table = Table("", Column("parameters", justify="right"), "MB in training", "", box=None)
