@@ -16,7 +16,6 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from tuner.system import resources
-from tuner.workers import staff
 
 from . import commands
 from .groups import group_of
@@ -105,6 +104,8 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True)
 def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless a test asks for more, trials train in its own process, which starts at once."""
+    from tuner.workers import staff  # which loads torch, that who hands out tests does not need
+
     monkeypatch.setattr(staff, "processes_at_once", lambda: 1)
 
 

@@ -4,9 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -17,6 +15,9 @@ TOUR = Path(__file__).parent.parent / "examples" / "tour.ipynb"
 
 @pytest.mark.filterwarnings("ignore")  # of the kernel's own client
 def test_the_tour(project: Path) -> None:
+    import nbformat  # in one process instead of in each that collects tests
+    from nbclient import NotebookClient
+
     shutil.copy(TOUR, project)
     notebook = nbformat.read(project / "tour.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells)  # it is shipped empty

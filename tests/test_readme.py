@@ -47,9 +47,9 @@ def test_python_blocks(project: Path) -> None:
     code = code.replace("minutes=0.1", "trials=1, workers=1")
     code = re.sub(r"trials=[456](, workers=1)?", "trials=2, workers=1", code)
     # Trials, and trainings to the end, of few epochs.
-    counts = [code.count(each) for each in ('name="cancer", ', 'name="api', "epochs=5)")]
-    assert counts == [1, 7, 2]
-    code = re.sub(r'(name="(?:cancer|api\w*)", )', r"\1**short, ", code)
+    named = ('name="wines", ', 'name="cancer", ', 'name="api', "epochs=5)")
+    assert [code.count(each) for each in named] == [1, 1, 7, 2]
+    code = re.sub(r'(name="(?:wines|cancer|api\w*)", )', r"\1**short, ", code)
     confirm = {"configs": 2, "seeds": 2, "members": 2}
     code = f'short = {{"objective": {{"epochs": 3}}, "confirm": {confirm}}}\n{code}'
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)

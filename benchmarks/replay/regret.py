@@ -48,10 +48,6 @@ def _named(*wanted: str) -> Callable[[World], list[Mapping[str, Any]]]:
     return points
 
 
-def _all(world: World) -> list[Mapping[str, Any]]:
-    return list(world.space.starting_points().values())
-
-
 def first_points(world: World) -> list[Mapping[str, Any]]:
     """Returns the starting points that a search begins with."""
     there = world.space.starting_points()
@@ -102,7 +98,9 @@ _DEFAULT, _EMBEDDED, _SMOOTH = "modern default", "periodic embedding", "without 
 #: As versions before had them, and without some.
 _FORMER = _named(_DEFAULT, _EMBEDDED, _SMOOTH, "wide", "shallow", "recommendation", "note")
 _NOT_WIDE = _named(_DEFAULT, "shallow", _EMBEDDED, _SMOOTH, "recommendation", "note")
+_NONE_LATE = _named(_DEFAULT, "shallow", _EMBEDDED, _SMOOTH, "wide", "recommendation", "note")
 _FOUR = _named(_DEFAULT, "shallow", _EMBEDDED, _SMOOTH)
+_EMBEDDED_THIRD = _named(_DEFAULT, "shallow", _EMBEDDED, _SMOOTH, "recommendation")
 _SHIPPED = Policy(_BESIDE, _sampler("tpe"), _pruner("gain"), first_points, later=late_points)
 
 
@@ -110,8 +108,9 @@ def policies(folder: Path) -> dict[str, Policy]:
     """Returns what is compared, by name, which may learn from the recordings of a folder."""
     every = [
         _SHIPPED,
-        Policy("shipped, none late", _sampler("tpe"), _pruner("gain"), _all),
-        Policy("pruned later, none late", _sampler("tpe"), _two_rungs, _all),
+        replace(_SHIPPED, name="embedded third", points=_EMBEDDED_THIRD),
+        Policy("none late", _sampler("tpe"), _pruner("gain"), _NONE_LATE),
+        Policy("none late, pruned later", _sampler("tpe"), _two_rungs, _NONE_LATE),
         Policy("TPE, Hyperband, three points", _tpe(10), _pruner("hyperband"), _THREE),
         Policy("TPE, no pruner, three points", _tpe(10), _pruner("none"), _THREE),
         Policy("TPE, median, three points", _tpe(10), _pruner("median"), _THREE),
@@ -119,8 +118,8 @@ def policies(folder: Path) -> dict[str, Policy]:
         Policy("TPE, gain, three points", _tpe(10), _pruner("gain"), _THREE),
         Policy("TPE of 5, gain, three points", _tpe(5), _pruner("gain"), _THREE),
         Policy("TPE of 5, gain, no points", _tpe(5), _pruner("gain"), _none),
-        Policy("cheap one fifth, none late", _sampler("tpe"), _pruner("gain"), _FORMER),
-        Policy("without wide, none late", _sampler("tpe"), _pruner("gain"), _NOT_WIDE),
+        Policy("none late, cheap one fifth", _sampler("tpe"), _pruner("gain"), _FORMER),
+        Policy("none late, without wide", _sampler("tpe"), _pruner("gain"), _NOT_WIDE),
         Policy("four points", _sampler("tpe"), _pruner("gain"), _FOUR),
         replace(_SHIPPED, name="shipped, TPE of 10", sampler=_tpe(10)),
         replace(_SHIPPED, name="shipped, no pruner", pruner=_pruner("none")),

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pandas as pd
 import pytest
 import torch
@@ -38,6 +37,8 @@ def asked(dataset: Dataset, *configs: MLPConfig) -> Predictor:
 
 
 def session(path: Path) -> Any:
+    import onnxruntime  # in one process instead of in each that collects tests
+
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 

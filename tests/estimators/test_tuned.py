@@ -21,7 +21,7 @@ from tuner import MLPConfig, TunedMLPClassifier, TunedMLPRegressor
 from .test_predictor import rows
 
 CONFIG = MLPConfig(
-    depth=1, width=32, batch_size=32, epochs=25, learning_rate=0.04, batch_normalization=False
+    depth=1, width=32, batch_size=32, epochs=15, learning_rate=0.04, batch_normalization=False
 )
 GIVEN: dict[str, Any] = {"config": CONFIG, "workers": 1}
 

@@ -91,6 +91,7 @@ def test_shops_beyond_the_most_frequent_are_told_apart(project: Path) -> None:
     frame = of_shops(4_000)
     search = {"depth": 1, "width": 32, "numeric_embedding": "none"}
     sections: dict[str, Any] = {"objective": {"epochs": 15}, "search": search}
+    sections["data"] = {"folds": 1}
     confirm = {"configs": 1, "seeds": 2, "members": 2}
     tuner.tune(frame, label="back", name="shops", confirm=confirm, **ALONE, **sections)
     found = tuner.confirmation("shops")
