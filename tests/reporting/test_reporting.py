@@ -149,9 +149,10 @@ def test_in_a_browser(write_study: Write, tmp_path: Path) -> None:
     )
     page = tmp_path / "page.html"
     page.write_text(text.replace("</body>", measure))
-    for width, is_dark in ((360, False), (768, True), (1280, False)):
-        found = _look(page, width, is_dark)
-        assert found["window"] == width
+    looks = {(width, False): found for width, found in _look(page, (360, 1280), False).items()}
+    looks |= {(width, True): found for width, found in _look(page, (768,), True).items()}
+    assert set(looks) == {(360, False), (1280, False), (768, True)}
+    for (width, is_dark), found in looks.items():
         assert found["scrolls"] <= width and found["cut"] == 0
         assert set(SECTIONS) <= set(found["ids"])
         assert found["figures"] == text.count("plotly-graph-div") > 8
@@ -159,12 +160,19 @@ def test_in_a_browser(write_study: Write, tmp_path: Path) -> None:
         assert found["ink"] == ("rgb(230, 230, 230)" if is_dark else "rgb(27, 27, 27)")
 
 
-def _look(page: Path, width: int, is_dark: bool) -> dict[str, Any]:
-    """Opens a page in a frame of so many pixels, narrower than a window can be."""
+def _look(page: Path, widths: tuple[int, ...], is_dark: bool) -> dict[int, dict[str, Any]]:
+    """Opens a page in frames of so many pixels, narrower than a window can be.
+
+    Returns:
+        What each of them says, by the width that it sees.
+    """
     frame = page.with_name("frame.html")
     frame.write_text(
-        f"<iframe src='{page.name}' style='width:{width}px;height:2000px;border:0'></iframe>"
-        "<script>addEventListener('message', (told) => "
+        "".join(
+            f"<iframe src='{page.name}' style='width:{width}px;height:2000px;border:0'></iframe>"
+            for width in widths
+        )
+        + "<script>addEventListener('message', (told) => "
         "document.body.append(document.createElement('pre').innerText = `FOUND${told.data}END`))"
         "</script>"
     )
@@ -179,10 +187,10 @@ def _look(page: Path, width: int, is_dark: bool) -> dict[str, Any]:
         capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
-    told = re.search(r"FOUND(\{.*?\})END", done.stdout)
-    assert told is not None
-    found: dict[str, Any] = json.loads(told[1].replace("&quot;", '"'))
-    return found
+    told = re.findall(r"FOUND(\{.*?\})END", done.stdout)
+    found = [json.loads(each.replace("&quot;", '"')) for each in told]
+    assert len(found) == len(widths)
+    return {each["window"]: each for each in found}
 
 
 def test_a_range_of_rates() -> None:
