@@ -104,7 +104,7 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True)
 def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless a test asks for more, trials train in its own process, which starts at once."""
-    from tuner.workers import staff  # which loads torch, that who hands out tests does not need
+    from tuner.workers import staff  # loads torch, which the process that hands out tests lacks
 
     monkeypatch.setattr(staff, "processes_at_once", lambda: 1)
 

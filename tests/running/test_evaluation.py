@@ -223,6 +223,12 @@ def test_never_below_the_least_and_as_long_as_there_is_time() -> None:
 UNTOLD = SMALL.replace("epochs = 3\n", "").replace("wine", "digits").replace("folds = 1\n", "")
 
 
+def begun() -> list[str]:
+    """Configs of the trials that were given to a worker."""
+    attributes = [trial.user_attrs for trial in storage.read_study("small").trials]
+    return [each["config"] for each in attributes if "config" in each]
+
+
 @pytest.mark.slow
 def test_it_is_decided_once(write_study: Write) -> None:
     """Else scores of one study are of trainings of different lengths, and cannot be compared."""
@@ -235,14 +241,14 @@ def test_it_is_decided_once(write_study: Write) -> None:
     kept = Evaluation.model_validate_json(study.user_attrs["evaluation"])
     assert kept.folds == 5
     assert 3 <= kept.epochs < 150
-    n_before = len(study.trials)
-    while len((study := storage.read_study("small")).trials) == n_before:
+    before = configs = begun()
+    while len(configs) == len(before):
         minutes += 0.03
         tuner.tune("small", minutes=minutes, workers=1)
+        configs = begun()
+    study = storage.read_study("small")
     assert Evaluation.model_validate_json(study.user_attrs["evaluation"]) == kept
-    configs = [trial.user_attrs.get("config") for trial in study.trials]
-    lengths = {MLPConfig.from_json(config).epochs for config in configs if config}
-    assert lengths == {kept.epochs}
+    assert {MLPConfig.from_json(config).epochs for config in configs} == {kept.epochs}
 
 
 @pytest.mark.slow

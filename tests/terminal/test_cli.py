@@ -65,7 +65,8 @@ def test_answers_with_error_bars(write_study: Write) -> None:
     assert "takes two studies" in run("compare", "small", code=2).stderr
     told = run("plan", "small", "--patience", "7", *alone).stdout
     assert "It ends once 7 trials in a row" in told
-    assert "modern default" in told and "An epoch of a usual network adds" in told
+    assert "  modern default: " in told and "  note (once it can be pruned): " in told
+    assert "An epoch of a usual network adds" in told
     assert "rules of thumb" in run("ablate", "small", *alone).stdout
     assert "no front yet" in run("best", "small", "--at", "n_parameters=99", code=2).stderr
     told = run("front", "small", *alone).stdout

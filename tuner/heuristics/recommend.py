@@ -369,5 +369,4 @@ def starting_points(
         "recommendation": MLPConfig.model_validate(recommended.model_dump()),
         "note": note(facts, epochs),
     }
-    late: dict[Preset, MLPConfig] = {name: points.pop(name) for name in LATE_POINTS}
-    return points | late
+    return dict(sorted(points.items(), key=lambda point: point[0] in LATE_POINTS))
