@@ -1,11 +1,12 @@
 """What a stock script and `tuner tune` have found after some time; the clock starts at the command.
 
 Both search the same split, in turn, once for each seed; the stock script with two worker processes
-on one store. Of stock it is the best score of a complete trial so far on the validation rows; one
-run tells all moments. `tuner tune` plans by its time, so it is run for each moment, with the
-confirmation and all else in that time, and its figure is its winner's: the config, trained on the
-same training rows and scored on the same validation rows once the time is over. The table tells
-medians over the seeds, and where the time of `tuner tune` went.
+on one store. Of stock it is the best score of a complete trial so far on the validation rows, and
+what the network of that trial has on the test rows; one run tells all moments. `tuner tune` plans
+by its time, so it is run for each moment, with the confirmation and all else in that time, and its
+figure is its winner's: the config, trained on the same training rows and scored on the same
+validation rows once the time is over. The table tells medians over the seeds, and where the time of
+`tuner tune` went.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Found:
         score: on the validation rows; None while there is none.
         wall: seconds until the command ended.
         test: mean score of the winner's networks on the test rows, if it was confirmed.
-        network: score of the network that was handed over on the test rows.
+        network: score of the network that was handed over on the test rows; of stock, that of its
+            best trial.
         ensemble: score of all networks together, where there are several.
         confirmed: configs that were confirmed over at least 3 seeds.
         trials: complete and pruned.
@@ -136,8 +138,8 @@ def keep(found: list[Found], path: Path | None, more: Sequence[Found]) -> None:
 def table(study: str, found: Sequence[Found], moments: Sequence[float]) -> Table:
     """Lays out medians over the seeds."""
     result = Table(
-        "seconds", "stock", "tuner tune", "test", "network", "trials", "confirmed over 3 seeds",
-        "search", "confirmation", "start and end",
+        "seconds", "stock", "its network", "tuner tune", "test", "network", "networks", "trials",
+        "confirmed over 3 seeds", "search", "confirmation", "start and end",
         title=f"{study}: medians over the seeds",
     )  # fmt: skip
     for moment in moments:
@@ -150,13 +152,16 @@ def table(study: str, found: Sequence[Found], moments: Sequence[float]) -> Table
             known = [getattr(each, name) for each in arms]
             return statistics.median(float("nan") if each is None else each for each in known)
 
+        together = [each.network if each.ensemble is None else each.ensemble for each in mine]
         shares = [each.wall - each.search - each.confirmation for each in mine]
         result.add_row(
             f"{moment:.0f}",
             f"{of('score', stocks):.4f}",
+            f"{of('network', stocks):.4f}",
             f"{of('score'):.4f}",
             f"{of('test'):.4f}",
             f"{of('network'):.4f}",
+            f"{statistics.median(each or 0.0 for each in together):.4f}",
             ", ".join("/".join(map(str, each.trials)) for each in mine),
             f"{of('confirmed'):.0f}",
             f"{of('search'):.0f} s",
@@ -194,19 +199,24 @@ def stock(study: str, folder: Path, moments: Sequence[float], seed: int) -> list
         process.kill()
         process.wait()
     entries = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
-    scored = [(each["time"] - begin, each["score"]) for each in entries if each.get("last")]
-    return [
-        Found(
-            study,
-            seed,
-            "stock",
-            moment,
-            max((score for at, score in scored if at <= moment), default=None),
-            moment,
-            epochs=sum("score" in each and each["time"] - begin <= moment for each in entries),
+    found = []
+    for moment in moments:
+        by_then = [each for each in entries if "score" in each and each["time"] - begin <= moment]
+        ended = [each for each in by_then if each["last"]]
+        best = max(ended, key=lambda each: each["score"], default={"score": None, "test": None})
+        found.append(
+            Found(
+                study,
+                seed,
+                "stock",
+                moment,
+                best["score"],
+                moment,
+                network=best["test"],
+                epochs=len(by_then),
+            )
         )
-        for moment in moments
-    ]
+    return found
 
 
 def ours(study: str, folder: Path, moment: float, beside: float, seed: int) -> Found:

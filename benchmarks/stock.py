@@ -110,11 +110,16 @@ def schedule(
 
 
 class Report(lightning.Callback):
-    """Reports each epoch to Optuna and prunes; notes when each was done."""
+    """Reports each epoch to Optuna and prunes; notes when each was done.
 
-    def __init__(self, trial: optuna.Trial | None, log: Any) -> None:
+    Of a network that is trained to its end it also notes the accuracy on the test rows, where there
+    are some: nothing is picked by it.
+    """
+
+    def __init__(self, trial: optuna.Trial | None, log: Any, arrays: Any) -> None:
         self.trial = trial
         self.file = log
+        self.arrays = arrays
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Takes the score of an epoch."""
@@ -124,11 +129,19 @@ class Report(lightning.Callback):
         epoch = trainer.current_epoch + 1
         if self.file is not None:
             entry = {"time": time.time(), "score": score, "last": epoch == trainer.max_epochs}
+            if entry["last"] and "x_test" in self.arrays:
+                entry["test"] = self.tested(pl_module)
             print(json.dumps(entry), file=self.file, flush=True)
         if self.trial is not None:
             self.trial.report(score, epoch)
             if self.trial.should_prune():
                 raise optuna.TrialPruned
+
+    def tested(self, net: Any) -> float:
+        """Returns the accuracy of a network on the test rows."""
+        with torch.no_grad():
+            outputs = net(torch.tensor(self.arrays["x_test"]))
+        return float((outputs.argmax(1) == torch.tensor(self.arrays["y_test"])).float().mean())
 
 
 def loaders(arrays: Any, batch_size: int) -> tuple[DataLoader[Any], DataLoader[Any]]:
@@ -151,7 +164,7 @@ def fit(
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[Report(trial, log)],
+        callbacks=[Report(trial, log, arrays)],
     )
     net = Net(params, arrays["x"].shape[1], int(arrays["y"].max()) + 1)
     trainer.fit(net, *loaders(arrays, params["batch_size"]))

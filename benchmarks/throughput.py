@@ -242,7 +242,8 @@ def write_arrays(dataset: Dataset, path: Path) -> Path:
     """Writes the same split, standardized, for the stock script."""
     norm = dataset.standardization
     parts = {}
-    for suffix, part in (("", dataset.train), ("_val", dataset.validation)):
+    named = {"": dataset.train, "_val": dataset.validation, "_test": dataset.test}
+    for suffix, part in named.items():
         x = part.x.reshape(len(part.x), -1).astype(np.float32)
         parts[f"x{suffix}"] = (x - norm.input_mean) / norm.input_scale
         parts[f"y{suffix}"] = part.y
