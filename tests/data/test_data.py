@@ -229,6 +229,7 @@ class TestSplit:
             ({"x": np.full((100, 3), "a")}, "x must hold numbers"),
             ({"x": np.zeros((100, 0))}, "x is empty"),
             ({"y": np.array([None, "a"] * 50, object)}, "y has no value in row 0"),
+            ({"y": np.array([pd.NA, "a"] * 50, object)}, "y has no value in row 0"),
             ({"y": np.r_[np.linspace(0, 1, 99), np.inf]}, "y has inf in row 99, column 0;"),
             ({"y": np.array(3)}, "y must have rows, got a single value"),
             (
@@ -244,6 +245,18 @@ class TestSplit:
     def test_refuses(self, changes: dict[str, Any], message: str) -> None:
         with pytest.raises(DataError, match=message):
             split(table(**changes))
+
+    def test_a_class_has_a_row_for_each_part(self) -> None:
+        """Else rows are refused for want of a test row that no one asked for."""
+        few = table(y=np.r_[np.zeros(98, int), 1, 1])
+        assert split(few, test=0).classes == ("0", "1")
+        own: dict[str, Any] = {"x_test": np.ones((2, 3)), "y_test": np.array([0, 1])}
+        assert split(table(y=few.y, **own), test=0).classes == ("0", "1")
+        with pytest.raises(DataError, match="has 2 row.* at least 3: .* and one to test on"):
+            split(few)
+        for more in (dict[str, Any](), own):
+            with pytest.raises(DataError, match="has 1 row.* at least 2: .* one to validate .for"):
+                split(table(y=np.r_[np.zeros(99, int), 1], **more), test=0)
 
     def test_names_row_and_column_of_a_missing_input(self) -> None:
         rows = table(columns=("a", "b", "c"))

@@ -123,6 +123,19 @@ def test_rows_of_one_time_stay_together() -> None:
         assert times.at[train].max() < times.at[validation].min()
 
 
+@pytest.mark.parametrize("counts", [[100] * 9 + [5], [1] * 500 + [311] + [1] * 189])
+def test_the_newest_rows_are_in_a_part(counts: list[int]) -> None:
+    """Else the newest rows neither train nor test, and a user is never told."""
+    generator, n = np.random.default_rng(0), sum(counts)
+    at = np.repeat(np.arange(len(counts)), counts)
+    rows = pd.DataFrame({"at": at, "number": np.arange(n), "y": generator.choice(["p", "q"], n)})
+    dataset = split(table_of(rows, "t", Wanted(("y",), time="at")))
+    parts = (dataset.train, dataset.validation, dataset.test)
+    seen = np.concatenate([part.x[:, 0] for part in parts]).astype(int)
+    assert np.array_equal(np.sort(seen), np.arange(n))
+    assert at[seen[: len(dataset.known)]].max() < at[dataset.test.x[:, 0].astype(int)].min()
+
+
 def test_more_parts_than_groups() -> None:
     groups = Groups(np.repeat(np.arange(3), 20))
     for fold in range(6):

@@ -35,6 +35,7 @@ LOSSY = {
     "bits": column(2**60 + 20 * CLASSES),
     "negative bits": column(-(2**62) - 20 * CLASSES),
     "unsigned": column((2**61 + 20 * CLASSES).astype(np.uint64)),
+    "foreign bits": column(2**60 + 20 * CLASSES).astype(">i8"),
     "tiny": column(1e-40 * (1 + CLASSES)),
     "tiny floats": column((1e-40 * (1 + CLASSES)).astype(np.float32)),
     "huge": column(1e100 * (1 + CLASSES)),

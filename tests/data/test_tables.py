@@ -86,6 +86,36 @@ class TestFiles:
         with pytest.raises(DataError, match="is not klingon text"):
             read_frame(path, {"encoding": "klingon"})
 
+    @pytest.mark.parametrize(
+        ("content", "options", "last"),
+        [
+            ("# of 2024; of shops\n\na,b\n1,x # as told, twice\n2,y\n", {"comment": "#"}, "y"),
+            ("#a,b,c\na;b\n1;x\n2;y\n", {"comment": "#"}, "y"),
+            ("\n \na,b\n1,x\n2,y\n", {}, "y"),
+            ("a,b\n1,'x,y'\n2,'y,z'\n", {"quotechar": "'"}, "y,z"),
+            ("a,b\n1,x\\,y\n2,y\\,z\n", {"escapechar": "\\"}, "y,z"),
+            ('a, b\n1, "x, y"\n2, "y, z"\n', {"skipinitialspace": True}, "y, z"),
+            ('a,b\n1,"x\n2,"y\n', {"quoting": 3}, '"y'),
+        ],
+    )
+    def test_lines_that_pandas_takes_otherwise(
+        self, content: str, options: dict[str, Any], last: str, text: Text
+    ) -> None:
+        """Else a file that pandas reads as its study says is refused."""
+        frame = read_frame(text(content), options)
+        assert list(frame.columns) == ["a", "b"]
+        assert list(frame["a"]) == [1, 2] and frame["b"].iloc[1] == last
+
+    def test_blank_lines_before_a_single_name(self, text: Text) -> None:
+        """Else its name is a row, or a gap below it is none."""
+        frame = read_frame(text("\n# of 2024\na\n1\n\n3\n"), {"comment": "#"})
+        assert list(frame.columns) == ["a"] and len(frame) == 3
+
+    @pytest.mark.parametrize("option", [{"quotechar": "ab"}, {"comment": 3}, {"quoting": "x"}])
+    def test_options_of_another_kind(self, option: dict[str, Any], text: Text) -> None:
+        with pytest.raises(DataError, match="rows.csv: "):
+            read_frame(text("a,b\n1,2\n"), option)
+
     def test_no_such_file(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"rows.csv: no such file"):
             read_frame(tmp_path / "rows.csv")
@@ -272,6 +302,20 @@ class TestFilesAlike:
             path = text("flag,y\n" + "\n".join(rest), "new.csv")
             frame = read_frame(path, {}, table.encoding.as_text)
             assert not table.encoding.encode(frame, "new").unknown
+
+    @pytest.mark.parametrize("written", [("TRUE", "FALSE"), ("true", "false"), ("True", "False")])
+    def test_switches_beside_another_word(
+        self, written: tuple[str, str], text: Text, tmp_path: Path
+    ) -> None:
+        """Else one odd value of a new file has all its rows predicted as if theirs were new."""
+        lines = [f"{value},{y}" for value, y in zip([*written] * 30, [0, 1, 1] * 20, strict=True)]
+        text("flag,y\n" + "\n".join(lines))
+        table = read_table("rows.csv", tmp_path, WANTED)
+        assert table.encoding is not None
+        path = text("flag,y\n" + "\n".join([*lines, "unknown,0"]), "new.csv")
+        found = table.encoding.encode(read_frame(path, {}, table.encoding.as_text), "new")
+        assert found.unknown == {"flag": 1}
+        assert np.array_equal(found.x[:-1], table.x)
 
     def test_text_that_could_be_numbers(self, text: Text, tmp_path: Path) -> None:
         text("c,y\n" + "01,no\n02,yes\nA3,no\n" * 20)

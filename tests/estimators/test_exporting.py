@@ -129,6 +129,22 @@ def test_values_in_onnx(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["onnx", "torch"])
+def test_an_empty_text_that_is_a_value(tmp_path: Path, format: Any) -> None:
+    """Else no study whose categories have one among them can be exported."""
+    frame = pd.DataFrame({"w": ["", "a", "b", None] * 50, "v": ["c", None] * 100, "x": range(200)})
+    frame["y"] = np.where(np.arange(200) % 3, "no", "yes")
+    own = asked(split(table_of(frame, "t", Wanted(label=("y",)))), CONFIG)
+    found = tuner.export(own, tmp_path / ("m.onnx" if format == "onnx" else "m.pt2"))
+    if format == "onnx":  # where a gap and that value are the same text
+        model, new = session(found.path), frame.dropna().head(9)
+        _, probabilities = model.run(None, columns(new, own.columns))
+        np.testing.assert_allclose(probabilities, own.answer(new).probabilities, atol=1e-5)
+        about = json.loads(model.get_modelmeta().custom_metadata_map["columns"])
+        told = {each["name"]: each.get("empty_is_a_value") for each in about}
+        assert told == {"w": True, "v": False, "x": None}
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch"])
 @pytest.mark.parametrize("offset", [0.0, 1e9])
 def test_rows_of_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: Any, offset: float

@@ -12,6 +12,10 @@ import torch
 
 import tuner
 from tuner.data import Meaning
+from tuner.data.memory import table_in_memory
+from tuner.data.rulers import Ruler
+from tuner.data.splitting import split
+from tuner.data.tabular import Wanted, table_of
 from tuner.errors import DataError, InputError
 from tuner.estimators import Predictor
 from tuner.network.checkpoints import to_checkpoint
@@ -213,3 +217,48 @@ def test_classes_are_numbers_where_all_are(names: tuple[str, ...], expected: lis
     network = Perceptron(MLPConfig(), 2, len(names))
     asked = Predictor("x", Ensemble([network]), Meaning(task="classification", classes=names))
     assert list(asked.classes) == expected
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([True, False]), np.array(["1", "0"]), np.array(["1", "0"], object),
+        np.array([7, -3]), np.array([True, False], object), np.array([1.0, 2.0]),
+        pd.array([True, False], "boolean"), pd.array([1, 0], "Int8"),
+        pd.array(["5", "4"], "string"), pd.Categorical(["0", "9"]), pd.Categorical([3, 4]),
+    ],
+    ids=lambda labels: str(labels.dtype),
+)  # fmt: skip
+@pytest.mark.parametrize("as_frame", [True, False], ids=["frame", "arrays"])
+def test_classes_are_what_they_were_told_as(labels: Any, as_frame: bool) -> None:
+    """Else no prediction equals its label, or the text "False" counts as true."""
+    y = pd.Series(labels).repeat(20).reset_index(drop=True)
+    x = np.arange(40.0)
+    if as_frame:
+        table = table_of(pd.DataFrame({"x": x, "y": y}), "t", Wanted(label=("y",)))
+    else:
+        table = table_in_memory((x[:, None], y), "t", Wanted())
+    dataset = split(table, task="classification")
+    asked = Predictor("x", Ensemble([Perceptron(MLPConfig(), 1, 2)]), dataset.meaning)
+    assert set(asked.classes.tolist()) == set(pd.Series(labels).tolist())
+    assert (asked.classes.dtype == bool) == isinstance(pd.Series(labels).tolist()[0], bool)
+    told = dataset.meaning.model_dump_json()
+    assert Meaning.model_validate_json(told) == dataset.meaning
+
+
+@pytest.mark.parametrize("kind", ["<u2", "<u4", "<u8", ">i2", ">i8", ">f4", ">f8", "g"])
+def test_numbers_of_any_kind_that_training_takes(kind: str) -> None:
+    """Else a file that a study was tuned on ends its predictions with a traceback."""
+    torch.manual_seed(0)
+    network = Perceptron(MLPConfig(), 2, 2)
+    x = np.arange(10).reshape(5, 2) % 3
+    if kind == "<u8":
+        x += 2**60
+        ruler = Ruler.of(x)
+        network.measure(ruler.offset, ruler.unit)
+    meaning = Meaning(task="classification", classes=("a", "b"))
+    asked = Predictor("x", Ensemble([network]), meaning)
+    assert np.array_equal(asked.predict_proba(x.astype(kind)), asked.predict_proba(x))
+    large = np.array([[0, 0], [0, 2**63]], np.uint64)
+    with pytest.raises(InputError, match=r"rows: has a whole number of 2 \*\* 63 or more in row 1"):
+        asked.predict(large)

@@ -74,6 +74,15 @@ def test_a_search_that_is_kept(wine: Any, project: Path) -> None:
         searching(study="wines", random_state=None).fit(x[:100], y[:100])  # other rows
 
 
+def test_no_report_of_another_fit(wine: Any, project: Path) -> None:
+    """Else a report shows a search that has nothing to do with the network that predicts."""
+    x, _, y, _ = wine
+    found = searching(study="wines", trials=1).fit(x, y)
+    found.set_params(config=CONFIG).fit(x, y)
+    with pytest.raises(ValueError, match="a config that is given, and few rows, are not searched"):
+        found.report()
+
+
 def test_a_shared_database_is_for_what_is_kept(wine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUNER_STORAGE", "postgresql://nobody@127.0.0.1:9/nothing")
     x, _, y, _ = wine

@@ -229,6 +229,21 @@ def test_what_is_wrong_is_told(
     assert not Path("runs").exists()
 
 
+def test_columns_that_are_numbered(project: Path) -> None:
+    """Else a label as the frame has it ends with a traceback; only its text is taken."""
+    frame = pd.DataFrame(np.arange(120).reshape(40, 3))
+    cases: list[tuple[Any, tuple[str, ...]]] = [
+        *((2, ("2",)), (np.int64(2), ("2",)), ([0, 2], ("0", "2"))),
+    ]
+    for label, names in cases:
+        study = tuner.Study(frame, label=label)
+        assert study.spec.data.label == names
+        table = table_in_memory(frame, "t", Wanted(label=study.spec.data.label))
+        assert table.columns == tuple(each for each in "012" if each not in names)
+    frame.to_csv("rows.csv", index=False)
+    assert spec_of("rows.csv", label=0).data.label == ("0",)
+
+
 def test_a_frame_beside_its_targets() -> None:
     frame = rows(60)
     x, y = frame[["age", "city"]], frame["churned"]

@@ -93,6 +93,10 @@ def test_the_notes_schedules_as_they_stand(write_study: Write) -> None:
             TWO_GOALS.replace("[study]", "direction = 'minimize'\n"),
             "must be 'maximize' for val_acc",
         ),
+        (
+            HEAD + "[objective]\nlimits = { miliseconds = 2 }",
+            r"objective.limits.miliseconds is an unknown key; did you mean milliseconds\?",
+        ),
         (HEAD + "[objective]\nmetric = 'acc'", "objective.metric must be 'val_accuracy'"),
         (HEAD + "[study]\nseed = -1", "study.seed must be >= 0, got -1"),
         (HEAD + "[study]\npruner = 'asha'", "study.pruner must be 'gain'"),

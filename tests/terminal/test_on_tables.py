@@ -61,6 +61,23 @@ def test_the_study_file_of_a_table(folder: Path) -> None:
     assert load_study("my_customers").data.label == ("churned",)
 
 
+def test_rows_without_a_line_of_names(folder: Path) -> None:
+    """Else who tuned on such a file cannot predict for one that is like it."""
+    known = pd.read_csv("my customers.csv")[["age", "city", "churned"]]
+    known.to_csv("rows.csv", index=False, header=False)
+    Path("x.toml").write_text(
+        "[data]\nsource = 'rows.csv'\nlabel = 'churned'\n"
+        "read = { names = ['age', 'city', 'churned'] }\n"
+    )
+    run("tune", "x.toml", "--trials", "1", "--workers", "1", "--no-confirm")
+    found = run("predict", "x", "rows.csv").stdout
+    assert len(found.splitlines()) == 1 + len(known)
+    known.drop(columns="churned").to_csv("new.csv", index=False, header=False)
+    assert run("predict", "x", "new.csv").stdout == found
+    known[["age"]].to_csv("new.csv", index=False, header=False)
+    assert "new.csv: has 1 columns" in run("predict", "x", "new.csv", code=2).stderr
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

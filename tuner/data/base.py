@@ -12,7 +12,7 @@ from ..network.config import DataFacts, Extra, Task
 from .columns import Encoding
 from .cuts import Cut
 from .kin import Kin
-from .meaning import Meaning
+from .meaning import Called, Meaning
 from .rulers import Array, Index, Ruler
 from .standardization import Standardization, mean_and_scale, middle_and_scale
 
@@ -42,6 +42,7 @@ class Table:
         encoding: how columns of several kinds became `x`, if they did; NaN is a gap there.
         remarks: what was decided about the rows without being told, in sentences.
         kin: what the rows have to do with each other, if they have.
+        called: what classes were told as; None where `y` says it.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Table:
     encoding: Encoding | None = None
     remarks: tuple[str, ...] = ()
     kin: Kin | None = None
+    called: Called | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ class Dataset:
         remarks: what was decided about the rows without being told, in sentences.
         kin: what the known rows have to do with each other, if they have.
         metric: name of one that networks are scored by beside the usual ones; "" is none.
+        called: what the classes were told as (`Meaning.called`).
     """
 
     name: str
@@ -159,6 +162,7 @@ class Dataset:
     remarks: tuple[str, ...] = field(default=(), repr=False)
     kin: Kin | None = field(default=None, repr=False)
     metric: str = ""
+    called: Called = ""
 
     @cached_property
     def train(self) -> Part:
@@ -241,7 +245,9 @@ class Dataset:
     @property
     def meaning(self) -> Meaning:
         """What the inputs and outputs of its networks mean."""
-        return Meaning(task=self.task, classes=self.classes, encoding=self.encoding)
+        return Meaning(
+            task=self.task, classes=self.classes, encoding=self.encoding, called=self.called
+        )
 
     def measured(self, x: Array) -> Array:
         """Returns inputs `(rows, n_inputs)` as networks standardize them: bytes or float32."""

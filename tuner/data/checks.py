@@ -5,12 +5,18 @@ What cannot is told with its row and column, before anything is made of it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..errors import DataError
 from ..network.config import Task
 from .base import Table
+from .meaning import Called
 from .rulers import Array, exact, need_ruler
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Larger numbers are no measurements, and their squares are no numbers.
 _LARGEST_INPUT = 1e150
@@ -52,6 +58,19 @@ def task_of(table: Table) -> tuple[Task, tuple[str, ...]]:
         f"{table.name}: a classification of {n} classes ({_some(values)}); "
         'task = "regression" in [data] overrules',
     )
+
+
+def called(y: Array | pd.Series) -> Called:
+    """Returns what classes were told as: "text", "switch", or "" for numbers and anything else."""
+    kind = getattr(y.dtype, "kind", "O")
+    if kind == "O":
+        import pandas as pd
+
+        if isinstance(y.dtype, pd.CategoricalDtype):
+            y = pd.Series(y.dtype.categories)
+        found = pd.api.types.infer_dtype(y)
+        kind = {"boolean": "b", "string": "U"}.get(found, "")
+    return "switch" if kind == "b" else "text" if kind in ("U", "S") else ""
 
 
 def _some(values: Array) -> str:
@@ -168,13 +187,13 @@ def _column(table: Table, name: str, column: int) -> str:
     return f", column {column}"
 
 
-def targets(table: Table, task: Task, least: int = 3) -> tuple[Array, tuple[str, ...]]:
+def targets(table: Table, task: Task, least: int) -> tuple[Array, tuple[str, ...]]:
     """Returns class numbers `(rows,)` and the names of the classes, or targets `(rows, n_outputs)`.
 
     Args:
         table: rows of a source.
         task: what the targets are for.
-        least: rows that each class must have, one fewer where there are test rows beside.
+        least: rows that each class must have: one for each part that is cut from these rows.
 
     Raises:
         DataError: there is nothing to learn, or a value is missing.
@@ -190,8 +209,10 @@ def targets(table: Table, task: Task, least: int = 3) -> tuple[Array, tuple[str,
         _check_finite(table, "y", y, np.finfo(np.float64).max)
         y = _whole(y)
     elif y.dtype.kind == "O":
-        missing = [row for row, value in enumerate(y) if value is None or value != value]
-        if missing:
+        import pandas as pd
+
+        missing = np.flatnonzero(pd.isna(y))
+        if len(missing):
             raise DataError(f"{table.name}: y has no value in row {missing[0]}")
         y = y.astype(str)
     values, counts = np.unique(y, return_counts=True)
@@ -199,12 +220,13 @@ def targets(table: Table, task: Task, least: int = 3) -> tuple[Array, tuple[str,
         raise DataError(
             f"{table.name}: {table.target} has one class only, {values[0]}; expected at least 2"
         )
-    if counts.min() < least - (table.x_test is not None):
+    if counts.min() < least:
         rare = values[counts.argmin()]
+        parts = "one to train, one to validate and one to test on"
+        parts = parts if least > 2 else "one to train and one to validate"
         raise DataError(
             f"{table.name}: class {rare} of {table.target} has {counts.min()} row(s), expected at "
-            "least 3: one to train, one to validate and one to test on (for a regression: "
-            'task = "regression")'
+            f'least {least}: {parts} (for a regression: task = "regression")'
         )
     classes = tuple(str(value) for value in values)
     return np.searchsorted(values, y).astype(np.int64), classes

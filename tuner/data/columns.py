@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Numbers of float32 at most.
 _FLOAT32 = 3e38
+#: How files write switches, as pandas reads them, and as names have them.
+_SWITCHES = {"true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
 #: Days of a year and of a week, and hours of a day, which dates go round in.
 _YEAR, _WEEK, _DAY = 365.25, 7.0, 1.0
 
@@ -112,13 +114,25 @@ class Values(Column):
     values: tuple[str, ...]
     is_text: bool = False
 
+    @property
+    def place_of(self) -> dict[str, int]:
+        """The place of each text that has one.
+
+        A column of switches is read as text where a file has something else among them.
+        """
+        places = {value: index for index, value in enumerate(self.values)}
+        if not self.is_text and {*self.values} <= {"True", "False"}:
+            ways = {way: places[name] for way, name in _SWITCHES.items() if name in places}
+            return places | ways
+        return places
+
     def places(self, values: pd.Series[Any]) -> tuple[Array, int]:
         """Returns the place of each row's value, -1 where it has none or is missing.
 
         And how many rows have a value without a place.
         """
         codes, names = named(values)
-        place = {value: index for index, value in enumerate(self.values)}
+        place = self.place_of
         places = np.array([*(place.get(name, -1) for name in names), -1], np.intp)
         found = places[codes]  # the code of a gap is -1, which is the last place
         return found, int(np.sum((found < 0) & (codes >= 0)))
@@ -238,6 +252,7 @@ class Encoding(BaseModel):
         columns: in the order of their inputs.
         targets: names of the columns that are predicted.
         read: options of pandas' reader that files of such rows were read with.
+        layout: further ones, that say where in such a file the columns and their names are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -245,11 +260,17 @@ class Encoding(BaseModel):
     columns: tuple[AnyColumn, ...]
     targets: tuple[str, ...]
     read: dict[str, Any] = Field(default_factory=dict)
+    layout: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the inputs."""
         return tuple(name for column in self.columns for name in column.inputs)
+
+    @property
+    def fingerprint(self) -> str:
+        """What of it decides the inputs of rows: not where they were found."""
+        return self.model_dump_json(exclude={"layout"})
 
     @property
     def as_text(self) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ import gzip
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -22,6 +24,10 @@ _OF_FORMAT = (
     *("doublequote", "escapechar", "comment", "skipinitialspace", "na_values"),
     *("keep_default_na", "true_values", "false_values"),
 )
+#: Options that say where in a text the columns and their names are.
+_OF_LAYOUT = ("names", "header", "skiprows", "usecols")
+#: Options of a text that Python's reader of lines takes as pandas does.
+_OF_LINES = ("quotechar", "escapechar", "doublequote", "skipinitialspace")
 #: Options that make pandas return other things than a table.
 _NO_TABLE = ("chunksize", "iterator")
 #: What may stand between two values of a line.
@@ -31,6 +37,11 @@ _SEPARATORS = (",", ";", "\t", "|")
 def of_format(options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns those options of pandas' reader that say how a text is written."""
     return {key: value for key, value in options.items() if key in _OF_FORMAT}
+
+
+def of_layout(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns those options of pandas' reader that say where columns and their names are."""
+    return {key: value for key, value in options.items() if key in _OF_LAYOUT}
 
 
 def read_frame(
@@ -56,17 +67,18 @@ def read_frame(
             raise DataError(f"{path}: read.{key} must be a {kind.__name__}, got {options[key]!r}")
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    frame = (
-        _read_binary(path, options)
-        if path.name.lower().endswith(_BINARY)
-        else _read_text(path, options, as_text)
-    )
+    frame = _read_text(path, options, as_text) if is_text(path) else _read_binary(path, options)
     give_back_memory()
     if not len(frame.columns) or not len(frame):
         raise DataError(f"{path}: has no rows")
     frame.columns = [str(column) for column in frame.columns]
     check_names(path, list(frame.columns))
     return frame
+
+
+def is_text(path: Path) -> bool:
+    """Says whether the table of a file is written as text."""
+    return not path.name.lower().endswith(_BINARY)
 
 
 def give_back_memory() -> None:
@@ -98,25 +110,44 @@ def _read_text(path: Path, options: dict[str, Any], as_text: Sequence[str]) -> p
     import pandas as pd
 
     encoding = options.setdefault("encoding", "utf-8")
-    told = {"sep", "delimiter"} & options.keys()
     with _told(path, encoding):
-        header, first = _first_lines(path, encoding, options, is_told=bool(told))
-        if "header" not in options and "names" not in options and "skiprows" not in options:
-            check_names(path, header)
-            if first and len(first) != len(header):
-                raise DataError(
-                    f"{path}: line 2 has {len(first)} values, the first line names {len(header)}"
-                )
+        begin = _begin(path, encoding, options)
         kinds = {**dict.fromkeys(as_text, str), **options.pop("dtype", {})}
-        try:
-            more: dict[str, Any] = {"low_memory": False, "index_col": False, **options}
-            if len(header) == 1:  # a blank line is a gap
-                more.setdefault("skip_blank_lines", False)
-            frame: pd.DataFrame = pd.read_csv(path, dtype=kinds, **more)
-        except TypeError as error:
-            raise DataError(f"{path}: pandas takes no such option ({error})") from error
+        more: dict[str, Any] = {"low_memory": False, "index_col": False, **options}
+        if not {"names", "header", "skiprows"} & options.keys():
+            check_names(path, begin.names)
+            if begin.values and len(begin.values) != len(begin.names):
+                raise DataError(
+                    f"{path}: line {begin.line + 1} has {len(begin.values)} values, the first line "
+                    f"names {len(begin.names)}"
+                )
+            if begin.blank:  # which are no names
+                more["skiprows"] = begin.blank
+        if len(begin.names) == 1:  # a blank line is a gap
+            more.setdefault("skip_blank_lines", False)
+        frame: pd.DataFrame = pd.read_csv(path, dtype=kinds, **more)
         if len(frame) and frame.iloc[:, -1].isna().any():
-            _check_lengths(path, encoding, options)
+            _check_lengths(path, encoding, options, begin)
+    return frame
+
+
+def peek(path: Path, options: Mapping[str, Any]) -> pd.DataFrame:
+    """Reads the first row of a text as it is written; its columns are as many as it has values.
+
+    Args:
+        path: of a text.
+        options: of pandas' reader; without a `header` the first line is a row.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    import pandas as pd
+
+    told: dict[str, Any] = {"header": None, **options, "keep_default_na": False}
+    encoding = told.setdefault("encoding", "utf-8")
+    with _told(path, encoding):
+        _begin(path, encoding, told)
+        frame: pd.DataFrame = pd.read_csv(path, dtype=str, index_col=False, nrows=1, **told)
     return frame
 
 
@@ -151,6 +182,8 @@ def _told(path: Path, encoding: str) -> Iterator[None]:
             f'{path}: is not {encoding} text ({_line(error)}); read = {{ encoding = "latin-1" }} '
             "in [data] names another encoding"
         ) from error
+    except TypeError as error:
+        raise DataError(f"{path}: pandas takes no such option ({error})") from error
     except (pd.errors.ParserError, csv.Error, OSError, EOFError, ValueError) as error:
         raise DataError(f"{path}: is no table of text ({_ragged(_line(error))})") from error
 
@@ -176,29 +209,66 @@ def _open(path: Path, encoding: str) -> TextIO:
     return path.open(encoding=encoding, newline="")
 
 
-def _first_lines(
-    path: Path, encoding: str, options: dict[str, Any], *, is_told: bool
-) -> tuple[list[str], list[str]]:
-    """Returns the values of the first two lines; decides what separates them, unless that is told.
+@dataclass(frozen=True)
+class _Begin:
+    """What a text begins with, but for comments.
+
+    Attributes:
+        names: values of the first line.
+        values: values of the next one.
+        line: number of the first line, from 1.
+        blank: numbers of the blank lines before it, from 0.
+    """
+
+    names: list[str]
+    values: list[str]
+    line: int
+    blank: list[int]
+
+
+def _begin(path: Path, encoding: str, options: dict[str, Any]) -> _Begin:
+    """Reads what a text begins with; decides what separates values, unless that is told.
 
     It is what splits the line of names most often.
     """
+    how, text, line, blank = _how(options), "", 0, list[int]()
     with _open(path, encoding) as file:
-        text = file.readline()
+        for line, each in enumerate(file, start=1):
+            text = _uncommented(each, options)
+            if text.strip(" \r\n"):
+                break
+            if text:
+                blank.append(line - 1)
         if "\0" in text:
             raise DataError(f"{path}: is no table of text")
-        if not is_told:
+        if not {"sep", "delimiter"} & options.keys():
             counts = [
-                (len(next(csv.reader([text], delimiter=each), [])), each) for each in _SEPARATORS
+                (len(next(csv.reader([text], delimiter=each, **how), [])), each)
+                for each in _SEPARATORS
+                if each not in how.values()
             ]
             most = max(n for n, _ in counts)
             options["sep"] = next(each for n, each in counts if n == most)
-        file.seek(0)
         between = options.get("sep", options.get("delimiter"))
         if not isinstance(between, str) or len(between) != 1:
-            return [], []
-        reader = csv.reader(file, delimiter=between)
-        return next(reader, []), next(reader, [])
+            return _Begin([], [], line, blank)
+        rest = filter(None, (_uncommented(each, options) for each in file))
+        reader = csv.reader(chain([text], rest), delimiter=between, **how)
+        return _Begin(next(reader, []), next(reader, []), line, blank)
+
+
+def _how(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns how Python's reader of lines takes a text as pandas does."""
+    how = {key: options[key] for key in _OF_LINES if key in options}
+    is_plain = options.get("quoting") == csv.QUOTE_NONE  # the others are of those who write
+    return {**how, "quoting": csv.QUOTE_NONE} if is_plain else how
+
+
+def _uncommented(line: str, options: Mapping[str, Any]) -> str:
+    """Returns a line without its comment; "" where it is nothing else."""
+    comment = options.get("comment")
+    before = line.partition(comment)[0] if comment else line
+    return line if options.get("quotechar", '"') in before else before
 
 
 def check_names(path: Path | str, names: Sequence[str]) -> None:
@@ -216,7 +286,7 @@ def check_names(path: Path | str, names: Sequence[str]) -> None:
         seen[name] = number
 
 
-def _check_lengths(path: Path, encoding: str, options: dict[str, Any]) -> None:
+def _check_lengths(path: Path, encoding: str, options: dict[str, Any], begin: _Begin) -> None:
     """Looks for lines with fewer values than the first, which pandas fills up.
 
     Raises:
@@ -230,8 +300,7 @@ def _check_lengths(path: Path, encoding: str, options: dict[str, Any]) -> None:
     ):
         return
     with _open(path, encoding) as file:
-        reader = csv.reader(file, delimiter=between)
-        n = len(next(reader))
+        reader, n = csv.reader(file, delimiter=between, **_how(options)), len(begin.names)
         for values in reader:
             if values and len(values) < n:
                 raise DataError(

@@ -144,11 +144,11 @@ class Times(Kin):
         return self._at(begin, n)
 
     def cut_last(self, y: Array, n: int, seed: int) -> tuple[Index, Index]:
-        """Cuts the last rows off."""
-        return self._at(len(y) - n, n)
+        """Cuts the last rows off, all that there are from some time on."""
+        return self._at(len(y) - n, len(y))
 
     def _at(self, begin: int, n: int) -> tuple[Index, Index]:
-        """Cuts before the row of this rank; rows of one time stay together, with the later ones."""
+        """Cuts `n` rows off from this rank on; rows of one time stay together, with the later."""
         order = np.argsort(self.at, kind="stable")
         at = self.at[order]
         first = int(np.searchsorted(at, at[begin], "left"))

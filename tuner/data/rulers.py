@@ -77,6 +77,7 @@ def need_ruler(x: Array, *, is_shared: bool = False) -> bool:
 
 def exact(x: Array) -> Array | None:
     """Returns numbers as float64, or int64 if only that tells them apart; None if neither can."""
+    x = x.astype(x.dtype.newbyteorder("="), copy=False)
     if x.dtype.kind == "u" and x.dtype.itemsize == 8:
         if len(x) and x.max() > np.iinfo(np.int64).max:
             return None

@@ -11,6 +11,7 @@ from ..errors import DataError
 from ..network.config import Task
 from .base import Dataset, Part, Table
 from .checks import (
+    called,
     check_shapes,
     compact,
     constant,
@@ -21,6 +22,7 @@ from .checks import (
 )
 from .draws import drawn
 from .kin import Kin
+from .meaning import Called
 from .rulers import Array, Index, Ruler
 
 
@@ -46,7 +48,8 @@ def split(
     Raises:
         DataError: the rows cannot be learned from; the message names row and column.
     """
-    checked = _checked(table, task, quartiles=quartiles)
+    least = 3 if test and table.x_test is None else 2
+    checked = _checked(table, task, least, quartiles=quartiles)
     y, whole, fingerprint = checked.y, checked.whole, checked.fingerprint
     kin = table.kin
     if checked.x_test is not None and table.y_test is not None:
@@ -85,6 +88,7 @@ def split(
         table.encoding,
         remarks,
         kin,
+        called=checked.called,
     )
 
 
@@ -114,6 +118,7 @@ def uncut(table: Table, *, task: Task | None = None) -> Dataset:
         checked.ruler(known),
         table.encoding,
         (*checked.remarks, *constant(table, known.x)),
+        called=checked.called,
     )
 
 
@@ -143,6 +148,7 @@ class _Checked:
     quartiles: bool
     fingerprint: str
     remarks: tuple[str, ...]
+    called: Called
 
     @property
     def whole(self) -> Part:
@@ -160,9 +166,7 @@ def _needs_ruler(x: Array) -> bool:
     return x.dtype in (np.float64, np.int64)
 
 
-def _checked(
-    table: Table, task: Task | None, least: int = 3, *, quartiles: bool = True
-) -> _Checked:
+def _checked(table: Table, task: Task | None, least: int, *, quartiles: bool = True) -> _Checked:
     """Checks a table, whose classes must have so many rows each."""
     check_shapes(table)
     told = task or table.task
@@ -175,12 +179,13 @@ def _checked(
     y, classes = targets(table, task, least)
     words: tuple[str, ...]
     if table.encoding is not None:
-        quartiles, words = True, (table.encoding.model_dump_json(),)
+        quartiles, words = True, (table.encoding.fingerprint,)
     else:
         quartiles = quartiles and not pixels and not _needs_ruler(x)
         words = ("quartiles",) if quartiles else ()
     kin = () if table.kin is None else (table.kin.fingerprint,)
     weights = _weights(table.weights)
+    told_as = called(table.y) if table.called is None else table.called
     return _Checked(
         task,
         x,
@@ -192,6 +197,7 @@ def _checked(
         quartiles,
         _fingerprint(Part(x, y, weights), (*classes, *words, *kin)),
         (*table.remarks, *remarks),
+        told_as,
     )
 
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from ..errors import DataError
 from .base import Table
+from .checks import called
 from .columns import Encoding
-from .frames import give_back_memory, of_format, read_frame
+from .frames import give_back_memory, of_format, of_layout, read_frame
 from .kin import Groups, Kin, Times
 from .kinds import kinds_of, times
 from .rulers import Array
@@ -158,7 +159,12 @@ def table_of(
     if not len(learned.columns):
         raise DataError(f"{name}: no column is left to learn from; {', '.join(remarks)}")
     kinds = kinds_of(learned, name, wanted.categorical, wanted.numeric, embeds=wanted.embeds)
-    encoding = Encoding(columns=kinds.columns, targets=wanted.label, read=of_format(wanted.read))
+    encoding = Encoding(
+        columns=kinds.columns,
+        targets=wanted.label,
+        read=of_format(wanted.read),
+        layout=of_layout(wanted.read),
+    )
     x_test = y_test = test_weights = None
     if test is not None:
         texts = tuple(
@@ -183,6 +189,7 @@ def table_of(
         encoding=encoding,
         remarks=(*remarks, *kinds.remarks, *of_kin),
         kin=kin,
+        called=called(frame[wanted.label[0]]) if len(wanted.label) == 1 else "",
     )
 
 

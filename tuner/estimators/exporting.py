@@ -65,11 +65,12 @@ def export(
     What columns become, and softmax, are part of it, and any number of rows is taken. A table has
     an input for each column: numbers are float64 `(rows, 1)`, NaN where they are missing; dates
     likewise, as days after 1970 (UTC); categories are text `(rows, 1)` in ONNX, "" where it is
-    missing, and int64 in torch: the place among the values that the file names, -1 for others, and
-    -2 where it is missing. Other rows are one input, "rows", `(rows, inputs)`. A classification
-    gives the class `(rows,)`, in torch its number, and the probability of each `(rows, classes)`; a
-    regression gives `(rows, targets)`. What they mean is in the file as JSON: `metadata_props` of
-    ONNX, `extra_files["about.json"]` of torch.
+    missing (unless "" is a value of the column, as `empty_is_a_value` says), and int64 in torch:
+    the place among the values that the file names, -1 for others, and -2 where it is missing.
+    Other rows are one input, "rows", `(rows, inputs)`. A classification gives the class `(rows,)`,
+    in torch its number, and the probability of each `(rows, classes)`; a regression gives
+    `(rows, targets)`. What they mean is in the file as JSON: `metadata_props` of ONNX,
+    `extra_files["about.json"]` of torch.
 
     Args:
         study: its name or its file, or what predicts with it.
@@ -129,7 +130,8 @@ def _about(asked: Predictor) -> dict[str, Any]:
     for column in () if encoding is None else encoding.columns:
         one: dict[str, Any] = {"name": column.name, "kind": column.kind}
         if isinstance(column, Values):
-            one |= {"kind": "category", "values": list(column.values)}
+            values = list(column.values)
+            one |= {"kind": "category", "values": values, "empty_is_a_value": "" in values}
         elif isinstance(column, Dates):
             one |= {"unit": "days after 1970 (UTC)"}
         told.append(one)
@@ -253,7 +255,8 @@ def _give_answers(
         kind, shape = _kind_and_shape(info)
         if own == "class":
             is_text = classes.dtype == object
-            kind = onnx.TensorProto.STRING if is_text else onnx.TensorProto.INT64
+            number = onnx.TensorProto.BOOL if classes.dtype == bool else onnx.TensorProto.INT64
+            kind = onnx.TensorProto.STRING if is_text else number
             called = [str(each).encode() if is_text else int(each) for each in classes]
             graph.initializer.append(
                 onnx.helper.make_tensor("network/classes", kind, [len(called)], called)

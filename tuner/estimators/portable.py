@@ -106,6 +106,7 @@ def made_up(ensemble: Ensemble, encoding: Encoding | None, n: int) -> tuple[Any,
     for column in encoding.columns:
         gaps = generator.random(n) < 0.1
         if isinstance(column, Values):
+            gaps &= "" not in column.values  # else the text of a gap is that of a value
             named = np.array([*column.values, "a value that is new"], object)
             texts = generator.choice(named, n)
             texts[gaps] = ""
@@ -129,7 +130,7 @@ def made_up(ensemble: Ensemble, encoding: Encoding | None, n: int) -> tuple[Any,
 
 def places_of(column: Values) -> dict[str, int]:
     """Returns what stands for each text of a column of categories that has a place, or is none."""
-    return {"": MISSING} | {value: at for at, value in enumerate(column.values)}
+    return {"": MISSING} | column.place_of
 
 
 def places(columns: Sequence[Array], encoding: Encoding | None) -> list[Tensor]:

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..data import Meaning, frame_of, is_frame
+from ..data.rulers import exact
 from ..errors import InputError
 from ..network.ensemble import Ensemble
 from ..results.best import ensemble_and_meaning, study_name
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+#: Numbers that networks take as they are; others become what they do where networks train.
+_TAKEN = (
+    *(np.bool_, np.uint8, np.int8, np.int16, np.int32, np.int64),
+    *(np.float16, np.float32, np.float64),
+)
 #: Rows that networks take at once, always as many: what they predict for a row does not depend on
 #: those beside it.
 _BLOCK_ROWS = 512
@@ -115,16 +121,6 @@ class Predictor:
         return () if self.meaning.encoding is None else self.meaning.encoding.targets
 
     @property
-    def read_options(self) -> dict[str, Any]:
-        """Options of pandas' reader that files of such rows were read with."""
-        return {} if self.meaning.encoding is None else self.meaning.encoding.read
-
-    @property
-    def as_text(self) -> tuple[str, ...]:
-        """Names of the columns of files whose values stay as they are written."""
-        return () if self.meaning.encoding is None else self.meaning.encoding.as_text
-
-    @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the probabilities."""
         return self.meaning.classes
@@ -133,10 +129,12 @@ class Predictor:
     def classes(self) -> Array:
         """The classes `(classes,)`, in the order of the probabilities; empty in a regression.
 
-        Whole numbers where all of them are, else text.
+        As the study's own were: text, True and False, or whole numbers.
         """
-        names = self.meaning.classes
-        if names and all(re.fullmatch("0|-?[1-9][0-9]*", name) for name in names):
+        names, called = self.meaning.classes, self.meaning.called
+        if called == "switch":
+            return np.array([name == "True" for name in names])
+        if names and not called and all(re.fullmatch("0|-?[1-9][0-9]*", name) for name in names):
             return np.array([int(name) for name in names])
         return np.array(names, object)
 
@@ -215,6 +213,12 @@ class Predictor:
             raise InputError(f"{name}: must hold numbers, got {x.dtype}")
         if x.ndim < 2 or int(np.prod(x.shape[1:])) != n_inputs:
             raise InputError(f"{name}: must have {n_inputs} inputs a row, got the shape {x.shape}")
+        if x.dtype not in _TAKEN:
+            numbers = exact(x)
+            if numbers is None:
+                row = int(np.argwhere(x > np.iinfo(np.int64).max)[0][0])
+                raise InputError(f"{name}: has a whole number of 2 ** 63 or more in row {row}")
+            x = numbers
         if x.dtype.kind == "f" and not np.isfinite(x).all():
             row = int(np.argwhere(~np.isfinite(x))[0][0])
             raise InputError(f"{name}: has a value that is not finite in row {row}")

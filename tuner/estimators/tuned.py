@@ -80,15 +80,18 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]  # scikit-learn tells no type
         """Writes the report of the search; returns its path.
 
         Raises:
-            ValueError: the search was not kept under a name (`study`).
+            ValueError: the last fit searched nothing, or kept it under no name (`study`).
         """
         from ..reporting import report
 
         check_is_fitted(self)
-        if self.study is None:
-            raise ValueError("a report needs the study: name it, study='...'")
+        if self.study_ is None:
+            raise ValueError(
+                "a report needs a search that was kept: name it, study='...'; a config that is "
+                "given, and few rows, are not searched"
+            )
         with _told():
-            return report(self.study)
+            return report(self.study_)
 
     def _fit(self, X: Any, y: Array, weights: Array | None) -> Self:
         """Searches, or trains the config that is given, for rows and encoded targets."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from ..study.module import ModuleStudySpec
 from ..study.of_table import study_of_table
 from ..system.formats import is_table
 
+#: Columns as they are given: by name, or by number.
+Label = str | int | Sequence[str] | Sequence[int]
+
 #: What a study says of its source, when that is no file.
 SOURCE = "in memory"
 
@@ -27,7 +30,8 @@ class Study:
     Args:
         rows: a frame with a label; a pair `(x, y)` of arrays, or of a frame and targets; or the
             name or path of a study file.
-        label: name of the column that is predicted, or names, for a frame.
+        label: name of the column that is predicted, or its number if columns have no names, or
+            several, for a frame.
         name: of the study, under which its results are found again; if left out it is `rows-`
             and a hash of the rows, so that the same rows go on where an earlier call ended.
         sections: tables of a study file by their names, such as `search={"depth": [1, 2]}` and
@@ -47,7 +51,7 @@ class Study:
         self,
         rows: object,
         *,
-        label: str | Sequence[str] | None = None,
+        label: Label | None = None,
         name: str | None = None,
         **sections: Mapping[str, Any],
     ) -> None:
@@ -58,7 +62,7 @@ class Study:
             return
         data = {"source": SOURCE, **sections.get("data", {})}
         if label is not None:
-            data["label"] = label if isinstance(label, str) else list(label)
+            data["label"] = _names(label)
         if data["source"] != SOURCE:
             raise InputError("data.source belongs to a study file; these rows are in memory")
         name = name or f"rows-{_digest(rows)}"
@@ -85,7 +89,7 @@ class Study:
 def spec_of(
     study: object,
     *,
-    label: str | Sequence[str] | None = None,
+    label: Label | None = None,
     name: str | None = None,
     **sections: Mapping[str, Any],
 ) -> AnyStudySpec:
@@ -103,7 +107,8 @@ def spec_of(
     if isinstance(study, str | Path) and is_table(str(study)):
         if name is not None or sections:
             raise InputError(f"{study}: its study file says all else; read it, and use tuner.Study")
-        return study_of_table(str(study), (label,) if isinstance(label, str) else label or ())
+        names = () if label is None else _names(label)
+        return study_of_table(str(study), (names,) if isinstance(names, str) else names)
     if not isinstance(study, StudySpec | Study):
         return Study(study, label=label, name=name, **sections).spec
     if label is not None or name is not None or sections:
@@ -111,6 +116,13 @@ def spec_of(
     spec = study.spec if isinstance(study, Study) else study
     assert isinstance(spec, MLPStudySpec | ModuleStudySpec)
     return spec
+
+
+def _names(label: Label) -> str | list[str]:
+    """Returns the name of a column, or names, as text, which those of frames become, too."""
+    if isinstance(label, str) or not isinstance(label, Iterable):
+        return str(label)
+    return [str(each) for each in label]
 
 
 def _digest(rows: object) -> str:

@@ -51,13 +51,16 @@ def _is_key(part: int | str) -> bool:
 def _model_at(
     root: type[BaseModel], loc: list[int | str], raw: Mapping[str, Any]
 ) -> type[BaseModel]:
-    """Returns the section at a location, to know the names that it takes."""
-    if not loc:
-        return root
-    if len(loc) == 1:
-        field = root.model_fields[str(loc[0])]
-        assert isinstance(field.annotation, type)
-        return field.annotation
+    """Returns the section at a location, to know the names that it takes.
+
+    Where any of several kinds may stand, what is written shows which is meant.
+    """
+    found: Any = root
+    for part in loc:
+        field = getattr(found, "model_fields", {}).get(str(part))
+        found = None if field is None else field.annotation
+    if isinstance(found, type) and issubclass(found, BaseModel):
+        return found
     written = raw[str(loc[0])][str(loc[1])]
     if isinstance(written, list):
         return PerEpoch

@@ -122,8 +122,10 @@ def export(
 
 def _table(asked: Predictor, path: Path) -> pd.DataFrame:
     from ..data import read_frame
+    from ..data.alike import read_alike
 
-    return read_frame(path, asked.read_options, asked.as_text)
+    encoding = asked.meaning.encoding
+    return read_frame(path) if encoding is None else read_alike(path, encoding)
 
 
 def _arrays(path: Path) -> np.ndarray[Any, Any]:
