@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -18,7 +19,9 @@ from tuner.answers.auditing.claims import FACTORS
 from tuner.answers.auditing.cost import seconds, trainings
 from tuner.answers.auditing.found import Audit, Finding, Verdict
 from tuner.answers.auditing.margins import margin, trivial_score
+from tuner.answers.auditing.quantities import Quantities
 from tuner.answers.auditing.sample import Sample, fitting, samples
+from tuner.answers.auditing.verdicts import least_pairs
 from tuner.data import load
 from tuner.errors import InputError
 from tuner.heuristics import ITEMS
@@ -209,6 +212,44 @@ def test_any_base_config_makes_valid_sides(schedule: str) -> None:
             assert claim.ours.candidates and claim.theirs.candidates
 
 
+def test_rules_of_hidden_layers_are_judged_where_there_is_one() -> None:
+    """Else two networks without any are the same, and a rule is held for it."""
+    linear = BASE.model_copy(update={"depth": 0})
+    named = {"no dropout with BN", "BN helps", "normalization batch 32 to 128"}
+    for claim in claims(linear, FACTS, range_rate=None):
+        if claim.name in named:
+            sides = (*claim.ours.candidates, *claim.theirs.candidates)
+            assert {each.depth for each in sides} == {1}
+            named.remove(claim.name)
+    assert not named
+
+
+def test_fewer_pairs_than_a_verdict_takes_are_told() -> None:
+    """Else an hour goes into an audit that no data can decide, as it was advised."""
+    for n_tests in (1, 3, 29):
+        least = least_pairs(n_tests)
+        for n, verdict in ((least, "held"), (least - 1, "inconclusive")):
+            clear = [Evidence("better", (1.0,) * n, 0.1, 0.0)]
+            unclear = [Evidence("better", (1.0, -1.0) * n, 0.1, 0.0)] * (n_tests - 1)
+            assert judge(clear + unclear)[0].verdict == verdict
+    n_of_all = len(claims(BASE, FACTS, range_rate=0.01)) + exponents.N_TESTS
+    assert n_of_all <= 29
+
+
+def test_a_training_that_failed_has_the_widest_gap() -> None:
+    """Else a side that diverges seems not to overfit at all."""
+    trained = {
+        (BASE, 1): Repeat(BASE, 1, {"val_loss": 0.5, "train_loss": 0.2}, 9),
+        (BASE, 2): Repeat(BASE, 2, {"val_loss": 0.9, "train_loss": 0.1}, 9),
+        (BASE, 3): Repeat(BASE, 3, {}, 0, "diverged"),
+    }
+    repeats = cast(Repeats, SimpleNamespace(find=lambda *pair: trained.get(pair)))
+    found = Quantities(repeats, (1, 2, 3), "val_loss", -1, trained)
+    gap = next(each for each in claims(BASE, FACTS, None) if each.quantity == "gap")
+    assert found.of(gap, BASE) == pytest.approx([0.3, 0.8, 0.8])
+    assert found.scores(BASE) == [0.5, 0.9, 0.9]
+
+
 def test_what_an_audit_costs() -> None:
     trained = trainings(BASE, FACTS, 10, lambda rule: rule == "S21")
     # The tuned config, and the side without a hidden layer: 5 candidates, 3 seeds, 10 pairs.
@@ -225,10 +266,14 @@ def test_what_an_audit_costs() -> None:
 class Recorder(Observer):
     def __init__(self) -> None:
         self.begun: list[str] = []
+        self.remarks: list[str] = []
         self.n_trained = 0
 
     def begin(self, message: str) -> None:
         self.begun.append(message)
+
+    def remark(self, message: str) -> None:
+        self.remarks.append(message)
 
     def repeated(self, training: Repeated) -> None:
         self.n_trained += 1
@@ -257,6 +302,8 @@ def test_an_audit_of_some_rules() -> None:
     assert found.origin == "modern default"
     assert found.n_trainings == recorder.n_trained
     (announced,) = [text for text in recorder.begun if "trainings over 3 pairs" in text]
+    (warned,) = [text for text in recorder.remarks if "3 pairs are too few" in text]
+    assert "it takes 7 for" in warned
     # The tuned config is counted with its candidates, and trained once.
     assert 0.8 <= found.n_trainings / int(announced.split()[0]) <= 1.0
     # Files and store hold what was returned.
@@ -399,6 +446,10 @@ def test_what_fewer_rows_say_stands_beside() -> None:
         20, 2.0, "3,000 of 9,000 training rows"
     )  # fmt: skip
     assert audit(9_000).rests_on == ""
+    # Where there was no time for the larger one, the smaller one stands.
+    alone = audit(3_000).beside(audit(1_000, a="held"))
+    assert [each.verdict for each in alone.findings] == ["held", "not testable"]
+    assert (alone.n_trainings, alone.rests_on) == (20, "1,000 of 9,000 training rows")
 
 
 @pytest.mark.usefixtures("small")

@@ -16,6 +16,7 @@ import tuner
 from tuner import heuristics, storage
 from tuner.answers import entrants as entrants_
 from tuner.answers import halving
+from tuner.answers.confirmer import shared_by_folds
 from tuner.answers.entrants import costs, entrants
 from tuner.answers.halving import Halving
 from tuner.answers.ranking import Ranking
@@ -809,6 +810,46 @@ def test_a_module_of_the_users(write_study: Write, head: str) -> None:
     # Its class has no test_step, so the test part stays closed.
     assert (found.test_metric, found.test_openings, found.winning.tests) == ("", 0, ())
     assert "test_openings" not in storage.read_study("small").user_attrs
+
+
+@pytest.mark.slow
+def test_a_test_score_that_is_no_number_loses_no_confirmation(write_study: Write) -> None:
+    """Else it cannot be read again, and each call confirms anew and opens the test part."""
+    head = ROWS.replace("tests.networks:Net", "tests.networks:Untold")
+    assert head != ROWS
+    write_study(
+        head + "epochs = 1\n[budget]\ntrials = 2\n[confirm]\nseeds = 2\nconfigs = 1\n"
+        "[search]\nwidth = { low = 2, high = 16 }\n"
+    )
+    first = tuner.tune("small").confirmation
+    assert first is not None and first.winning.tests == ()
+    assert tuner.confirmation("small") == first
+    recorder = Recorder()
+    again = tuner.tune("small", observer=recorder)
+    assert (again.confirmation, recorder.told) == (first, [])
+
+
+@pytest.mark.slow
+def test_no_last_training_is_wanted_any_more(write_study: Write) -> None:
+    """Else `refit = false` is accepted and ignored, and fails once the network is to be made."""
+    write_study(CONFIRMED)
+    first = tuner.tune("small").confirmation
+    assert first is not None and first.refit is not None
+    write_study(CONFIRMED.replace("configs = 2", "configs = 2\nrefit = false"))
+    Path("runs/small/best.ckpt").unlink()
+    second = tuner.tune("small")
+    assert second.confirmation == first.model_copy(update={"refit": None})
+    assert second.best is not None and second.best.confirmed is not None
+    assert not second.best.confirmed.is_refit
+    assert tuner.load_model("small").config == second.best.config
+
+
+def test_more_folds_than_parts_of_the_rows_prove_no_more() -> None:
+    """Else the error of a comparison vanishes with seeds that validate the same rows again."""
+    assert shared_by_folds(0.25, 5) == 0.0 == shared_by_folds(0.25, 3)
+    # Of 20 folds in 5 parts the error is that of 5.
+    assert 1 / 20 + shared_by_folds(0.25, 20) == pytest.approx(1 / 5)
+    assert 1 / 5 + shared_by_folds(2 / 3, 5) == pytest.approx(1 / 2)
 
 
 def test_one_seed_is_no_confirmation(write_study: Write) -> None:

@@ -144,6 +144,19 @@ def test_files_of_a_store_that_is_gone_are_put_aside(tuned: tuner.TuneResult) ->
     assert (folder / "earlier-best.ckpt").exists()
 
 
+def test_a_network_of_another_trial_is_put_aside(tuned: tuner.TuneResult) -> None:
+    """Else it is sealed as the network of a trial that ended on another machine."""
+    assert tuned.best is not None
+    folder = paths.study_folder("small")
+    network = (folder / "best.ckpt").read_bytes()
+    elsewhere = tuned.best.model_copy(update={"trial": 99, "seed": 7, "checkpoint": ""})
+    ResultFiles("small").repair(elsewhere)
+    assert tuner.best("small") == elsewhere
+    assert (folder / "earlier-best.ckpt").read_bytes() == network
+    with pytest.raises(InputError, match="'small' has no trained network"):
+        tuner.load_model("small")
+
+
 def test_a_folder_that_cannot_be_written(project: Path) -> None:
     (project / "runs").write_text("a file where the folder should be")
     with pytest.raises(StoreLostError, match="cannot be written"):

@@ -12,7 +12,7 @@ from tuner.data import Cut
 from tuner.network.config import DataFacts, MLPConfig
 from tuner.results.arms import Arm, Direction, Estimate, difference, share_error
 from tuner.results.best import Best
-from tuner.results.choice import choose, usual_error
+from tuner.results.choice import Select, choose, usual_error
 from tuner.results.shown import of_best
 from tuner.results.winner import Confirmation, Confirmed, Refit
 from tuner.results.wording import (
@@ -337,6 +337,10 @@ def test_an_accuracy_that_is_the_same_over_all_seeds_has_an_error() -> None:
     assert told == Estimate(mean=1.0, standard_error=share_error(1.0, 100), n=3)
     wide = found.estimate(arm("wide", 0.5, 1.0))  # whose error is larger by itself
     assert wide == Estimate.of([0.5, 1.0], overlap=found.overlap)
+    # Of two cuts of a fifth, no more rows than these have validated it.
+    of_fifths = found.model_copy(update={"overlap": 0.25})
+    two = of_fifths.estimate(arm("perfect", 1.0, 1.0))
+    assert two is not None and two.standard_error == share_error(1.0, 40)
     unknown = found.model_copy(update={"n_rows": 0}).estimate(perfect)
     assert unknown is not None
     assert unknown.standard_error == 0.0
@@ -354,6 +358,24 @@ def test_every_sentence_is_true_of_the_study_at_hand() -> None:
     assert not any("test part" in line for line in comparisons(unopened))
     lower = confirmation_of_two("minimize")
     assert "worse than the note by 1.3" in " ".join(comparisons(lower))
+
+
+@pytest.mark.parametrize("select", ["proven", "one_se"])
+def test_what_may_not_win_is_not_called_unproven(select: Select) -> None:
+    """Else a lead of five points of a network that the file forbids is called chance."""
+    forbidden = arm("modern default", 0.99, 0.98, 0.99).model_copy(update={"is_allowed": False})
+    found = confirmation_of_two().model_copy(update={"select": select})
+    assert not any(select_words(line) for line in comparisons(found))
+    with_it = found.model_copy(update={"arms": (forbidden, *found.arms[:2])})
+    assert not any(select_words(line) for line in comparisons(with_it))
+    better = arm("trial 5", 0.95, 0.96, 0.95, trial=5)
+    unproven = found.model_copy(update={"arms": (forbidden, better, *found.arms)})
+    (told,) = [line for line in comparisons(unproven) if select_words(line)]
+    assert "trial 5" in told
+
+
+def select_words(line: str) -> bool:
+    return "best mean" in line
 
 
 def confirmation_of_two(direction: Direction = "maximize") -> Confirmation:

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from tuner.data import Cut, load
-from tuner.errors import InterruptedStudyError, StoreLostError
+from tuner.errors import InterruptedStudyError, StoreLostError, WorkerLostError
 from tuner.network.config import Config, MLPConfig
 from tuner.network.model import MLP
 from tuner.running import repeats as repeats_
@@ -18,7 +18,7 @@ from tuner.running.kept_repeats import KeptRepeats
 from tuner.running.progress import Observer, Repeated
 from tuner.running.repeats import Repeats, seeds
 from tuner.system.interruption import Interruption
-from tuner.workers import Event, Finished, FleetCrew, Job, Progress, ThreadWorker, Worker
+from tuner.workers import Event, Failed, Finished, FleetCrew, Job, Progress, ThreadWorker, Worker
 
 A, B = (MLPConfig(depth=1, width=width, batch_size=32, epochs=2) for width in (4, 8))
 BAD = A.model_copy(update={"learning_rate": 1e30, "optimizer": "sgd"})
@@ -104,7 +104,7 @@ def test_a_failure_is_kept_with_its_reason(
 
 def test_networks(repeats: Repeats, tmp_path: Path) -> None:
     ran(repeats, (A, 1))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(WorkerLostError, match="could not be trained again"):
         repeats.network(A, 1)
     recorder = Recorder()
     repeats.run([(A, 1), (B, 1)], networks="keep", observer=recorder)
@@ -268,6 +268,46 @@ def test_a_round_that_will_soon_have_ended_is_waited_for(
     ]
 
 
+class Broken(Paced):
+    """Stands for a worker whose device has failed."""
+
+    def events(self, timeout: float) -> list[Event]:
+        told = super().events(timeout)
+        ended = [event.job for event in told if isinstance(event, Finished)]
+        return [Failed(job, "RuntimeError: CUDA error: the device is lost") for job in ended]
+
+
+class Remarks(Observer):
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def remark(self, message: str) -> None:
+        self.told.append(message)
+
+
+def test_a_fault_of_the_machine_is_told_and_tried_again(tmp_path: Path, worker: Worker) -> None:
+    """Else a device that failed once leaves a study without a winner for ever, and says nothing."""
+    reader, broken = Remarks(), cast(Worker, Broken(0.1))
+    repeats = opened(tmp_path, broken)
+    assert repeats.run([(A, 1), (B, 1)], observer=reader)
+    assert reader.told == [
+        "2 of 2 trainings failed, the first with: RuntimeError: CUDA error: the device is lost; "
+        "the same command tries them again"
+    ]
+    found = repeats.find(A, 1)
+    assert found is not None and "CUDA" in found.reason  # this process tries no more
+    again = opened(tmp_path, worker)
+    assert again.find(A, 1) is None
+    ran(again, (A, 1), (B, 1))
+    scored = again.find(A, 1)
+    assert scored is not None and scored.metrics
+    # What was trained before keeps its score, though its network cannot be had.
+    other = opened(tmp_path, broken)
+    with pytest.raises(WorkerLostError, match="could not be trained again"):
+        other.run([(A, 1)], networks="need", observer=Observer())
+    assert other.find(A, 1) == scored == opened(tmp_path, worker).find(A, 1)
+
+
 def test_what_was_of_other_data_is_not_known(tmp_path: Path, worker: Worker) -> None:
     """Else the verdicts on one data set are told of another."""
     ran(opened(tmp_path, worker, "these rows"), (A, 1))
@@ -280,23 +320,16 @@ def test_what_was_of_other_data_is_not_known(tmp_path: Path, worker: Worker) -> 
 def test_what_cannot_be_used_is_said_and_put_aside(tmp_path: Path, worker: Worker) -> None:
     """Else a damaged line ends in a traceback, or is lost without a word."""
 
-    class Reader(Observer):
-        def __init__(self) -> None:
-            self.remarks: list[str] = []
-
-        def remark(self, message: str) -> None:
-            self.remarks.append(message)
-
     ran(opened(tmp_path, worker), (A, 1), (B, 1))
     ran(opened(tmp_path, worker, "other rows"), (A, 1))
     file = tmp_path / "repeats.jsonl"
     bad = [b"\xff\xfe\x00", b"[1, 2]", b'{"of": "rows", "config": 3}', b'{"of": "rows"}', b"{"]
     file.write_bytes(file.read_bytes() + b"\n".join(bad))
-    reader = Reader()
+    reader = Remarks()
     again = Repeats(KeptRepeats(tmp_path, "rows", reader), worker, Interruption())
     assert again.find(A, 1) is not None
     assert again.find(B, 1) is not None
-    damaged, others = reader.remarks
+    damaged, others = reader.told
     assert "5 lines cannot be read" in damaged
     assert "1 trainings were of other data or settings" in others
     assert len((tmp_path / "repeats.jsonl.aside").read_bytes().splitlines()) == 5

@@ -33,6 +33,20 @@ from .last_training import LastTraining
 _OF_EACH_CLASS = ("val_balanced_accuracy", "val_f1", "val_roc_auc")
 
 
+def shared_by_folds(overlap: float, n: int) -> float:
+    """Returns what n folds share of the rows, as `choose` takes the overlap of drawn cuts.
+
+    Scores of folds vary as those of other rows do. With more of them than there are parts of the
+    rows, rows are validated on again: the error is that of as many folds as there are parts.
+
+    Args:
+        overlap: validation rows over training rows of each, above 0.
+        n: folds, at least 1.
+    """
+    n_parts = max(2, round((1 + overlap) / overlap))
+    return max(0.0, 1 / n_parts - 1 / n)
+
+
 class Confirmer:
     """Confirms one study.
 
@@ -132,6 +146,10 @@ class Confirmer:
         if confirmation is None:
             return self._known
         before = self._as_before(confirmation)
+        if before is not None and before.refit is not None and self._last is None:
+            # The study file asks for no last training any more.
+            before = before.model_copy(update={"refit": None})
+            self._store.keep_confirmation(before.model_dump_json())
         if before is not None and (before.refit is not None or not self._refits(before)):
             return before
         if before is None:
@@ -148,8 +166,10 @@ class Confirmer:
     def _compared(self, arms: Sequence[Arm], seconds: float) -> Confirmation | None:
         """Picks the winner, if there is one."""
         overlap, searched = self._overlap, self._searched
-        # Scores of folds vary as those of other rows do; of drawn cuts, which share rows, less.
-        shared = 0.0 if self._repeats.cut(self._seeds[0]).fold is not None else overlap
+        shared = overlap
+        if overlap and self._repeats.cut(self._seeds[0]).fold is not None:
+            n = max((len(arm.scores) for arm in arms if arm.is_allowed), default=0)
+            shared = shared_by_folds(overlap, max(1, n))
         winner = choose(arms, self._direction, self._select, overlap=shared, searched=searched)
         best = self._store.best()
         if winner is None or best is None:
@@ -255,14 +275,17 @@ class Confirmer:
     def _as_before(self, confirmation: Confirmation) -> Confirmation | None:
         """Returns the stored confirmation if this one says the same but for tests and time.
 
-        Or less: with less time left, it may have been planned over fewer seeds than are known.
+        Or less: with less time left, it may have been planned over fewer seeds than are known, and
+        have compared nothing else over them.
         """
         stored = self._known
         if stored is None:
             return None
         n = len(confirmation.seeds)
         if len(stored.seeds) > n and stored.seeds[:n] == confirmation.seeds:
-            return stored
+            known = {arm.config.to_json() for arm in stored.arms}
+            lasted = {arm.config.to_json() for arm in confirmation.arms if len(arm.scores) == n}
+            return stored if stored.select == confirmation.select and lasted <= known else None
         nothing = {"tests": (), "rows_error": None}
         untested = tuple(arm.model_copy(update=nothing) for arm in stored.arms)
         is_same = (stored.seeds, untested) == (confirmation.seeds, confirmation.arms)

@@ -77,7 +77,9 @@ class HeldOut:
             openings = self._store.open_test()
         for arm in unknown:
             found = [self._test(arm.config, seed) for seed in self._seeds_of(arm)]
-            scores = [each.scores[name] for each in found if name in each.scores]
+            scores = [each.scores.get(name, math.nan) for each in found]
+            if not all(map(math.isfinite, scores)):
+                scores = []  # the module logs none of this name, or no number
             known = [each.errors[name] for each in found if name in each.errors]
             errors = [error for error in known if math.isfinite(error)]
             tests[arm.name] = {
@@ -85,7 +87,7 @@ class HeldOut:
                 "rows_error": float(f"{fmean(errors):.4g}") if errors else None,
             }
         if not all(tests[arm.name]["tests"] for arm in wanted):
-            name, tests = "", {}  # the module logs none of this name
+            name, tests = "", {}
         tested = tuple(arm.model_copy(update=tests.get(arm.name, {})) for arm in confirmation.arms)
         update = {"arms": tested, "test_metric": name, "test_openings": openings}
         return confirmation.model_copy(update=update)

@@ -68,6 +68,14 @@ class Best(BaseModel):
     rows: int | None = None
     checkpoint: str = ""
 
+    def is_of(self, other: Best) -> bool:
+        """Says whether the same training has made the network of another winner."""
+
+        def of(each: Best) -> tuple[object, ...]:
+            return each.trial, each.seed, each.config, each.confirmed is None
+
+        return of(self) == of(other)
+
     def _repr_html_(self) -> str:
         """As a notebook shows it."""
         told = {} if self.confirmed is None else {"confirmed": self.confirmed.validation}

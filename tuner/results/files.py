@@ -89,7 +89,8 @@ class ResultFiles:
     def repair(self, best: Best | None) -> None:
         """Brings the files to what the store says, and clears what no trial owns any more.
 
-        Where the store knows no complete trial, the files of an earlier store are put aside.
+        Where the store knows no complete trial, the files of an earlier store are put aside; so is
+        a network that is not the best trial's, whose own is on another machine.
         """
         if best is None:
             for name in ("best.json", "best.ckpt"):
@@ -101,7 +102,12 @@ class ResultFiles:
             if unsealed == best:
                 if current is not None and not current.checkpoint:
                     self.promote(best)
-            elif best.confirmed is None or self._staged(best.trial).exists():
+            elif self._staged(best.trial).exists():
+                self.promote(best)
+            elif best.confirmed is None:
+                network = self.folder / "best.ckpt"
+                if unsealed is not None and not unsealed.is_of(best) and network.exists():
+                    self._rename(network, f"earlier-{network.name}")
                 self.promote(best)
             # Else what is there is another network, until the confirmed one is made again.
         for pattern in (".trial-*.ckpt", f".*{paths.UNFINISHED}"):

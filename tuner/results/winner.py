@@ -7,6 +7,7 @@ those scores.
 
 from __future__ import annotations
 
+import math
 import statistics
 from typing import Self
 
@@ -115,14 +116,16 @@ class Confirmation(Stored):
     def estimate(self, arm: Arm) -> Estimate | None:
         """Returns the mean of an arm's scores on validation rows, with its error for other rows.
 
-        That of a share is at least what so many rows tell of one, also where each seed has the same
-        one: that of 1 is else sure.
+        That of a share is at least what so many rows tell of one as have validated it, also where
+        each seed has the same one: that of 1 is else sure.
         """
         if not arm.scores:
             return None
         least = 0.0
         if self.metric in _SHARES and self.n_rows:
-            least = share_error(statistics.fmean(arm.scores), self.n_rows)
+            cut = self.overlap / (1 + self.overlap) if self.overlap else 1.0
+            n = math.ceil(self.n_rows * min(1.0, len(arm.scores) * cut))
+            least = share_error(statistics.fmean(arm.scores), n)
         return Estimate.of(arm.scores, overlap=self.overlap, least=least)
 
     @property

@@ -180,7 +180,7 @@ def _share(part: int, whole: int) -> str:
 def comparisons(confirmation: Confirmation) -> list[str]:
     """Says why the winner won, what the search gained, and how often the test part was opened."""
     winning, lines = confirmation.winning, []
-    best = confirmation.arms[0]
+    best = next(arm for arm in confirmation.arms if arm.is_allowed)
     if confirmation.select == "one_se" and best.scores and best.name != winning.name:
         lines.append(
             f"{winning.name} won: within one standard error of the best mean ({best.name}), "

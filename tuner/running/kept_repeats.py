@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import StoreLostError
+from ..errors import StoreLostError, WorkerLostError
 from ..network.config import Config, config_from_json
 from ..system import lines, paths
 from .progress import Observer
@@ -81,12 +81,26 @@ class KeptRepeats:
         """
         if network is not None:
             paths.write(self._network(repeat.config, repeat.seed), network)
-        self._known[self.key(repeat.config, repeat.seed)] = repeat
+        self.note(repeat)
         self._append(repeat)
 
+    def note(self, repeat: Repeat) -> None:
+        """Knows a repetition that ended until this process ends."""
+        self._known[self.key(repeat.config, repeat.seed)] = repeat
+
     def network(self, config: Config, seed: int) -> bytes:
-        """Returns the checkpoint of a repetition that was kept."""
-        return self._network(config, seed).read_bytes()
+        """Returns the checkpoint of a repetition that was kept.
+
+        Raises:
+            WorkerLostError: there is none.
+        """
+        try:
+            return self._network(config, seed).read_bytes()
+        except FileNotFoundError:
+            raise WorkerLostError(
+                "a network that was trained before could not be trained again; "
+                "the same command tries once more"
+            ) from None
 
     def forget_networks(self) -> None:
         """Takes the checkpoints away."""

@@ -216,7 +216,11 @@ class Repeats:
         return epoch / heuristics.work(config, facts.model_copy(update={"n_rows": rows}))
 
     def network(self, config: Config, seed: int) -> bytes:
-        """Returns the checkpoint of a repetition that was run with `networks="need"`."""
+        """Returns the checkpoint of a repetition that was run with `networks="need"`.
+
+        Raises:
+            WorkerLostError: there is none.
+        """
         return self._kept.network(config, seed)
 
     def whole(
@@ -283,10 +287,13 @@ class Repeats:
         Args:
             wanted: pairs of a config and a seed; the same one may come twice.
             networks: "keep" the checkpoints of what runs; "need" them, so that what ended runs
-                again where they are gone.
+                again where they are gone, and an end without one is an error.
             end: when to stop, on the clock of `time.monotonic`.
             late: seconds after which the last of them may end if that is in sight.
             observer: is told of each that ends.
+
+        What fails though its numbers did not diverge (memory, a device) is told; another process
+        that wants it runs it again.
 
         Returns:
             Whether all of them have ended.
@@ -294,18 +301,30 @@ class Repeats:
         Raises:
             InterruptedStudyError: a signal came; what ended is kept.
             StoreLostError: the disk is full or gone.
+            WorkerLostError: a network that is needed could not be trained again.
         """
         needed = networks == "need"
         pairs = {self._kept.key(*pair): pair for pair in wanted}
         missing = [
             pair for pair in pairs.values() if not self._kept.has(*pair, with_network=needed)
         ]
-        done = 0
+        done, failures = 0, list[str]()
         with closing(self._trained(missing, self.cut, end=end, late=late)) as trained:
             for training, event in trained:
                 self._keep(training, event, networks != "drop")
+                if isinstance(event, Failed) and not event.diverged:
+                    failures.append(event.reason)
                 done += 1
                 observer.repeated(Repeated(training.config, done, len(missing)))
+        if failures:
+            observer.remark(
+                f"{len(failures)} of {len(missing)} trainings failed, the first with: "
+                f"{failures[0]}; the same command tries them again"
+            )
+        if needed and done == len(missing):
+            for config, seed in missing:
+                if not self._kept.has(config, seed, with_network=True):
+                    self._kept.network(config, seed)  # raises
         return done == len(missing)
 
     def _trained(
@@ -350,13 +369,20 @@ class Repeats:
                 self._worker.cancel(number)
 
     def _keep(self, training: _Training, event: Finished | Failed, keeps_network: bool) -> None:
-        """Keeps a repetition that ended."""
+        """Keeps a repetition that ended; of a failure, only what the config is to blame for."""
         config, seed = training.config, training.seed
         if isinstance(event, Finished):
             repeat = Repeat(config, seed, event.metrics, event.n_parameters)
             self._kept.add(repeat, event.checkpoint if keeps_network else None)
+            return
+        known = self._kept.find(config, seed)
+        if known is not None and not known.reason:
+            return  # it was trained before, and its score stands
+        failed = Repeat(config, seed, {}, 0, event.reason)
+        if event.diverged:
+            self._kept.add(failed, None)
         else:
-            self._kept.add(Repeat(config, seed, {}, 0, event.reason), None)
+            self._kept.note(failed)
 
     def _number(self) -> int:
         self._n_jobs += 1

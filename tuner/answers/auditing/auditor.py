@@ -20,10 +20,12 @@ from .judging import NO_TIME, Yardstick, whole, without_time
 from .margins import margin
 from .quantities import Quantities
 from .sample import Sample
-from .verdicts import Evidence, judge
+from .verdicts import Evidence, judge, least_pairs
 
 #: Seconds of an epoch below which more of them are timed.
 _SHORT = 0.5
+#: Rules that are proposed where all of them take long.
+_FEW = ("S7", "S24")
 
 
 class Auditor:
@@ -106,6 +108,7 @@ class Auditor:
         began = time.monotonic()
         if math.isinf(self._end):
             self._announce()
+            self._warn_of_few_pairs()
         base = self._tuned_base()
         allowed = self._margin(base)
         self._observer.remark(self._stated(allowed))
@@ -173,7 +176,9 @@ class Auditor:
             self._repeats.find(config, self._pairs[n]) for config in compared
         ):
             n += 1
-        self._pairs = self._pairs[:n]
+        if n < len(self._pairs):
+            self._pairs = self._pairs[:n]
+            self._warn_of_few_pairs()
 
     @property
     def _until(self) -> float | None:
@@ -247,10 +252,24 @@ class Auditor:
         if minutes >= 1:
             message += f", about {_time(minutes)}"
         if minutes >= 10:
-            some = ("S7", "S24")
-            _, fewer = self._estimate(lambda rule: rule in some, 6, pace)
-            message += f" (--rules {','.join(some)} --pairs 6: about {_time(fewer)})"
+            pairs = least_pairs(self._n_tests(_FEW.__contains__))
+            _, fewer = self._estimate(_FEW.__contains__, pairs, pace)
+            message += f" (--rules {','.join(_FEW)} --pairs {pairs}: about {_time(fewer)})"
         self._observer.begin(message)
+
+    def _n_tests(self, is_wanted: Callable[[str], bool]) -> int:
+        """How many tests an audit makes at most."""
+        judged = cost.wanted(self._base, self._facts, self._base.learning_rate, is_wanted)
+        return len(judged) + (exponents.N_TESTS if is_wanted("S12") else 0)
+
+    def _warn_of_few_pairs(self) -> None:
+        """Says so where there are too few pairs for any test to be significant."""
+        least = least_pairs(self._n_tests(self._is_wanted))
+        if 1 < len(self._pairs) < least:
+            self._observer.remark(
+                f"{self._study}: {len(self._pairs)} pairs are too few for a verdict that is held "
+                f"or refuted; it takes {least} for as many rules as are asked for"
+            )
 
     def _pace(self, copies: int) -> float:
         """Seconds that an epoch of the base config adds where so many train at once."""

@@ -80,6 +80,11 @@ def _changed(config: MLPConfig, **changes: Any) -> MLPConfig:
     return MLPConfig.model_validate(values)
 
 
+def _hidden(base: MLPConfig) -> MLPConfig:
+    """Returns a config that has a hidden layer, without which there is nothing to normalize."""
+    return _changed(base, depth=max(1, base.depth))
+
+
 def claims(base: MLPConfig, facts: DataFacts, range_rate: float | None) -> list[Claim]:
     """Returns the claims that can be tested around a config.
 
@@ -136,7 +141,8 @@ def _normalization(base: MLPConfig) -> list[Claim]:
                 bare[name],
             )
         )
-    with_bn = _changed(base, batch_normalization=True)
+    hidden = _hidden(base)
+    with_bn = _changed(hidden, batch_normalization=True)
     found.append(
         Claim(
             "S3",
@@ -144,7 +150,7 @@ def _normalization(base: MLPConfig) -> list[Claim]:
             "Batch normalization makes the network better.",
             "better",
             Side("with BN", (with_bn,)),
-            Side("without BN", (_changed(base, batch_normalization=False),)),
+            Side("without BN", (_changed(hidden, batch_normalization=False),)),
         )
     )
     found.append(
@@ -164,7 +170,7 @@ def _batches(base: MLPConfig, facts: DataFacts) -> list[Claim]:
     large = 256 if facts.n_rows >= 2560 else 128
 
     def normalized(sizes: Sequence[int]) -> tuple[MLPConfig, ...]:
-        fixed = _of_batch(_changed(base, batch_normalization=True), large)
+        fixed = _of_batch(_changed(_hidden(base), batch_normalization=True), large)
         return tuple(_changed(fixed, normalization_batch_size=size) for size in sizes)
 
     inside, outside = (32, 64, 128), (4, 8, 16) if large == 128 else (8, 16, large)
@@ -303,7 +309,7 @@ def _schedules(base: MLPConfig, tuned: Side) -> list[Claim]:
 def _sizes(base: MLPConfig, facts: DataFacts, tuned: Side) -> list[Claim]:
     n_inputs, n_outputs = facts.n_inputs, facts.n_outputs
     _, between = heuristics.between(n_inputs, n_outputs)
-    hidden = _changed(base, depth=max(1, base.depth))
+    hidden = _hidden(base)
 
     def wide(*widths: int) -> tuple[MLPConfig, ...]:
         sizes = dict.fromkeys(min(width, _WIDEST) for width in widths)

@@ -26,6 +26,8 @@ _CLAIMS: tuple[tuple[str, str, float, Kind], ...] = (
     ("rate grows like the root", "It grows like the square root of the batch.", 0.5, "equal"),
     ("rate grows in proportion", "It grows in proportion to the batch.", 1.0, "equal"),
 )
+#: Tests that they make: two of those that are equal to a number.
+N_TESTS = sum(2 if kind == "equal" else 1 for *_, kind in _CLAIMS)
 
 Grid = dict[int, tuple[MLPConfig, ...]]
 

@@ -125,8 +125,15 @@ class Audit(BaseModel):
         return html.heading(title) + html.table(("rule", "claim", "verdict", "effect (95%)"), rows)
 
     def beside(self, smaller: Audit) -> Audit:
-        """Returns this audit with what one of fewer rows found, where both have a verdict."""
+        """Returns this audit with what one of fewer rows found, where both have a verdict.
+
+        Where there was time for verdicts of the other one alone, it is that.
+        """
+        n, seconds = self.n_trainings + smaller.n_trainings, self.seconds + smaller.seconds
+        both = {"n_trainings": n, "seconds": seconds}
         others = {each.name: each for each in smaller.findings if each.kind is not None}
+        if others and all(each.kind is None for each in self.findings):
+            return smaller.model_copy(update=both)
         rows = f"{smaller.facts.n_rows:,} rows"
         findings = []
         for each in self.findings:
@@ -136,9 +143,7 @@ class Audit(BaseModel):
                 remark = f"{each.remark}; " if each.remark else ""
                 each = each.model_copy(update={"remark": f"{remark}with {rows}: {told}"})
             findings.append(each)
-        n, seconds = self.n_trainings + smaller.n_trainings, self.seconds + smaller.seconds
-        update = {"findings": tuple(findings), "n_trainings": n, "seconds": seconds}
-        return self.model_copy(update=update)
+        return self.model_copy(update={"findings": tuple(findings), **both})
 
     @property
     def rests_on(self) -> str:

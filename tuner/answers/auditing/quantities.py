@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 
 from ...network.config import MLPConfig
+from ...running.kept_repeats import Repeat
 from ...running.repeats import Repeats
 from .claims import Claim
 
@@ -53,22 +54,21 @@ class Quantities:
     @property
     def _worst(self) -> float:
         """The worst score of all that this audit trained, whatever else was trained before."""
-        found = [self._repeats.find(*pair) for pair in self._trained]
-        known = [
-            each.metrics[self._metric]
-            for each in found
-            if each is not None and not each.reason and math.isfinite(each.metrics[self._metric])
-        ]
+        known = [each.metrics[self._metric] for each in self._succeeded]
+        known = [score for score in known if math.isfinite(score)]
         return min(known) if self._sign > 0 else max(known)
 
     def _gaps(self, config: MLPConfig) -> list[float]:
+        """Returns the gaps over the seeds; a training that failed has the widest of the audit."""
         found = [self._repeats.find(config, seed) for seed in self._seeds]
-        return [
-            0.0
-            if each is None or each.reason
-            else each.metrics["val_loss"] - each.metrics["train_loss"]
-            for each in found
-        ]
+        widest = max(filter(math.isfinite, map(_gap, self._succeeded)), default=0.0)
+        return [widest if each is None or each.reason else _gap(each) for each in found]
+
+    @property
+    def _succeeded(self) -> list[Repeat]:
+        """All that this audit trained, but for what failed."""
+        found = [self._repeats.find(*pair) for pair in self._trained]
+        return [each for each in found if each is not None and not each.reason]
 
     def _seconds(self, config: MLPConfig) -> list[float]:
         """Seconds of an epoch of a network that trains alone."""
@@ -85,4 +85,8 @@ class Quantities:
         ]
         if not any(n_failed):
             return ""
-        return f"trainings that diverged: {n_failed[0]} of ours, {n_failed[1]} of theirs"
+        return f"trainings that failed: {n_failed[0]} of ours, {n_failed[1]} of theirs"
+
+
+def _gap(repeat: Repeat) -> float:
+    return repeat.metrics["val_loss"] - repeat.metrics["train_loss"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -43,6 +44,18 @@ class Judgement:
     adjusted_p: float
     verdict: Verdict
     warning: str = ""
+
+
+def least_pairs(n_tests: int) -> int:
+    """Returns the pairs with which one of so many tests can be significant, at least.
+
+    The smallest p-value of n pairs is 2 / 2 ** n (see `p_value`), and Holm multiplies it by the
+    number of tests.
+
+    >>> least_pairs(1), least_pairs(3), least_pairs(29)
+    (6, 7, 11)
+    """
+    return next(n for n in count(2) if n_tests * 2 / 2**n < ALPHA)
 
 
 def judge(family: Sequence[Evidence]) -> list[Judgement]:
