@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 import tuner
 from tuner import heuristics, storage
@@ -31,7 +31,7 @@ from tuner.running.progress import Ended, Observer, Snapshot
 from tuner.running.proposals import trial_seed
 from tuner.storage import samplers
 from tuner.storage.pruners import make_pruner
-from tuner.storage.reading import IDENTITY
+from tuner.storage.reading import IDENTITY, INTERRUPTED
 
 from .conftest import SMALL, Write
 
@@ -203,7 +203,13 @@ def test_diverged_trials_are_pruned_with_the_reason(write_study: Write) -> None:
     assert [trial.state for trial in trials()] == [TrialState.PRUNED] * 3
     with pytest.raises(StudyFailedError):  # nothing is left to do, and it is said again
         tuner.tune("small", trials=3)
-    assert all(trial.user_attrs["reason"].startswith("diverged: ") for trial in trials())
+    # One that was cut, and whose second try ended like the others, is no hope.
+    cut = create_trial(state=TrialState.FAIL, user_attrs={INTERRUPTED: True, "reason": "a signal"})
+    storage.read_study("small").add_trial(cut)
+    with pytest.raises(StudyFailedError):
+        tuner.tune("small", trials=3)
+    reasons = [trial.user_attrs["reason"] for trial in trials()]
+    assert all(reason.startswith("diverged: ") for reason in reasons[:3]) and len(reasons) == 4
 
 
 def test_failed_trials_keep_their_reason_and_the_study_goes_on(write_study: Write) -> None:

@@ -246,6 +246,7 @@ def _coordinator(
         reserve=reserve,
         range_test=_range_test(open_study, budget, pace),
         fleet=fleet,
+        fills_places=open_study.trainer == "solo",
     )
 
 

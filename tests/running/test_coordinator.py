@@ -290,6 +290,20 @@ def test_the_range_test_runs_beside_the_first_trial(write_study: Write) -> None:
     assert config.learning_rate != pytest.approx(found.space.recommendation.learning_rate)
 
 
+@pytest.mark.slow
+def test_a_range_test_is_run_for_a_trial_of_the_budget(write_study: Write) -> None:
+    """Else the sampler takes the place of the recommendation, whose rate was paid for."""
+    rates = "learning_rate = { low = 1e-5, high = 10.0, log = true }\n"
+    write_study(SMALL + rates + UNPRUNED)
+    with study_opened(capacity=40) as (found, worker):
+        assert isinstance(found.space, MLPSpace)
+        facts = found.space.facts
+        test = RangeTest(found.space.recommendation, facts, first_job=RANGE_TEST, seed=1)
+        coordinator(found, worker, Recorder(), BudgetSpec(trials=5), test, at_once=5).run()
+    sources = [trial.user_attrs["source"] for trial in trials()]
+    assert len(sources) == 5 and "recommendation" in sources and "sampler" not in sources
+
+
 def test_a_tested_rate_outlives_the_process(write_study: Write) -> None:
     """Else a study that is cut and resumed starts its recommendation where no test said to."""
     wide = "learning_rate = { low = 1e-6, high = 10.0, log = true }\n"

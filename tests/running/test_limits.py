@@ -1,11 +1,16 @@
 """Networks that may take so much and no more."""
 
 from pathlib import Path
+from typing import Any
 
+import optuna
 import pytest
 import torch
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial
 
 import tuner
+from tuner import storage
 from tuner.errors import ChangedStudyError, StudyFailedError, StudyFileError
 from tuner.network.config import DataFacts, MLPConfig
 from tuner.running import limits, proposals
@@ -116,6 +121,30 @@ def test_a_limit_that_no_draw_keeps_ends_it(
     write_study(limited("n_parameters = 80"))  # the smallest has 71, and hardly any has fewer
     with pytest.raises(StudyFailedError, match="40 draws in a row broke a limit: it has"):
         tuner.tune("small", trials=20, workers=1)
+
+
+class Stubborn(optuna.samplers.RandomSampler):
+    """Draws the widest network each time, as a model may that does not see what was declined."""
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, name: str, domain: BaseDistribution
+    ) -> Any:
+        drawn = super().sample_independent(study, trial, name, domain)
+        return domain.high if "width" in name and hasattr(domain, "high") else drawn
+
+
+def test_a_sampler_that_repeats_itself_is_helped(write_study: Write) -> None:
+    """Else a search ends in an error though there are networks that keep the limit."""
+    sampler = f'[study]\nsampler = "{__name__}:Stubborn"\n'
+    write_study(limited("n_parameters = 400") + sampler)
+    result = tuner.tune("small", trials=8, workers=1)
+    assert result.counts.finished == 8
+    sizes = [
+        trial.user_attrs["n_parameters"]
+        for trial in storage.read_study("small").trials
+        if trial.user_attrs.get("source") == "sampler"  # one that was declined has none
+    ]
+    assert sizes and max(sizes) <= 400
 
 
 def test_a_network_without_layers_may_be_larger(write_study: Write) -> None:

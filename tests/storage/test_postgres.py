@@ -242,7 +242,8 @@ def test_the_server_stays_away(server: Server, write_study: Write) -> None:
     longer = STUDY.replace("epochs = 30", "epochs = 120")
     alike = longer.partition("[search]")[0] + "[search]\nwidth = 64\ndepth = 2\nbatch_size = 64\n"
     write_study(f"{alike}[study]\npruner = 'none'\n")
-    words = ("--trials", "3", "--workers", "1", "--fleet", "1")
+    # The time that is left is looked at all the while, also where the server is away.
+    words = ("--trials", "3", "--workers", "1", "--fleet", "1", "--minutes", "30")
     process = start(*words, TUNER_STORE_SECONDS="9")  # by then the trial has ended
     until_finished(server, process, 1)
     server.stop()

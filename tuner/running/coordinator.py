@@ -21,7 +21,7 @@ from ..errors import (
 from ..network.config import Config, DataFacts, MLPConfig
 from ..results.files import ResultFiles
 from ..results.winner import Confirmation
-from ..space import MLPSpace, SearchSpace
+from ..space import SearchSpace
 from ..storage import TIME_OVER, StudyStore, is_gone
 from ..study import BudgetSpec, StudySpec
 from ..system.interruption import Interruption
@@ -75,6 +75,7 @@ class Coordinator:
         reserve: Callable[[float | None], float] = lambda pace: 0.0,
         range_test: RangeTest | None = None,
         fleet: int | None = None,
+        fills_places: bool = False,
     ) -> None:
         self.spec, self.evaluation = spec, evaluation
         self.reserve = reserve
@@ -98,7 +99,7 @@ class Coordinator:
             budget,
             minutes,
             fleet,
-            not isinstance(space, MLPSpace),
+            fills_places,
             self.standing,
             self.in_hand,
             store,
@@ -140,7 +141,10 @@ class Coordinator:
                 self._handle_all()
             self._cut_by = TIME_OVER
         except StoreLostError as error:
-            raise self._go_on_beside(error) from error
+            told = self._go_on_beside(error)
+            if told is error:
+                raise
+            raise told from error
         except StopSearch:
             self._cut_by = "an observer ended the search"
             raise
@@ -230,7 +234,7 @@ class Coordinator:
         """Keeps what ended until a store that is away was given up, and says where."""
         if not is_gone(error):
             return error
-        self.store.go_on_beside()
+        self.store.go_on_beside(error)
         before = self.standing.counts.finished
         with contextlib.suppress(StoreLostError):  # the disk of the files is full, too
             self.inbox += self.worker.events(0)
@@ -261,7 +265,7 @@ class Coordinator:
                 self.worker.submit(self.range_test.begin())
             else:
                 at_once = self.allowance.at_once(self.worker.capacity)
-                if len(self.in_hand.trials) >= at_once or self.allowance.trials <= 0:
+                if len(self.in_hand.trials) >= at_once or self.allowance.trials <= self._n_kept:
                     return
                 way = self.proposals.ask()
                 if way is None:
@@ -270,6 +274,13 @@ class Coordinator:
                     self.in_hand.add(way)
                     if self.store.is_owed(way.trial):
                         self.allowance.owe(way.trial.number)
+
+    @property
+    def _n_kept(self) -> int:
+        """Trials of the budget that nothing is drawn for: the one that a range test is run for."""
+        if self.range_test is None or not self.in_hand.had_any or self.store.has_waiting:
+            return 0
+        return int(self.proposals.has_recommendation)
 
     @property
     def _has_place(self) -> bool:
@@ -341,8 +352,9 @@ class Coordinator:
 
     def _complete(self, way: UnderWay) -> None:
         self.outcomes.complete(way)
-        self.allowance.minutes.reserved = self.reserve(self.allowance.minutes.pace)
-        self._begin_points()
+        if not self.store.is_beside:  # else nothing begins any more
+            self.allowance.minutes.reserved = self.reserve(self.allowance.minutes.pace)
+            self._begin_points()
         self.outcomes.tell(way, "complete")
 
     def misses(self, confirmation: Confirmation | None) -> bool:

@@ -12,6 +12,7 @@ from ..storage import (
     FOLD_SCORES,
     INTERRUPTED,
     LOSSES,
+    N_PARAMETERS,
     RETRY_OF,
     StudyStore,
 )
@@ -29,8 +30,8 @@ _ATTRIBUTES = (
     FOLD_SCORES,
     INTERRUPTED,
     LOSSES,
+    N_PARAMETERS,
     RETRY_OF,
-    "n_parameters",
     "reason",
     "traceback",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,8 @@ from .under_way import UnderWay
 _MOST_DECLINED = 30
 #: Draws in a row that may break a limit: there may be no network that keeps it.
 _MOST_BROKEN = 1_000
+#: After so many of them they are drawn at random, since a model may see nothing but its best guess.
+_MOST_MODELLED = 10
 #: Complete trials after which the starting points of `heuristics.LATE_POINTS` begin: by then the
 #: default pruner can end them.
 LATE_AFTER = 3
@@ -88,6 +91,11 @@ class Proposals:
                 self._store.enqueue(self._points.pop(source), source)
                 room -= 1
 
+    @property
+    def has_recommendation(self) -> bool:
+        """Whether the recommendation has not begun, and is to."""
+        return "recommendation" in self._points
+
     def found(self, rates: RateRange) -> None:
         """Lets the recommendation begin at the rate that a range test picked."""
         self._store.keep_rate_range(rates.model_dump_json())
@@ -102,8 +110,10 @@ class Proposals:
         Raises:
             StudyFailedError: very many in a row broke a limit.
         """
-        trial = self._store.ask()
-        config = self.space.suggest(trial)
+        is_stuck = self._n_broken >= _MOST_MODELLED
+        with self._store.drawing_at_random() if is_stuck else nullcontext():
+            trial = self._store.ask()
+            config = self.space.suggest(trial)
         reason = self._limits.broken(config)
         if not reason and self._is_too_long(trial, config):
             self._n_declined += 1

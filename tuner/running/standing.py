@@ -12,7 +12,7 @@ from ..network.config import DataFacts, config_from_json
 from ..results.arms import Direction
 from ..results.best import Best
 from ..results.winner import Confirmation, Confirmed
-from ..storage import CONFIG, DECLINED, INTERRUPTED, Counts, StudyStore, count
+from ..storage import CONFIG, DECLINED, INTERRUPTED, N_PARAMETERS, Counts, StudyStore, count
 
 _VERSION = metadata.version("tuner")
 #: How the reason of a trial begins whose numbers were none.
@@ -107,8 +107,9 @@ class Standing:
             for trial in self._store.trials()
             if trial.state in states and not {INTERRUPTED, DECLINED} & trial.user_attrs.keys()
         ]
-        may_go_on = self.counts.interrupted or self.counts.waiting
-        if self.best is not None or may_go_on or not all(map(_is_untrained, ended)) or not ended:
+        if self.best is not None or not ended or not all(map(_is_untrained, ended)):
+            return ""
+        if self.counts.waiting:  # as what was cut does, to run again
             return ""
         reason = ended[0].user_attrs.get("reason", "")
         return f"none of {len(ended)} trials could be trained, the first: {reason}"
@@ -139,7 +140,7 @@ class Standing:
             config=config_from_json(trial.user_attrs[CONFIG]),
             facts=self._facts,
             classes=self._classes,
-            n_parameters=trial.user_attrs["n_parameters"],
+            n_parameters=trial.user_attrs[N_PARAMETERS],
             seed=trial.user_attrs["seed"],
             finished=trial.datetime_complete,
             tuner=_VERSION,

@@ -37,6 +37,7 @@ class Kept(Closing):
 
     study: optuna.Study
     _location: Location
+    _confirmation_seconds: float | None = None  # once they are known: no one else spends any
 
     @property
     def seconds(self) -> float:
@@ -50,11 +51,15 @@ class Kept(Closing):
     @property
     def confirmation_seconds(self) -> float:
         """Seconds spent on confirmations and fronts so far, by all processes of the study."""
-        return float(self._kept(CONFIRMATION_SECONDS) or 0.0)
+        if self._confirmation_seconds is None:
+            self._confirmation_seconds = float(self._kept(CONFIRMATION_SECONDS) or 0.0)
+        return self._confirmation_seconds
 
     def spend_on_confirmation(self, seconds: float) -> None:
         """Adds seconds to those spent on confirmations and fronts."""
-        self._keep(CONFIRMATION_SECONDS, round(self.confirmation_seconds + seconds, 3))
+        spent = round(self.confirmation_seconds + seconds, 3)
+        self._keep(CONFIRMATION_SECONDS, spent)
+        self._confirmation_seconds = spent
 
     @property
     def confirmation(self) -> str | None:

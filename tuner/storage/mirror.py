@@ -107,9 +107,14 @@ class MirroredStorage(BaseStorage):
         """Whether many rows are written at once; else each by Optuna's own storage."""
         return self._now(lambda _: tables.fits(self._disk))
 
-    def go_on_beside(self) -> None:
-        """From now on keeps what is said in memory alone, but for new trials, which it refuses."""
+    def go_on_beside(self, error: Exception) -> None:
+        """From now on keeps what is said in memory alone, but for new trials, which it refuses.
+
+        Args:
+            error: why the store is given up; it is not waited for again.
+        """
         self._is_beside = True
+        self._error = self._error or error
 
     def left(self) -> tuple[list[Row], list[End]]:
         """Returns what the store does not have: rows, and then ends of trials."""

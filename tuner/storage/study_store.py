@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from threading import Thread
 from typing import Any
@@ -228,10 +228,14 @@ class StudyStore(Kept):
         if not self.is_beside:  # what is told later is not there yet
             self._ledger.keep(finished, self.study._study_id)
 
-    def go_on_beside(self) -> None:
-        """Keeps what is still told in a file, from which the next process tells it to the store."""
+    def go_on_beside(self, error: Exception) -> None:
+        """Keeps what is still told in a file, from which the next process tells it to the store.
+
+        Args:
+            error: why the store is given up.
+        """
         self.is_beside = True
-        self._storage.go_on_beside()
+        self._storage.go_on_beside(error)
 
     def prune_by(self, pruner: Pruner, epochs: int) -> None:
         """Decides who ends trials early, which are of so many epochs."""
@@ -268,9 +272,28 @@ class StudyStore(Kept):
         """Whether such a trial waits."""
         return bool(self._owed())
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether a trial waits to begin."""
+        return bool(self._waiting())
+
     def _owed(self) -> list[FrozenTrial]:
-        waiting = [trial for trial in self.trials() if trial.state == TrialState.WAITING]
-        return [trial for trial in waiting if self.is_owed(trial)]
+        return [trial for trial in self._waiting() if self.is_owed(trial)]
+
+    def _waiting(self) -> list[FrozenTrial]:
+        return [trial for trial in self.trials() if trial.state == TrialState.WAITING]
+
+    @contextmanager
+    def drawing_at_random(self) -> Iterator[None]:
+        """Has trials drawn at random meanwhile, each in its own way."""
+        usual = self.study.sampler
+        self.study.sampler = optuna.samplers.RandomSampler(
+            seed=(self._spec.study.seed + len(self.trials())) % 2**32
+        )
+        try:
+            yield
+        finally:
+            self.study.sampler = usual
 
     def recover(self) -> int:
         """Ends what a process that is gone left running, to be run again; returns how many."""
@@ -317,7 +340,7 @@ class StudyStore(Kept):
     def decline(self, trial: optuna.Trial, reason: str) -> None:
         """Ends a trial that is not begun, and keeps why; it counts against no budget.
 
-        The sampler takes it as the worst, and so draws fewer like it.
+        TPE takes it as one of the worst, and so draws fewer like it; other samplers do not see it.
         """
         self.annotate(trial, **{DECLINED: True})
         self.prune(trial, reason)
