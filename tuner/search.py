@@ -30,7 +30,8 @@ from .running.minutes import Minutes
 from .running.open_study import OpenStudy, opened
 from .running.progress import Observer
 from .running.rate_range import RangeTest, RateRange
-from .running.repeats import Repeats, seeds
+from .running.repeats import Repeats
+from .running.trainings import seeds
 from .running.watching import watched
 from .space import MLPSpace
 from .study import BudgetSpec

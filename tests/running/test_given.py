@@ -25,7 +25,7 @@ from tuner.running.given import spec_of
 from tuner.running.kept_repeats import KeptRepeats, Repeat
 from tuner.running.open_study import opened
 from tuner.running.progress import Observer
-from tuner.running.repeats import seeds
+from tuner.running.trainings import seeds
 from tuner.storage.identity import identity_of
 from tuner.study import load_study
 from tuner.system import paths

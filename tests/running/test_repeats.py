@@ -13,10 +13,11 @@ from tuner.data import Cut, load
 from tuner.errors import InterruptedStudyError, StoreLostError, WorkerLostError
 from tuner.network.config import Config, MLPConfig
 from tuner.network.model import MLP
-from tuner.running import repeats as repeats_
+from tuner.running import trainings as trainings_
 from tuner.running.kept_repeats import KeptRepeats
 from tuner.running.progress import Observer, Repeated
-from tuner.running.repeats import Repeats, seeds
+from tuner.running.repeats import Repeats
+from tuner.running.trainings import seeds
 from tuner.system.interruption import Interruption
 from tuner.workers import Event, Failed, Finished, FleetCrew, Job, Progress, ThreadWorker, Worker
 
@@ -189,7 +190,7 @@ def paced_repeats(
     seconds: float, folder: Path, monkeypatch: pytest.MonkeyPatch, capacity: int = 1
 ) -> tuple[Paced, Repeats]:
     paced = Paced(seconds, capacity)
-    monkeypatch.setattr(repeats_, "time", paced)
+    monkeypatch.setattr(trainings_, "time", paced)
     interruption = cast(Interruption, SimpleNamespace(signal=None))
     return paced, Repeats(
         KeptRepeats(folder, "rows", Observer()), cast(Worker, paced), interruption

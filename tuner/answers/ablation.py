@@ -22,7 +22,8 @@ from ..results.winner import Confirmation
 from ..results.wording import estimate
 from ..running.open_study import opened
 from ..running.progress import Observer, Repeated
-from ..running.repeats import Repeats, seeds
+from ..running.repeats import Repeats
+from ..running.trainings import seeds
 from ..running.watching import watched
 from ..system import paths
 from ..system.devices import Devices

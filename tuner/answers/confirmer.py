@@ -19,7 +19,8 @@ from ..results.arms import Arm
 from ..results.choice import choose
 from ..results.winner import Confirmation, Refit
 from ..running.progress import Observer
-from ..running.repeats import Repeats, seeds
+from ..running.repeats import Repeats
+from ..running.trainings import seeds
 from ..storage import StudyStore
 from ..study import StudySpec
 from ..training.modules import ModuleTraining

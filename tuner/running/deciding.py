@@ -13,7 +13,8 @@ from ..training.fleet import busy_with
 from .evaluation import full_evaluation, planned
 from .open_study import OpenStudy
 from .progress import Observer
-from .repeats import WORKERS_SECONDS, Repeats, seeds
+from .repeats import Repeats
+from .trainings import WORKERS_SECONDS, seeds
 
 
 def evaluated(

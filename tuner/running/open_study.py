@@ -25,7 +25,8 @@ from .evaluation import Evaluation
 from .kept_repeats import KeptRepeats
 from .prepared import Prepared, prepared, space_of, usual_trainer
 from .progress import Observer
-from .repeats import Repeats, seeds
+from .repeats import Repeats
+from .trainings import seeds
 
 #: Seeds of a confirmation that cuts are known of, at least: it may have had more than it has now.
 _MOST_SEEDS = 1_000

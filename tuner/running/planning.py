@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,10 +23,9 @@ from ..training.fleet import busy_with, member_bytes
 from .arguments import budget_of
 from .evaluation import Evaluation, for_sizes, planned
 from .given import spec_of
-from .kept_repeats import KeptRepeats
 from .prepared import Prepared, prepared
 from .progress import Observer
-from .repeats import WORKERS_SECONDS, Repeats, seeds
+from .trainings import WORKERS_SECONDS, Trainings, seeds
 from .watching import watched
 
 #: What is said where small networks are a goal, too.
@@ -192,16 +189,11 @@ def _pace(ready: Prepared, observer: Observer) -> tuple[float | None, int]:
     if not isinstance(space, MLPSpace) or facts is None:
         return None, 1
     observer.begin("timing a usual network")
-    with (
-        Interruption() as interruption,
-        ready.employ() as worker,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        kept = KeptRepeats(Path(folder), "plan", observer)
-        repeats = Repeats(kept, worker, interruption)
-        repeats.wait(WORKERS_SECONDS)
-        pace = repeats.pace(space.usual, facts, seeds(spec.study.seed, "timing", 1))
-        return pace, min(repeats.side_by_side, busy_with())
+    with Interruption() as interruption, ready.employ() as worker:
+        trainings = Trainings(worker, interruption)
+        trainings.wait(WORKERS_SECONDS)
+        pace = trainings.pace(space.usual, facts, seeds(spec.study.seed, "timing", 1))
+        return pace, min(trainings.side_by_side, busy_with())
 
 
 def _planned(ready: Prepared, budget: BudgetSpec, pace: float | None, at_once: int) -> Plan:

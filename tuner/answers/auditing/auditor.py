@@ -12,7 +12,8 @@ from ...network.config import MLPConfig
 from ...results.arms import Direction
 from ...running.progress import Observer
 from ...running.rate_range import RateRange, lr_range
-from ...running.repeats import Repeats, seeds
+from ...running.repeats import Repeats
+from ...running.trainings import seeds
 from . import cost, exponents, inside
 from .claims import Claim, Side
 from .found import Audit, Finding
