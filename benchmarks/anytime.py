@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -150,7 +151,7 @@ def table(study: str, found: Sequence[Found], moments: Sequence[float]) -> Table
 
         def of(name: str, arms: Sequence[Found] = mine) -> float:
             known = [getattr(each, name) for each in arms]
-            return statistics.median(float("nan") if each is None else each for each in known)
+            return statistics.median(math.nan if each is None else each for each in known)
 
         together = [each.network if each.ensemble is None else each.ensemble for each in mine]
         shares = [each.wall - each.search - each.confirmation for each in mine]
@@ -161,7 +162,7 @@ def table(study: str, found: Sequence[Found], moments: Sequence[float]) -> Table
             f"{of('score'):.4f}",
             f"{of('test'):.4f}",
             f"{of('network'):.4f}",
-            f"{statistics.median(each or 0.0 for each in together):.4f}",
+            f"{statistics.median(math.nan if each is None else each for each in together):.4f}",
             ", ".join("/".join(map(str, each.trials)) for each in mine),
             f"{of('confirmed'):.0f}",
             f"{of('search'):.0f} s",

@@ -287,7 +287,9 @@ def _confirmed(
         store.spend_on_confirmation(time.monotonic() - began)
     if confirmation is not None:
         best = search.standing.confirmed(confirmation)
-        if not search.files.has(best):
+        if search.files.has(best):
+            search.files.tell(best)
+        else:
             network = confirmer.network(confirmation, best.seed)
             search.files.crown(best, network, confirmation)
         search.files.keep(confirmation)

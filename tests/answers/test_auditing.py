@@ -232,6 +232,8 @@ def test_fewer_pairs_than_a_verdict_takes_are_told() -> None:
             clear = [Evidence("better", (1.0,) * n, 0.1, 0.0)]
             unclear = [Evidence("better", (1.0, -1.0) * n, 0.1, 0.0)] * (n_tests - 1)
             assert judge(clear + unclear)[0].verdict == verdict
+            near = Evidence("equal", (0.0,) * (n - 1) + (1e-9,), 1.0, 0.0)  # of two tests
+            assert n_tests == 1 or judge([near, *unclear[1:]])[0].verdict == verdict
     n_of_all = len(claims(BASE, FACTS, range_rate=0.01)) + exponents.N_TESTS
     assert n_of_all <= 29
 

@@ -47,6 +47,28 @@ def test_rows_whose_names_the_study_says(content: str, columns: list[str], tmp_p
 
 
 @pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ("1,0,2,yes\n0,1,2,no\n", ["0", "1", "2", "3"]),
+        ("1,0,1,no\n0,1,2,no\n", ["0", "1", "2", "3"]),
+        ("1,0,2\n0,1,2\n", ["0", "1", "2"]),
+        ("0,1,2\n1,0,2\n0,1,2\n", ["0", "1", "2"]),
+    ],
+)
+def test_names_that_are_numbers(content: str, columns: list[str], tmp_path: Path) -> None:
+    """Else a row of values is taken for the names, and the columns are exchanged."""
+    lines = [f"{i % 2},{i % 3},{i % 5},{i % 7}\n" for i in range(60)]
+    (tmp_path / "rows.csv").write_text("".join(lines))
+    wanted = Wanted(("3",), read={"names": ["0", "1", "2", "3"]})
+    encoding = read_table("rows.csv", tmp_path, wanted).encoding
+    assert encoding is not None
+
+    frame = read_alike(new(tmp_path, content), encoding)
+    assert list(frame.columns) == columns
+    assert list(frame["0"]) == [1, 0] and list(frame["1"]) == [0, 1]
+
+
+@pytest.mark.parametrize(
     ("read", "head"),
     [
         ({"skiprows": 2}, "Rows of 2024\nby shop\nage,y,city\n"),

@@ -106,6 +106,11 @@ class TestFiles:
         assert list(frame.columns) == ["a", "b"]
         assert list(frame["a"]) == [1, 2] and frame["b"].iloc[1] == last
 
+    def test_a_gap_below_a_blank_line(self, text: Text) -> None:
+        """Else the blank line is told as one of too few values."""
+        frame = read_frame(text("\n \na,b\n1,x\n2,\n"))
+        assert list(frame.columns) == ["a", "b"] and frame["b"].isna().tolist() == [False, True]
+
     def test_blank_lines_before_a_single_name(self, text: Text) -> None:
         """Else its name is a row, or a gap below it is none."""
         frame = read_frame(text("\n# of 2024\na\n1\n\n3\n"), {"comment": "#"})

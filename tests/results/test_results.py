@@ -12,6 +12,7 @@ from tuner.data import load
 from tuner.errors import InputError, StoreLostError
 from tuner.results.best import Best
 from tuner.results.files import ResultFiles
+from tuner.running.progress import Observer
 from tuner.storage import best_trial, locate
 from tuner.system import paths
 
@@ -155,6 +156,29 @@ def test_a_network_of_another_trial_is_put_aside(tuned: tuner.TuneResult) -> Non
     assert (folder / "earlier-best.ckpt").read_bytes() == network
     with pytest.raises(InputError, match="'small' has no trained network"):
         tuner.load_model("small")
+
+
+def test_what_is_told_of_a_network_may_change(write_study: Write) -> None:
+    """Else the networks of a finished study are trained again where a later version tells more."""
+    write_study(SMALL.replace("seeds = 0", "seeds = 2\nconfigs = 1"))
+    result = tuner.tune("small", workers=1)
+    assert result.best is not None and result.best.confirmed is not None
+    folder = paths.study_folder("small")
+    network, told = (folder / "best.ckpt").read_bytes(), (folder / "best.json").read_bytes()
+    wider = result.best.confirmed.validation.model_copy(update={"standard_error": 9.0})
+    confirmed = result.best.confirmed.model_copy(update={"validation": wider})
+    earlier = result.best.model_copy(update={"confirmed": confirmed, "tuner": "0"})
+    (folder / "best.json").write_text(earlier.model_dump_json())
+    trained: list[str] = []
+
+    class Reader(Observer):
+        def begin(self, message: str) -> None:
+            trained.append(message)
+
+    assert tuner.tune("small", workers=1, observer=Reader()).best == result.best
+    assert (folder / "best.ckpt").read_bytes() == network
+    assert (folder / "best.json").read_bytes() == told
+    assert not [each for each in trained if "training" in each]
 
 
 def test_a_folder_that_cannot_be_written(project: Path) -> None:

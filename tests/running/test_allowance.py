@@ -5,10 +5,15 @@ from typing import Any
 
 import pytest
 
+import tuner
+from tuner import search
+from tuner.errors import InputError
 from tuner.running.allowance import Allowance
 from tuner.running.minutes import Minutes
 from tuner.storage import Counts
 from tuner.study import BudgetSpec
+
+from ..conftest import SMALL, Write
 
 
 def allowance(budget: BudgetSpec, *, complete: int = 0, since_best: int = 0) -> Allowance:
@@ -33,6 +38,28 @@ def test_a_fifth_of_the_trials_are_under_way(
 ) -> None:
     """Else most of a large machine idles, or the sampler has nothing to learn from."""
     assert allowance(BudgetSpec(**budget), complete=complete).at_once(64) == at_once
+
+
+def test_a_place_that_trains_one_trial_is_not_left_idle(
+    monkeypatch: pytest.MonkeyPatch, write_study: Write
+) -> None:
+    """Else most of a large machine does nothing where each process trains one trial."""
+    asked = allowance(BudgetSpec(trials=20))
+    assert asked.at_once(16) == 5
+    asked._fills_places = True
+    assert asked.at_once(16) == 16
+    told: list[bool] = []
+
+    def stop(*_: object, fills_places: bool, **__: object) -> None:
+        told.append(fills_places)
+        raise InputError("that is all")
+
+    monkeypatch.setattr(search, "Coordinator", stop)
+    write_study(SMALL)
+    for trainer in ("fleet", "solo"):
+        with pytest.raises(InputError, match="that is all"):
+            tuner.tune("small", trainer=trainer, workers=1)  # type: ignore[arg-type]
+    assert told == [False, True]
 
 
 def test_nothing_begins_once_patience_has_run_out() -> None:

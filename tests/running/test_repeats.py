@@ -302,6 +302,13 @@ def test_a_fault_of_the_machine_is_told_and_tried_again(tmp_path: Path, worker: 
     ran(again, (A, 1), (B, 1))
     scored = again.find(A, 1)
     assert scored is not None and scored.metrics
+    # Nor is what an earlier version kept of such a failure.
+    file = tmp_path / "repeats.jsonl"
+    kept = file.read_text()
+    told = {**json.loads(kept.splitlines()[0]), "metrics": {}, "reason": "RuntimeError: CUDA error"}
+    file.write_text(json.dumps(told) + "\n")
+    assert opened(tmp_path, worker).find(A, 1) is opened(tmp_path, worker).find(B, 1) is None
+    file.write_text(kept)
     # What was trained before keeps its score, though its network cannot be had.
     other = opened(tmp_path, broken)
     with pytest.raises(WorkerLostError, match="could not be trained again"):

@@ -137,6 +137,7 @@ class Confirmer:
         Raises:
             InterruptedStudyError: a signal came; what ended is kept.
             StoreLostError: the store or the disk is gone.
+            WorkerLostError: a network that the test rows need could not be trained again.
         """
         began = time.monotonic()
         if self._store.best() is None:
@@ -147,10 +148,6 @@ class Confirmer:
         if confirmation is None:
             return self._known
         before = self._as_before(confirmation)
-        if before is not None and before.refit is not None and self._last is None:
-            # The study file asks for no last training any more.
-            before = before.model_copy(update={"refit": None})
-            self._store.keep_confirmation(before.model_dump_json())
         if before is not None and (before.refit is not None or not self._refits(before)):
             return before
         if before is None:
@@ -235,6 +232,7 @@ class Confirmer:
         Raises:
             InterruptedStudyError: a signal came meanwhile.
             StoreLostError: the disk is full or gone.
+            WorkerLostError: it could not be trained again.
         """
         config = confirmation.winning.config
         if confirmation.refit is not None:
@@ -257,18 +255,24 @@ class Confirmer:
     def _stored(self) -> Confirmation | None:
         """The stored confirmation, if its scores follow from what those of today do.
 
-        One of an earlier version, which did not keep that, is completed.
+        One of an earlier version, which did not keep that, is completed; a last training is left
+        out where the study file wants none any more.
         """
-        stored = Confirmation.kept(self._store.confirmation)
-        if stored is None or stored.identity == self._identity:
-            return stored
-        if stored.identity or not self._store.goes_on:
+        stored, update = Confirmation.kept(self._store.confirmation), dict[str, object]()
+        if stored is None:
             return None
-        update = {
-            "identity": self._identity,
-            "overlap": self._overlap,
-            "n_rows": self._n_rows,
-        }
+        if stored.identity != self._identity:
+            if stored.identity or not self._store.goes_on:
+                return None
+            update |= {
+                "identity": self._identity,
+                "overlap": self._overlap,
+                "n_rows": self._n_rows,
+            }
+        if stored.refit is not None and self._last is None:
+            update["refit"] = None
+        if not update:
+            return stored
         completed = stored.model_copy(update=update)
         self._store.keep_confirmation(completed.model_dump_json())
         return completed

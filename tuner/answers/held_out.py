@@ -56,6 +56,7 @@ class HeldOut:
         Raises:
             InterruptedStudyError: a signal came meanwhile.
             StoreLostError: the store or the disk is gone.
+            WorkerLostError: a network could not be trained again; the test part was not opened.
         """
         config = confirmation.winning.config
         if self._dataset is not None and not len(self._dataset.test):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ from .frames import is_text, peek, read_frame
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: What a name may be, and a value, too.
+_NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+")
 
 
 def read_alike(path: Path, encoding: Encoding) -> pd.DataFrame:
@@ -37,12 +41,20 @@ def read_alike(path: Path, encoding: Encoding) -> pd.DataFrame:
 def _has_names(path: Path, encoding: Encoding) -> bool:
     """Says whether the first line is one of names: it has all that are needed, or most are known.
 
-    Of these one may be wrong, which is then told as a column that is missing.
+    Of these one may be wrong, which is then told as a column that is missing. Where names are
+    numbers a row of values may look alike: then they must be all of them, in their order.
     """
-    first = {*map(str, peek(path, encoding.read).to_numpy()[0])}
-    needed = {column.name for column in encoding.columns}
-    known = {*needed, *encoding.targets, *map(str, encoding.layout.get("names", ()))}
-    return needed <= first or 2 * len(first & known) > len(first)
+    values = [str(value) for value in peek(path, encoding.read).to_numpy()[0]]
+    needed, names = [column.name for column in encoding.columns], _all_names(encoding)
+    if all(_NUMBER.fullmatch(name) for name in (*needed, *names)):
+        return values in (needed, names, [name for name in names if name not in encoding.targets])
+    known, first = {*needed, *encoding.targets, *names}, {*values}
+    return {*needed} <= first or 2 * len(first & known) > len(first)
+
+
+def _all_names(encoding: Encoding) -> list[str]:
+    """Returns the names that the study file gave to columns; [] where it gave none."""
+    return [str(name) for name in encoding.layout.get("names", ())]
 
 
 def _names(path: Path, encoding: Encoding) -> list[str]:
@@ -51,8 +63,8 @@ def _names(path: Path, encoding: Encoding) -> list[str]:
     Raises:
         DataError: they are neither all, nor all but the targets.
     """
-    layout = dict(encoding.layout)
-    names = [str(name) for name in layout.pop("names")]
+    layout, names = dict(encoding.layout), _all_names(encoding)
+    del layout["names"]
     others = [name for name in names if name not in encoding.targets]
     if layout.pop("usecols", None) is not None:
         raise DataError(f"{path}: needs a line of names, since read.usecols has chosen columns")

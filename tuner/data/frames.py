@@ -302,7 +302,7 @@ def _check_lengths(path: Path, encoding: str, options: dict[str, Any], begin: _B
     with _open(path, encoding) as file:
         reader, n = csv.reader(file, delimiter=between, **_how(options)), len(begin.names)
         for values in reader:
-            if values and len(values) < n:
+            if values and len(values) < n and reader.line_num >= begin.line:
                 raise DataError(
                     f"{path}: line {reader.line_num} has {len(values)} values, the first line "
                     f"names {n}"

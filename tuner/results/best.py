@@ -69,10 +69,12 @@ class Best(BaseModel):
     checkpoint: str = ""
 
     def is_of(self, other: Best) -> bool:
-        """Says whether the same training has made the network of another winner."""
+        """Says whether the same trainings have made the networks of another winner."""
 
         def of(each: Best) -> tuple[object, ...]:
-            return each.trial, each.seed, each.config, each.confirmed is None
+            last = each.confirmed
+            made = None if last is None else (last.is_refit, last.refit_rows, last.members)
+            return each.trial, each.preset, each.seed, each.config, each.rows, made
 
         return of(self) == of(other)
 

@@ -54,12 +54,20 @@ class ResultFiles:
         return best.model_copy(update={"checkpoint": digest(self.folder / "best.ckpt")})
 
     def has(self, best: Best) -> bool:
-        """Says whether `best.json` is of this winner, and its network is there, undamaged."""
+        """Says whether the network of this winner is there, undamaged, whatever is told of it."""
         current, network = self._current(), self.folder / "best.ckpt"
         if current is None or not network.exists():
             return False
-        is_same = current.model_copy(update={"checkpoint": ""}) == best
-        return is_same and is_whole(network, current)
+        return current.is_of(best) and is_whole(network, current)
+
+    def tell(self, best: Best) -> None:
+        """Writes `best.json`, if it is not there as it should be, beside the network of a winner.
+
+        Raises:
+            StoreLostError: the disk is full or gone.
+        """
+        if self._current() != self.sealed(best):
+            self.promote(best)
 
     def keep(self, confirmation: Confirmation) -> None:
         """Writes `confirmation.json`, if it is not there as it should be.

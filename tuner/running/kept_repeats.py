@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from ..network.config import Config, config_from_json
 from ..system import lines, paths
 from .progress import Observer
 
+#: Why a training failed whose numbers were none.
+_DIVERGED = re.compile(r" is \S+ (after|in) epoch \d+$")
 #: What repetitions are of that an earlier version kept, of rows that are not known any more.
 _UNKNOWN = "unknown"
 
@@ -153,6 +156,8 @@ class KeptRepeats:
             except (ValueError, TypeError, KeyError, AttributeError):
                 damaged.append(json.dumps(entry).encode())
                 continue
+            if repeat.reason and not _DIVERGED.search(repeat.reason):
+                continue  # an earlier version kept it; another try may end otherwise
             whole.append({"of": identity, **told})
             if identity == self._identity:
                 known[self.key(repeat.config, repeat.seed)] = repeat

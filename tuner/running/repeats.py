@@ -134,11 +134,9 @@ class Repeats(Trainings):
             repeat = Repeat(config, seed, event.metrics, event.n_parameters)
             self._kept.add(repeat, event.checkpoint if keeps_network else None)
             return
-        known = self._kept.find(config, seed)
-        if known is not None and not known.reason:
-            return  # it was trained before, and its score stands
-        failed = Repeat(config, seed, {}, 0, event.reason)
+        known, failed = self._kept.find(config, seed), Repeat(config, seed, {}, 0, event.reason)
         if event.diverged:
             self._kept.add(failed, None)
-        else:
+        elif known is None or known.reason:
             self._kept.note(failed)
+        # Else it was trained before, and its score stands.

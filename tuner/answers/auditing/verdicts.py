@@ -85,10 +85,14 @@ def judge(family: Sequence[Evidence]) -> list[Judgement]:
 
 
 def _within_p(evidence: Evidence) -> float:
-    """Returns the p-value of two one-sided tests that the effect lies within the margin."""
+    """Returns the p-value of two one-sided tests that the effect lies within the margin.
+
+    As for the other tests it is at least 2 / 2 ** n.
+    """
     above = [value + evidence.margin for value in evidence.differences]
     below = [value - evidence.margin for value in evidence.differences]
     return max(
+        2.0 ** (1 - len(evidence.differences)),
         p_value(above, overlap=evidence.overlap, side="greater"),
         p_value(below, overlap=evidence.overlap, side="less"),
     )
