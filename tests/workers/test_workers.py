@@ -417,15 +417,18 @@ class TestProcesses:
             until(workers, bool)
 
     def test_a_process_that_is_killed_at_its_start_thrice_is_an_error(self, wine: Dataset) -> None:
-        with fleets_elsewhere(wine) as workers:
-            for _ in range(2):
+        killed = 0
+        with (
+            fleets_elsewhere(wine) as workers,
+            pytest.raises(WorkerLostError, match="lost while it started .SIGKILL"),
+        ):
+            while killed < 20:  # one that has started before it is killed does not count
                 victim = workers._remotes[0]
                 kill(victim.link)
+                killed += 1
                 while victim in workers._remotes:
-                    assert workers.events(0.1) == []
-            kill(workers._remotes[0].link)
-            with pytest.raises(WorkerLostError, match="lost while it started .SIGKILL"):
-                until(workers, bool)
+                    assert workers.events(0.02) == []
+        assert killed >= 3
 
     def test_modules_that_cannot_be_loaded_are_an_error(
         self, wine: Dataset, monkeypatch: pytest.MonkeyPatch
