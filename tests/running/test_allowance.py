@@ -16,11 +16,13 @@ from tuner.study import BudgetSpec
 from ..conftest import SMALL, Write
 
 
-def allowance(budget: BudgetSpec, *, complete: int = 0, since_best: int = 0) -> Allowance:
+def allowance(
+    budget: BudgetSpec, *, complete: int = 0, since_best: int = 0, fills_places: bool = False
+) -> Allowance:
     standing: Any = SimpleNamespace(counts=Counts(complete=complete), since_best=since_best)
     in_hand: Any = SimpleNamespace(trials={})
     minutes = Minutes(budget.minutes, 1.0, 0.0)
-    return Allowance(budget, minutes, None, False, standing, in_hand, SimpleNamespace())  # type: ignore[arg-type]
+    return Allowance(budget, minutes, None, fills_places, standing, in_hand, SimpleNamespace())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -44,10 +46,8 @@ def test_a_place_that_trains_one_trial_is_not_left_idle(
     monkeypatch: pytest.MonkeyPatch, write_study: Write
 ) -> None:
     """Else most of a large machine does nothing where each process trains one trial."""
-    asked = allowance(BudgetSpec(trials=20))
-    assert asked.at_once(16) == 5
-    asked._fills_places = True
-    assert asked.at_once(16) == 16
+    assert allowance(BudgetSpec(trials=20)).at_once(16) == 5
+    assert allowance(BudgetSpec(trials=20), fills_places=True).at_once(16) == 16
     told: list[bool] = []
 
     def stop(*_: object, fills_places: bool, **__: object) -> None:

@@ -48,8 +48,6 @@ def table_in_memory(rows: object, name: str, wanted: Wanted) -> Table:
     weights = _weights(rows[2], name) if len(rows) == 3 else None
     if weights is not None and wanted.weight:
         raise DataError(f"{name}: data.weight names a column, and weights are given beside x")
-    if wanted.label:
-        raise DataError(f"{name}: label names a column of a frame, and y is given beside x")
     _refuse(wanted, name, ("test_source", "read"), "belongs to a file")
     targets = _targets(y)
     if is_frame(x):

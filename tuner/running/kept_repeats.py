@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ from ..network.config import Config, config_from_json
 from ..system import lines, paths
 from .progress import Observer
 
-#: Why a training failed whose numbers were none.
-_DIVERGED = re.compile(r" is \S+ (after|in) epoch \d+$")
 #: What repetitions are of that an earlier version kept, of rows that are not known any more.
 _UNKNOWN = "unknown"
 
@@ -126,6 +123,7 @@ class KeptRepeats:
                 "metrics": dict(repeat.metrics),
                 "n_parameters": repeat.n_parameters,
                 "reason": repeat.reason,
+                "diverged": bool(repeat.reason),  # no other failure is kept
             }
         )
         try:
@@ -156,8 +154,8 @@ class KeptRepeats:
             except (ValueError, TypeError, KeyError, AttributeError):
                 damaged.append(json.dumps(entry).encode())
                 continue
-            if repeat.reason and not _DIVERGED.search(repeat.reason):
-                continue  # an earlier version kept it; another try may end otherwise
+            if repeat.reason and not told.get("diverged"):
+                continue  # of an earlier version, which kept any failure: another try may succeed
             whole.append({"of": identity, **told})
             if identity == self._identity:
                 known[self.key(repeat.config, repeat.seed)] = repeat

@@ -84,6 +84,9 @@ class Repeats(Trainings):
     ) -> bool:
         """Runs what has not ended yet, in this order.
 
+        What fails though its numbers did not diverge (memory, a device) is told; another process
+        that wants it runs it again.
+
         Args:
             wanted: pairs of a config and a seed; the same one may come twice.
             networks: "keep" the checkpoints of what runs; "need" them, so that what ended runs
@@ -91,9 +94,6 @@ class Repeats(Trainings):
             end: when to stop, on the clock of `time.monotonic`.
             late: seconds after which the last of them may end if that is in sight.
             observer: is told of each that ends.
-
-        What fails though its numbers did not diverge (memory, a device) is told; another process
-        that wants it runs it again.
 
         Returns:
             Whether all of them have ended.
