@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 from functools import cache
-from multiprocessing import get_context, set_start_method
+from multiprocessing import forkserver, get_context, set_start_method
+from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,7 @@ TUNER = (sys.executable, "-m", "tuner")
 
 #: What is loaded before, but for modules that read COLUMNS as they load.
 _LOADED = [
+    "tests.warm",
     "tuner.answers.ablation",
     "tuner.answers.auditing",
     "tuner.reporting",
@@ -34,16 +36,32 @@ _LOADED = [
     "tuner.storage",
     "tuner.data.bundled",
     "alembic.command",
+    "alembic.migration",
+    "importlib.resources.readers",
     "optuna.importance._fanova",
-    "optuna.storages._rdb.models",
     "optuna_dashboard",
+    "pandas.io.formats.csvs",
+    "pyarrow.pandas_compat",
     "rich.console",
+    "rich._emoji_codes",
+    "rich.panel",
+    "rich.status",
     "sklearn.model_selection",
     "typer",
 ]
-_FORKS = get_context("forkserver")
-_FORKS.set_forkserver_preload(_LOADED)
 _running = list[BaseProcess]()
+
+
+@cache
+def forks() -> ForkServerContext:
+    """Starts the process that others are forked from, which finds modules of the tests."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(_LOADED)
+    from unittest.mock import patch  # which no fork needs
+
+    with patch.dict(os.environ, PYTHONPATH=str(Path(__file__).parent.parent)):
+        forkserver.ensure_running()
+    return context
 
 
 class Command:
@@ -61,7 +79,7 @@ class Command:
         paths = [str(self._told), str(self._complaint)]
         variables = {**os.environ, "COLUMNS": "200", **environment}
         self.args = words
-        self._process = _FORKS.Process(
+        self._process = forks().Process(
             target=_become, args=(words, str(Path.cwd()), variables, paths, leads)
         )
         self._process.start()

@@ -25,6 +25,8 @@ GROUPS = {
         | test_forks\.py::test_workers_are_those_that_were_started_ahead\[linux-True
         | test_search\.py::test_several_processes(_are_all_busy)?\[solo
     """,
+    # A server of PostgreSQL.
+    "postgres": r"test_postgres\.py::",
     # What is loaded to write networks for others.
     "exports": r"test_exporting\.py::",
 }

@@ -31,14 +31,16 @@ def blocks(language: str, text: str = README) -> list[str]:
 @pytest.mark.slow
 def test_python_blocks(project: Path) -> None:
     shutil.copytree(ROOT / "examples", project / "examples")
-    short = {"digits_mlp": "epochs = 2", "digits_cnn": "epochs = 1"}  # what it finds is no matter
-    for name, epochs in short.items():
+    studies = {"digits_mlp": "epochs = 2", "digits_cnn": "epochs = 1"}  # what they find: no matter
+    for name, epochs in studies.items():
         text = (ROOT / "studies" / f"{name}.toml").read_text()
         text = re.sub(r"(\[objective\]\n)(epochs = .*\n)?", rf"\1{epochs}\n", text)
         text = re.sub(r"\nepochs = 12\n", "\n", text)
         path = project / "studies" / f"{name}.toml"
         seeds = 2 if name == "digits_mlp" else 0
-        path.write_text(f"{text}\n[confirm]\nconfigs = 2\nseeds = {seeds}\nmembers = 2\n")
+        path.write_text(
+            f"{text}\n[confirm]\nconfigs = 2\nseeds = {seeds}\nmembers = 2\n[start]\nrate_range = false\n"
+        )
         tuner.tune(name, trials=2)
     texts = (README, *(PAGES[name] for name in RUN))
     code = "\n".join(block for text in texts for block in blocks("python", text))
@@ -50,8 +52,13 @@ def test_python_blocks(project: Path) -> None:
     named = ('name="wines", ', 'name="cancer", ', 'name="api', "epochs=5)")
     assert [code.count(each) for each in named] == [1, 1, 7, 2]
     code = re.sub(r'(name="(?:wines|cancer|api\w*)", )', r"\1**short, ", code)
-    confirm = {"configs": 2, "seeds": 2, "members": 2}
-    code = f'short = {{"objective": {{"epochs": 3}}, "confirm": {confirm}}}\n{code}'
+    short = {
+        "data": {"folds": 1},
+        "objective": {"epochs": 2},
+        "start": {"rate_range": False},
+        "confirm": {"configs": 2, "seeds": 2, "members": 2},
+    }
+    code = f"short = {short}\n{code}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     confirmed = tuner.best("digits_mlp").confirmed

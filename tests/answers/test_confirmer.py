@@ -844,6 +844,26 @@ def test_no_last_training_is_wanted_any_more(write_study: Write) -> None:
     assert tuner.load_model("small").config == second.best.config
 
 
+@pytest.mark.slow
+def test_other_numbers_of_networks_are_wanted(write_study: Write) -> None:
+    """Else `members` is accepted and ignored once a winner is confirmed."""
+    write_study(CONFIRMED)
+    first = tuner.tune("small").confirmation
+    assert first is not None and first.refit is not None and len(first.refit.seeds) == 2
+    weights = tuner.load_model("small").state_dict()
+    for n in (3, 1):
+        write_study(CONFIRMED.replace("members = 2", f"members = {n}"))
+        found = tuner.tune("small").confirmation
+        assert found is not None and found.refit is not None
+        assert (found.arms, found.winner) == (first.arms, first.winner)
+        assert len(found.refit.seeds) == n and found.refit.seed == first.refit.seed
+        assert (found.refit.ensemble_test is None) == (n == 1)
+        assert len(tuner.load_ensemble("small").members) == n
+    assert found.test_openings == 3
+    for name, value in tuner.load_model("small").state_dict().items():
+        assert torch.equal(value, weights[name])
+
+
 def test_more_folds_than_parts_of_the_rows_prove_no_more() -> None:
     """Else the error of a comparison vanishes with seeds that validate the same rows again."""
     assert shared_by_folds(0.25, 5) == 0.0 == shared_by_folds(0.25, 3)

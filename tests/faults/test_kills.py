@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -19,15 +18,14 @@ import tuner
 from tuner import storage
 from tuner.storage import count
 
+from ..commands import forks
 from ..conftest import SMALL, Write
 from .dying import ACKNOWLEDGED, TRIALS, Oracle, filled, search
-
-_FORKS = get_context("forkserver")
 
 
 def ran(folder: Path, kill_at: int | None = None, home: str = "runs") -> int:
     """Runs `search` to its end; returns how it ended."""
-    process = _FORKS.Process(target=search, args=(str(folder), kill_at, home))
+    process = forks().Process(target=search, args=(str(folder), kill_at, home))
     process.start()
     process.join(120)
     assert process.exitcode is not None, "it hangs"
@@ -139,7 +137,7 @@ def test_a_disk_that_fills_up(write_study: Write, project: Path, small_disk: Pat
             if left.is_file():
                 left.unlink()
         ACKNOWLEDGED.unlink(missing_ok=True)
-        process = _FORKS.Process(target=filled, args=(str(project), k, home, str(filling)))
+        process = forks().Process(target=filled, args=(str(project), k, home, str(filling)))
         process.start()
         process.join(120)
         codes.add(process.exitcode)

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import sys
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ import tuner
 from tuner import storage
 from tuner.storage import count, locate
 
-from ..commands import Command, run
+from ..commands import Command, forks, run
 from ..conftest import Write
 from .under_way import STUDY, start, trials, until_a_trial_runs, values
 
@@ -89,7 +88,7 @@ def test_a_clock_that_is_an_hour_off(write_study: Write, project: Path, hours: i
     uptime = float(Path("/proc/uptime").read_text().split()[0])
     seconds = max(3600 * hours, -int(uptime / 2))
     arguments = (str(project), seconds)
-    process = get_context("forkserver").Process(target=with_workers_of_another_time, args=arguments)
+    process = forks().Process(target=with_workers_of_another_time, args=arguments)
     process.start()
     process.join(120)
     if process.exitcode == 77:

@@ -138,7 +138,7 @@ def test_twenty_blows_at_random(write_study: Write) -> None:
             process = start_anew(*words)
             until_it_loads(process)
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(moments.uniform(0.0, 0.5))
+            process.wait(moments.uniform(0.0, 0.3))
         number = moments.choice([signal.SIGKILL, signal.SIGINT])
         process.send_signal(number)
         process.communicate(timeout=300)

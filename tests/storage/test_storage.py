@@ -1,7 +1,6 @@
 """The store: one owner, no lost trial, no silent change, errors of our own."""
 
 import contextlib
-import multiprocessing
 import os
 import resource
 import sqlite3
@@ -27,6 +26,7 @@ from tuner.storage.untold import Untold
 from tuner.study import StudySpec, load_study
 from tuner.system import paths
 
+from ..commands import forks
 from ..conftest import SMALL, Write
 
 FACTS = DataFacts(n_inputs=13, n_outputs=3, n_rows=100)
@@ -273,8 +273,7 @@ def fill_up(spec: StudySpec, home: str) -> None:
 
 @pytest.mark.process
 def test_a_full_disk_loses_nothing_that_finished(spec: StudySpec) -> None:
-    forks = multiprocessing.get_context("forkserver")
-    process = forks.Process(target=fill_up, args=(spec, str(paths.home().absolute())))
+    process = forks().Process(target=fill_up, args=(spec, str(paths.home().absolute())))
     process.start()
     process.join(120)
     assert process.exitcode == 5

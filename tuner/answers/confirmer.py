@@ -148,7 +148,7 @@ class Confirmer:
         if confirmation is None:
             return self._known
         before = self._as_before(confirmation)
-        if before is not None and (before.refit is not None or not self._refits(before)):
+        if before is not None and not self._refits(before):
             return before
         if before is None:
             confirmation = self._held_out.tested(confirmation, self._stored)
@@ -307,6 +307,9 @@ class Confirmer:
     ) -> Confirmation:
         """Trains the winner on all rows but the test rows, as long as there is time for it.
 
+        Once more where it was, if there is time for more networks, or longer ones, or if the study
+        file wants fewer.
+
         Args:
             confirmation: that it won.
             pace: seconds that a unit of work took in the search, if that is known.
@@ -316,7 +319,9 @@ class Confirmer:
         """
         if self._last is None or not self._refits(confirmation):
             return confirmation
-        trained = self._last.train(confirmation.winning, pace, end, self._observer)
+        trained = self._last.train(
+            confirmation.winning, pace, end, self._observer, confirmation.refit
+        )
         if trained is None:
             return confirmation
         (seed, *others), self._network = trained.seeds, trained.checkpoint

@@ -126,7 +126,14 @@ class LastTraining:
         self._timed(config, at_once, max(wholes) / config.epochs, left)
         return _network(config) in self._known
 
-    def train(self, arm: Arm, pace: float | None, end: float, observer: Observer) -> Trained | None:
+    def train(
+        self,
+        arm: Arm,
+        pace: float | None,
+        end: float,
+        observer: Observer,
+        before: Refit | None = None,
+    ) -> Trained | None:
         """Trains an arm; returns its networks, None if all failed or would have ended too late.
 
         Args:
@@ -134,19 +141,23 @@ class LastTraining:
             pace: seconds that a unit of work took in the search, if that is known.
             end: of the time, on the clock of `time.monotonic`.
             observer: is told that it begins.
+            before: its networks of an earlier call. Others are trained only if they are more, or
+                longer; or if fewer are wanted, which are then the first of these.
 
         Raises:
             InterruptedStudyError: a signal came meanwhile.
+            WorkerLostError: networks that were trained before failed.
         """
         config, left = self._handed_over(arm, None), end - time.monotonic()
+        if before is not None:
+            n = len(self._seeds)
+            if n < len(before.seeds):
+                fewer = before.model_copy(update={"others": before.others[: n - 1]})
+                return Trained(fewer.config, fewer.rows, fewer.seeds, self.again(fewer))
+            if not _is_more(config, None, n, before):
+                return None
         if left <= 0:
             return None
-        some = (
-            "as many rows as there is time for"
-            if self._leaves_rows
-            else "all rows but the test rows"
-        )
-        observer.begin(f"training the winner on {some}")
         at_once, rows = self._at_once(pace), None
         (epoch,) = self._busy([arm], pace)
         if config.epochs * epoch > PLANNED * left:
@@ -171,6 +182,14 @@ class LastTraining:
         if math.isfinite(end):
             turns = PLANNED * (end - time.monotonic()) / max(config.epochs * epoch, 1e-9)
             n, late = min(n, at_once * max(1, int(turns))), _LATE * left
+        if before is not None and not _is_more(config, rows, n, before):
+            return None
+        some = (
+            "as many rows as there is time for"
+            if self._leaves_rows
+            else "all rows but the test rows"
+        )
+        observer.begin(f"training the winner on {some}")
         found = self._repeats.whole(
             config,
             self._seeds[:n],
@@ -179,7 +198,7 @@ class LastTraining:
             end=end if math.isfinite(end) else None,
             late=late,
         )
-        if not found:
+        if not found or (before is not None and not _is_more(config, rows, len(found), before)):
             return None
         return Trained(config, rows, tuple(found), together([*found.values()]))
 
@@ -264,6 +283,20 @@ class LastTraining:
         whole = self._whole * seconds * self._n_rows / rows
         known = self._known[_network(config)] = max(FASTEST * estimate, whole)
         return known
+
+
+def _is_more(config: Config, rows: int | None, n: int, before: Refit) -> bool:
+    """Says whether so many networks are more than those of before, or as many that are longer.
+
+    Args:
+        config: of all of them.
+        rows: training rows; None is all.
+        n: how many.
+        before: the others.
+    """
+    seen = [math.inf if each is None else each for each in (rows, before.rows)]
+    now, then = (seen[0], config.epochs, n), (seen[1], before.config.epochs, len(before.seeds))
+    return now != then and all(new >= old for new, old in zip(now, then, strict=True))
 
 
 def _winners(arms: Sequence[Arm]) -> list[Arm]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -84,10 +85,15 @@ def _packed(module: nn.Module, parameters: dict[str, Any], **more: str) -> bytes
         {
             "state_dict": state,
             "hyper_parameters": parameters,
-            "pytorch-lightning_version": metadata.version("lightning"),
+            "pytorch-lightning_version": _lightning(),
             **more,
         }
     )
+
+
+@cache
+def _lightning() -> str:
+    return metadata.version("lightning")
 
 
 def _written(content: dict[str, Any]) -> bytes:

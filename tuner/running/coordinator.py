@@ -306,7 +306,7 @@ class Coordinator:
         match event:
             case Progress():
                 self._count_work(way.view.config)
-                self._progress(way, event)
+                self.outcomes.progressed(way, event)
             case Finished():
                 # The last one is let go when the store has it: until then it is handled again.
                 if way.finished(event):
@@ -326,19 +326,6 @@ class Coordinator:
         if isinstance(config, MLPConfig) and self.facts is not None:
             seen = self.evaluation.seen(self.facts)
             self.allowance.minutes.did(heuristics.work(config, seen))
-
-    def _progress(self, way: UnderWay, event: Progress) -> None:
-        before = way.first_shuffle
-        for done in way.progressed(event, self.metric):
-            epoch, score = done.trial.epoch, done.metrics[self.metric]
-            # The last epoch ends in a Finished: there is nothing left to prune.
-            ends = self.store.report(way.trial, epoch, score) and epoch < way.view.config.epochs
-            self.observer.epoch(done)
-            if ends:
-                self.outcomes.cut(way, "pruned", f"pruned after epoch {epoch}")
-                return
-        if way.first_shuffle != before:
-            self.store.annotate(way.trial, first_shuffle=way.first_shuffle)
 
     def _end_range_test(self) -> None:
         """Lets the recommendation begin at the rate that a range test picked, once it has."""

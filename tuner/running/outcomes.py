@@ -1,4 +1,4 @@
-"""What becomes of a trial that ends: it is kept in the store and the files, counted, and told."""
+"""What becomes of a trial: its scores and its end are kept in store and files, and told."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ..storage import (
     RETRY_OF,
     StudyStore,
 )
+from ..workers import Progress
 from .allowance import Allowance
 from .in_hand import InHand
 from .progress import Ended, Observer
@@ -38,7 +39,7 @@ _ATTRIBUTES = (
 
 
 class Outcomes:
-    """Ends trials of one study.
+    """Keeps what trials of one study come to.
 
     Args:
         metric: what is optimized.
@@ -66,6 +67,24 @@ class Outcomes:
         self._store, self._files = store, files
         self._standing, self._in_hand, self._allowance = standing, in_hand, allowance
         self._observer = observer
+
+    def progressed(self, way: UnderWay, event: Progress) -> None:
+        """Keeps and tells the scores of epochs that all trainings of a trial have behind them.
+
+        Raises:
+            StoreLostError: the store cannot be written any more.
+        """
+        before = way.first_shuffle
+        for done in way.progressed(event, self._metric):
+            epoch, score = done.trial.epoch, done.metrics[self._metric]
+            # The last epoch ends in a Finished: there is nothing left to prune.
+            ends = self._store.report(way.trial, epoch, score) and epoch < way.view.config.epochs
+            self._observer.epoch(done)
+            if ends:
+                self.cut(way, "pruned", f"pruned after epoch {epoch}")
+                return
+        if way.first_shuffle != before:
+            self._store.annotate(way.trial, first_shuffle=way.first_shuffle)
 
     def complete(self, way: UnderWay) -> None:
         """Keeps a trial whose trainings have all ended, and its network if it is the best now.

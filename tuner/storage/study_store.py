@@ -6,49 +6,32 @@ ours.
 
 from __future__ import annotations
 
-import json
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from importlib import import_module
 from threading import Thread
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.trial import FrozenTrial, TrialState
 
-from ..errors import ChangedStudyError, StoreLostError, StoreUnreadableError
+from ..errors import StoreLostError
 from ..network.config import DataFacts
 from ..study import Pruner, StudySpec
-from ..system import paths
-from ..system.folder_lock import FolderLock
-from .aside import put_aside, standing
-from .identity import Identity, changes, identity_of
 from .kept import Kept
-from .ledger import Ledger
 from .location import Location, locate
-from .mirror import MirroredStorage
-from .patience import Patience
 from .pruners import make_pruner
 from .reading import (
     CONFIG,
     DECLINED,
-    FACTS,
-    IDENTITY,
     INTERRUPTED,
     LOSSES,
     RETRY_OF,
     SOURCE,
     best_trial,
-    connect,
-    count,
     translated,
 )
-from .reserve import Reserve
-from .samplers import make_sampler
-from .two_goals import for_two_goals
-from .untold import Untold
+from .taking import take
 
 #: Workers lost with a trial, each alone with it, after which it has failed.
 _LOSSES = 2
@@ -94,79 +77,21 @@ class StudyStore(Kept):
         location: Location | None = None,
         is_cut: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._location = location = location or locate()
-        self.is_beside = False
-        self.identity = identity = identity_of(spec, metric, fingerprint)
-        self.untold = Untold(paths.study_folder(spec.name) / "untold.jsonl", str(location))
-        with ExitStack() as resources:
-            resources.callback(FolderLock(spec.name).release)
-            self._reserve = Reserve(paths.study_folder(spec.name) / "reserve")
-            self._ledger = Ledger(spec.name, str(location))
-            if location.is_empty and not new:
-                self._ledger.compare(0, None)
-            self._disk = connect(location, is_kept=True)
-            resources.callback(self._disk.engine.dispose)
-            with translated(location, StoreUnreadableError, "taking the study"):
-                resources.callback((ownership := location.own(spec.name)).release)
-                if not new:
-                    self._ledger.compare(*standing(spec.name, self._disk))
-                is_void = not new and self._is_void(spec, identity)
-            with translated(location, StoreLostError, "writing the study"):
-                if new:
-                    put_aside(spec.name, self._disk)
-                elif is_void:
-                    optuna.delete_study(study_name=spec.name, storage=self._disk)
-                self.untold.tell(self._disk, spec.name)
-                n_finished, _ = standing(spec.name, self._disk)
-                self.goes_on = n_finished > 0
-                patience = Patience(location.patience, ownership.ensure, is_cut)
-                self._storage = MirroredStorage(self._disk, patience)
-                self.study = optuna.create_study(
-                    study_name=spec.name,
-                    storage=self._storage,
-                    direction=spec.direction(metric),
-                    load_if_exists=True,
-                )
-                # A sampler that resumes must not draw again what it drew at the start.
-                n_trials = len(self.study.get_trials(deepcopy=False))
-                sampler = make_sampler(
-                    spec.study.sampler,
-                    (spec.study.seed + 1_000_003 * n_trials) % 2**32,
-                    [spec.path.parent],
-                )
-                sizes = spec.objective.finds_sizes
-                self.study.sampler = for_two_goals(sampler) if sizes else sampler
-                if IDENTITY not in self.study.user_attrs:
-                    with warnings.catch_warnings():
-                        warnings.simplefilter("ignore", ExperimentalWarning)
-                        self.study.set_metric_names([metric])
-                    if facts is not None:
-                        self.study.set_user_attr(FACTS, facts.model_dump())
-                    self.study.set_user_attr(IDENTITY, json.dumps(identity))
-                self._ledger.keep(n_finished, self.study._study_id)
-            self._resources = resources.pop_all()
-        self._spec = spec
+        taken = take(
+            spec,
+            metric=metric,
+            facts=facts,
+            fingerprint=fingerprint,
+            new=new,
+            location=location or locate(),
+            is_cut=is_cut,
+        )
+        self.study, self.identity, self.goes_on = taken.study, taken.identity, taken.goes_on
+        self.untold, self.is_beside = taken.untold, False
+        self._spec, self._location, self._storage = spec, taken.location, taken.storage
+        self._ledger, self._reserve, self._resources = taken.ledger, taken.reserve, taken.resources
         self._loading: Thread | None = None  # of what writes the note
         self._is_described = False
-
-    def _is_void(self, spec: StudySpec, identity: Identity) -> bool:
-        """Says whether a study of another file is there, of which nothing has finished.
-
-        Raises:
-            ChangedStudyError: trials of it have.
-        """
-        if spec.name not in optuna.get_all_study_names(storage=self._disk):
-            return False
-        study = optuna.load_study(study_name=spec.name, storage=self._disk)
-        differences = changes(study, identity)
-        if not differences:
-            return False
-        if not count(study.get_trials(deepcopy=False)).finished and self.untold.is_empty:
-            return True
-        raise ChangedStudyError(
-            f"{spec.path}: differs from the study in {self._location}, whose trials it cannot go "
-            "on with; --new puts them aside and begins anew\n" + "\n".join(differences)
-        )
 
     def close(self) -> None:
         """Writes what is left, and gives the study back.
