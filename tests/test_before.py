@@ -53,6 +53,7 @@ def kept(folder: Path) -> list[dict[str, object]]:
     return [{k: v for k, v in json.loads(line).items() if k != "of"} for line in lines]
 
 
+@pytest.mark.slow
 def test_goes_on(before: Path) -> None:
     """Nothing that was trained is trained again, and no trial is lost."""
     repeats = kept(before)

@@ -116,6 +116,7 @@ def test_target_ends_it(write_study: Write) -> None:
     assert result.counts.complete >= 1
 
 
+@pytest.mark.slow
 def test_patience_ends_it(write_study: Write) -> None:
     """Else a search goes on for nothing, ends before it was told to, or runs on when resumed."""
     study = SMALL.replace("epochs = 3", "epochs = 1").replace("[budget]\ntrials = 4\n", "")
@@ -152,6 +153,7 @@ def test_patience_looks_at_one_goal(write_study: Write) -> None:
         tuner.tune("small")
 
 
+@pytest.mark.slow
 def test_what_is_under_way_may_still_be_better(write_study: Write) -> None:
     """Else patience throws trainings away that it has paid for."""
     write_study(SMALL.replace("trials = 4", "trials = 60\npatience = 3"))
@@ -164,6 +166,7 @@ def test_what_is_under_way_may_still_be_better(write_study: Write) -> None:
     assert tuner.tune("small", trials=counts.finished + 1, workers=1, fleet=6).ran == 1
 
 
+@pytest.mark.slow
 def test_the_time_ends_it_and_the_cut_trial_runs_again(write_study: Write) -> None:
     write_study(SMALL.replace("epochs = 3", "epochs = 100000") + "[study]\npruner = 'none'\n")
     result = tuner.tune("small", minutes=0.02, fleet=2)
@@ -178,6 +181,7 @@ def test_the_time_ends_it_and_the_cut_trial_runs_again(write_study: Write) -> No
     assert more.seconds >= result.seconds
 
 
+@pytest.mark.slow
 def test_pruned_trials_never_win(write_study: Write) -> None:
     write_study(SMALL.replace("epochs = 3", "epochs = 9") + "batch_size = [16, 32]\n")
     result = tuner.tune("small", trials=15)
@@ -450,6 +454,7 @@ class Other:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["gp", "qmc", "random", "mine:Mine"])
 def test_samplers(sampler: str, write_study: Write, capfd: pytest.CaptureFixture[str]) -> None:
     """Each draws, also after its startup trials, and goes on; one of the user's has its seed."""

@@ -413,6 +413,7 @@ def test_an_audit_that_ends(write_study: Write) -> None:
     assert tuner.Audit.model_validate_json(stored) == again
 
 
+@pytest.mark.slow
 def test_an_audit_without_time(small: None) -> None:
     """It says so of each rule, and takes nothing away that is known."""
     rules = ["S7", "S9", "S12", "S16", "S22"]
@@ -484,6 +485,7 @@ def test_what_else_was_trained_changes_no_verdict(write_study: Write) -> None:
     assert again.findings == alone.findings
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_the_margin_is_a_share_of_the_error_and_is_stated_before() -> None:
     """Else noisier data make any rule "enough"."""

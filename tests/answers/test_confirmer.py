@@ -477,6 +477,7 @@ def test_where_trainings_are_slower_two_arms_are_compared(
     assert 100.0 - machine.now == pytest.approx({3: 70.0, 2: 55.0}[n_arms])
 
 
+@pytest.mark.slow
 def test_a_confirmed_study(write_study: Write, project: Path) -> None:
     write_study(CONFIRMED)
     recorder = Recorder()
@@ -542,6 +543,7 @@ def test_the_better_half_goes_on(write_study: Write) -> None:
     assert means == sorted(means)
 
 
+@pytest.mark.slow
 def test_the_best_preset_lasts_to_the_end(
     write_study: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -662,6 +664,7 @@ def test_networks_that_predict_together_differ_in_their_seeds_alone(write_study:
     assert tuner.confirmation("small").test_openings == 1  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_a_cut_last_training_loses_no_confirmation(write_study: Write) -> None:
     """Else Ctrl-C in the last seconds throws the winner away, and opens the test part again."""
     write_study(CONFIRMED)
@@ -737,6 +740,7 @@ def test_a_better_trial_is_told_until_it_is_confirmed(write_study: Write) -> Non
     assert tuner.best("small").confirmed is not None
 
 
+@pytest.mark.slow
 def test_a_cut_confirmation_goes_on(write_study: Write) -> None:
     write_study(CONFIRMED)
 
@@ -756,6 +760,7 @@ def test_a_cut_confirmation_goes_on(write_study: Write) -> None:
     assert tuner.best("small").confirmed is not None
 
 
+@pytest.mark.slow
 def test_a_lost_network_of_the_winner_is_trained_again(write_study: Write) -> None:
     write_study(CONFIRMED)
     tuner.tune("small")
@@ -795,6 +800,7 @@ def test_a_share_of_the_minutes_is_kept(write_study: Write) -> None:
     assert alone.seconds > 0.8 * 1.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [MODULE, ROWS], ids=["data module", "source"])
 def test_a_module_of_the_users(write_study: Write, head: str) -> None:
     write_study(

@@ -86,6 +86,7 @@ def test_cuts_by_time_differ() -> None:
     assert len(whole.train_rows) == len(dataset.known)
 
 
+@pytest.mark.slow
 def test_groups_that_decide_the_label_are_noise() -> None:
     """By a network that this project did not make: it learns by heart only what it has seen."""
     accuracy = {}

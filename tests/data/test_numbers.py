@@ -124,6 +124,7 @@ def test_a_network_learns_from_them(
     assert np.mean(found.numpy() == CLASSES) > 0.97
 
 
+@pytest.mark.slow
 def test_squares_of_large_targets_are_no_infinity(write_study: Write, project: Path) -> None:
     """Else a regression in small units is called diverged, whatever it learns."""
     x = NOISE

@@ -69,6 +69,7 @@ def rows(n: int) -> pd.DataFrame:
     )
 
 
+@pytest.mark.slow
 def test_a_table_in_onnx(tmp_path: Path) -> None:
     """Numbers, text, dates and gaps go in as they are; any number of rows."""
     dataset = mixed(embeds=True)
@@ -94,6 +95,7 @@ def test_a_table_in_onnx(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_table_in_torch(tmp_path: Path) -> None:
     own = asked(mixed(embeds=True), CONFIG, CONFIG)
     tuner.export(own, tmp_path / "m.pt2")
@@ -115,6 +117,7 @@ def test_a_table_in_torch(tmp_path: Path) -> None:
         assert own.classes[numbers.numpy()].tolist() == told.values.tolist()
 
 
+@pytest.mark.slow
 def test_values_in_onnx(tmp_path: Path) -> None:
     """Of columns that are called as what a graph has of its own."""
     generator = np.random.default_rng(0)
@@ -128,6 +131,7 @@ def test_values_in_onnx(tmp_path: Path) -> None:
     np.testing.assert_allclose(values, own.answer(frame).values, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["onnx", "torch"])
 def test_an_empty_text_that_is_a_value(tmp_path: Path, format: Any) -> None:
     """Else no study whose categories have one among them can be exported."""
@@ -144,6 +148,7 @@ def test_an_empty_text_that_is_a_value(tmp_path: Path, format: Any) -> None:
         assert told == {"w": True, "v": False, "x": None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["onnx", "torch"])
 @pytest.mark.parametrize("offset", [0.0, 1e9])
 def test_rows_of_numbers(
@@ -171,6 +176,7 @@ def test_rows_of_numbers(
     )
 
 
+@pytest.mark.slow
 def test_a_single_network(tmp_path: Path) -> None:
     own = asked(mixed(), CONFIG, MLPConfig(depth=1, width=3))
     assert tuner.export(own, tmp_path / "m.onnx", single=True).networks == 1
@@ -179,6 +185,7 @@ def test_a_single_network(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, alone.answer(rows(9)).probabilities, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_predicts_otherwise_is_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

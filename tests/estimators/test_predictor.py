@@ -143,6 +143,7 @@ def test_what_is_new_or_wrong_is_told(tuned: pd.DataFrame) -> None:
         asked.predict(np.zeros((3, 5)))
 
 
+@pytest.mark.slow
 def test_values_of_a_table(write_study: Write, project: Path) -> None:
     rows().drop(columns="churned").to_csv(project / "rows.csv", index=False)
     write_study(FILE.format(label="value"))

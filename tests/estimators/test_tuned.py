@@ -43,6 +43,7 @@ def wine() -> Any:
     return train_test_split(*load_wine(return_X_y=True), random_state=0)
 
 
+@pytest.mark.slow
 def test_a_search_inside_fit(wine: Any, project: Path) -> None:
     """Nothing is left on the disk, and the same random state gives the same again."""
     x, x_new, y, y_new = wine
@@ -60,6 +61,7 @@ def test_a_search_inside_fit(wine: Any, project: Path) -> None:
         found.report()
 
 
+@pytest.mark.slow
 def test_a_search_that_is_kept(wine: Any, project: Path) -> None:
     x, _, y, _ = wine
     y = np.array(["two", "ten", "one"])[y]
@@ -74,6 +76,7 @@ def test_a_search_that_is_kept(wine: Any, project: Path) -> None:
         searching(study="wines", random_state=None).fit(x[:100], y[:100])  # other rows
 
 
+@pytest.mark.slow
 def test_no_report_of_another_fit(wine: Any, project: Path) -> None:
     """Else a report shows a search that has nothing to do with the network that predicts."""
     x, _, y, _ = wine
@@ -83,6 +86,7 @@ def test_no_report_of_another_fit(wine: Any, project: Path) -> None:
         found.report()
 
 
+@pytest.mark.slow
 def test_a_shared_database_is_for_what_is_kept(wine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUNER_STORAGE", "postgresql://nobody@127.0.0.1:9/nothing")
     x, _, y, _ = wine
@@ -119,6 +123,7 @@ def test_frames_with_categories_and_gaps() -> None:
     assert values.score(known[["age", "city"]], known["value"]) > 0.8
 
 
+@pytest.mark.slow
 def test_it_is_one_of_scikit_learns(wine: Any, tmp_path: Path) -> None:
     """Cloned, kept, in pipelines, in searches over its arguments and in cross-validations."""
     x, x_new, y, _ = wine

@@ -239,6 +239,7 @@ def test_a_store_without_studies_is_fine(tmp_path: Path) -> None:
     inspect(tmp_path / "copy.db", thoroughly=True)
 
 
+@pytest.mark.slow
 def test_a_study_of_other_labels_is_another(write_study: Write, project: Path) -> None:
     """Else an audit of noise shows the verdicts on the data before."""
     import numpy as np

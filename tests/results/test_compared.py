@@ -58,6 +58,7 @@ def test_other_cuts_are_told_apart(two: None, write_study: Write) -> None:
     assert other.gain.mean == pytest.approx(first.validation.mean - other.validation.mean)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared(write_study: Write, project: Path) -> None:
     write_study()
     tuner.tune("small", trials=1, workers=1)

@@ -197,6 +197,7 @@ def test_replacing_leaves_the_old_file_when_it_fails(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_a_damaged_network_of_a_winner_is_made_again(write_study: Write) -> None:
     """Else the network of a finished study is lost with one bad sector."""
     write_study(SMALL.replace("seeds = 0", "seeds = 2\nconfigs = 1"))
@@ -215,6 +216,7 @@ def test_a_damaged_network_of_a_winner_is_made_again(write_study: Write) -> None
             assert torch.allclose(tuner.load_model("small")(x), before)
 
 
+@pytest.mark.slow
 def test_a_crash_before_the_winner_is_crowned(write_study: Write) -> None:
     """Else another network is handed over as the confirmed winner's, with a seal on it."""
     write_study(SMALL.replace("seeds = 0", "seeds = 2\nconfigs = 1"))

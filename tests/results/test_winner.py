@@ -286,6 +286,7 @@ def errors_over_truth(n_cuts: int, *, folds: bool) -> tuple[float, float]:
     return found[0], found[1]
 
 
+@pytest.mark.slow
 def test_the_error_over_cuts_is_that_of_other_rows() -> None:
     """Else five cuts of the same rows pass for five data sets, with two thirds of the error."""
     usual, corrected = errors_over_truth(5, folds=False)
@@ -293,6 +294,7 @@ def test_the_error_over_cuts_is_that_of_other_rows() -> None:
     assert corrected == pytest.approx(1, rel=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_cuts", [2, 5])
 def test_the_error_over_folds_is_at_least_that_of_other_rows(n_cuts: int) -> None:
     """Else the rows of a confirmation, of which each validates once, promise too much."""

@@ -476,6 +476,7 @@ def test_a_trial_that_hangs_alone_twice_has_failed(write_study: Write) -> None:
     assert (counts.complete + counts.pruned, counts.failed) == (7, 1)
 
 
+@pytest.mark.slow
 def test_a_fault_that_is_nobodys_counts_for_none(write_study: Write) -> None:
     """Else two outages of a cluster make failures of all trials that were under way."""
     write_study(SMALL + UNPRUNED)

@@ -107,6 +107,7 @@ def test_rows_are_left_out_where_no_time_is_for_all(seconds: float, trials: int 
     ).rows is None  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_search_on_some_of_the_rows(write_study: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials and repetitions see as many, each score is told of as many, and a resume goes on."""
     write_study(

@@ -86,6 +86,7 @@ def of_shops(n: int = 2_000) -> pd.DataFrame:
     return frame.assign(back=np.where(comes_back, "yes", "no"))
 
 
+@pytest.mark.slow
 def test_shops_beyond_the_most_frequent_are_told_apart(project: Path) -> None:
     """Else a third of them, those without an input of their own, are guessed at: 0.8."""
     frame = of_shops(4_000)
@@ -110,6 +111,7 @@ def test_shops_beyond_the_most_frequent_are_told_apart(project: Path) -> None:
     assert isinstance(model, MLP) and model.codes == ((0, 101),)
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_with_its_columns_as_they_were(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +182,7 @@ def test_one_of_a_file(write_study: Write) -> None:
         tuner.Study("small", search={"depth": 1})
 
 
+@pytest.mark.slow
 def test_a_table_by_its_path(project: Path) -> None:
     rows().to_csv(project / "rows.csv", index=False)
     tuner.tune("rows.csv", label="churned", confirm=False, trials=1, workers=1)
@@ -280,6 +283,7 @@ def weighed(n: int = 120) -> tuple[pd.DataFrame, Any, Any]:
     return x, y, generator.uniform(0.5, 2, n)
 
 
+@pytest.mark.slow
 def test_rows_of_weight_0_are_as_if_they_were_not_there(project: Path) -> None:
     """Else what does not count has a say in scales, cuts or scores."""
     x, y, weights = weighed()
@@ -303,6 +307,7 @@ def test_rows_of_weight_0_are_as_if_they_were_not_there(project: Path) -> None:
     assert scores("heavier") != scores("one")
 
 
+@pytest.mark.slow
 def test_rare_classes(project: Path) -> None:
     """They are searched by the loss, unless another metric is written, which is confirmed."""
     x, y, weights = weighed()

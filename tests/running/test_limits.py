@@ -133,6 +133,7 @@ class Stubborn(optuna.samplers.RandomSampler):
         return domain.high if "width" in name and hasattr(domain, "high") else drawn
 
 
+@pytest.mark.slow
 def test_a_sampler_that_repeats_itself_is_helped(write_study: Write) -> None:
     """Else a search ends in an error though there are networks that keep the limit."""
     sampler = f'[study]\nsampler = "{__name__}:Stubborn"\n'

@@ -182,6 +182,7 @@ class Ends(Recorder):
         self._end("repeated")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["epoch", "ended", "repeated"])
 def test_an_observer_ends_a_search(write_study: Write, at: str) -> None:
     """What finished is kept, and the same call goes on, to the same winner."""

@@ -54,6 +54,7 @@ def of_one_goal(
     return study
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.parametrize("in_flight", [1, 4])
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])

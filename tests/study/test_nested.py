@@ -127,6 +127,7 @@ momentum = { low = 0.5, high = 0.9, when = { optimizer = "sgd" } }
 """
 
 
+@pytest.mark.slow
 def test_a_search(write_study: Write, project: Path) -> None:
     """A value that means nothing is not drawn; the winner is made again with all fields."""
     (project / "nested_module.py").write_text(MODULE)

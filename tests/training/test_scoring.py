@@ -72,6 +72,7 @@ def test_the_error_of_other_rows_is_that_of_the_bootstrap(source: str, metric: s
     check(model, dataset, found, metric, rel=0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "metric"),
     [("breast_cancer", "f1"), ("digits", "roc_auc"), ("diabetes", "mae")],
