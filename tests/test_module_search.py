@@ -317,6 +317,9 @@ def test_a_table(write_study: Write, project: Path) -> None:
     with quiet():  # Lightning calls what torch has deprecated
         trainer.fit(tuner.MLPConfig(depth=1, width=8).build(data.n_inputs, data.n_outputs), data)
     assert np.isfinite(float(trainer.callback_metrics["val_loss"]))
+    frame = pd.DataFrame({0: range(40), 1: list("xy") * 20, 2: [0, 1, 2, 3] * 10, 3: 1.0})
+    numbered = TableDataModule(frame, label=1, drop=[0], weight=3)
+    assert (numbered.n_inputs, numbered.classes) == (1, ("x", "y"))
     with pytest.raises(DataError, match="'lable' is no key of a table"):
         TableDataModule(project / "rows.csv", "churned", lable="x")
     for wrong, message in (

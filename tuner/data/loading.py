@@ -111,7 +111,8 @@ class TableDataModule(StandardizedRowsDataModule):
 
     Args:
         rows: a file with a table, or a frame.
-        label: the column that is predicted; several in a regression.
+        label: the column that is predicted, or its number if columns have no names; several in a
+            regression.
         batch_size: rows of a training batch.
         seed: of the cuts and the shuffles.
         validation: share of the rows that are not test rows.
@@ -139,7 +140,7 @@ class TableDataModule(StandardizedRowsDataModule):
     def __init__(
         self,
         rows: object,
-        label: str | Sequence[str],
+        label: str | int | Sequence[str | int],
         batch_size: int = 64,
         *,
         seed: int = 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,8 +56,12 @@ class Wanted:
     embeds: bool = False
 
     @classmethod
-    def of(cls, label: str | Sequence[str], **columns: Any) -> Wanted:
+    def of(cls, label: object, **columns: Any) -> Wanted:
         """Returns what is wanted, where names are given as one writes them: one, or a list.
+
+        Args:
+            label: as the attribute; a number where columns have no names, as in what follows.
+            columns: the other attributes.
 
         Raises:
             DataError: there is no such key, or a column is named for two purposes.
@@ -70,7 +74,11 @@ class Wanted:
         told = {"label": label, **columns}
         for key in ("label", "drop", "categorical", "numeric"):
             names = told.get(key, ())
-            told[key] = (names,) if isinstance(names, str) else tuple(names)
+            is_one = isinstance(names, str) or not isinstance(names, Iterable)
+            told[key] = (str(names),) if is_one else tuple(map(str, names))
+        for key in ("weight", "group", "time"):
+            name = told.get(key)
+            told[key] = "" if name is None else str(name)
         if told.get("group") and told.get("time"):
             raise DataError("a table has group or time, not both")
         apart = [told[key] for key in ("weight", "group", "time") if told.get(key)]
