@@ -59,7 +59,8 @@ def forks() -> ForkServerContext:
     context.set_forkserver_preload(_LOADED)
     from unittest.mock import patch  # which no fork needs
 
-    with patch.dict(os.environ, PYTHONPATH=str(Path(__file__).parent.parent)):
+    paths = [str(Path(__file__).parent.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    with patch.dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths))):
         forkserver.ensure_running()
     return context
 

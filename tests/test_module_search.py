@@ -272,7 +272,7 @@ def test_the_example_on_the_command_line(project: Path) -> None:
     shutil.copytree(ROOT / "examples", project / "examples")
     study = (ROOT / "studies" / "digits_cnn.toml").read_text()
     (project / "studies" / "digits_cnn.toml").write_text(
-        study.replace("epochs = 12", "epochs = 4") + "[confirm]\nseeds = 0\n"
+        study.replace("epochs = 12", "epochs = 4") + "[confirm]\nconfigs = 1\nseeds = 2\n"
     )
     script = [str(Path(sys.executable).with_name("tuner"))]
 

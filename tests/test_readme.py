@@ -38,8 +38,7 @@ def test_python_blocks(project: Path) -> None:
         text = re.sub(r"\nepochs = 12\n", "\n", text)
         path = project / "studies" / f"{name}.toml"
         seeds = 2 if name == "digits_mlp" else 0
-        confirm = f"[confirm]\nconfigs = 2\nseeds = {seeds}\nmembers = 2"
-        path.write_text(f"{text}\n{confirm}\n[start]\nrate_range = false\n")
+        path.write_text(f"{text}\n[confirm]\nconfigs = 2\nseeds = {seeds}\nmembers = 2\n")
         tuner.tune(name, trials=2)
     texts = (README, *(PAGES[name] for name in RUN))
     code = "\n".join(block for text in texts for block in blocks("python", text))

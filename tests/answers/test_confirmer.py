@@ -870,6 +870,34 @@ def test_other_numbers_of_networks_are_wanted(write_study: Write) -> None:
         assert torch.equal(value, weights[name])
 
 
+@pytest.mark.slow
+def test_networks_of_the_same_winner_stay(write_study: Write) -> None:
+    """Else a call with less time left hands over fewer, or shorter ones, of the same config."""
+    write_study(CONFIRMED)
+    first = tuner.tune("small").confirmation
+    assert first is not None
+    network = Path("runs/small/best.ckpt").read_bytes()
+    write_study(CONFIRMED.replace("configs = 2", "configs = 3"))
+    recorder = Recorder()
+    second = tuner.tune("small", observer=recorder).confirmation
+    assert second is not None and len(second.arms) == len(first.arms) + 1
+    assert second.winning.config == first.winning.config  # of another one there is nothing to see
+    assert (second.refit, second.test_openings) == (first.refit, 1)
+    assert not [each for each in recorder.begun if each.startswith("training the winner")]
+    assert Path("runs/small/best.ckpt").read_bytes() == network
+
+
+@pytest.mark.slow
+def test_new_networks_open_the_test_part_once(write_study: Write) -> None:
+    """Whether the winner is another one, too, or the same."""
+    write_study(CONFIRMED)
+    tuner.tune("small")
+    write_study(CONFIRMED.replace("members = 2", "members = 3"))
+    found = tuner.tune("small", trials=8).confirmation
+    assert found is not None and found.refit is not None
+    assert (len(found.refit.seeds), found.test_openings) == (3, 2)
+
+
 def test_more_folds_than_parts_of_the_rows_prove_no_more() -> None:
     """Else the error of a comparison vanishes with seeds that validate the same rows again."""
     assert shared_by_folds(0.25, 5) == 0.0 == shared_by_folds(0.25, 3)

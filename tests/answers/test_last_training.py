@@ -15,10 +15,11 @@ from tuner.answers.entrants import sharing
 from tuner.answers.last_training import LastTraining
 from tuner.data import Cut, Dataset, load
 from tuner.errors import WorkerLostError
-from tuner.network.checkpoints import ensemble_of, to_checkpoint
+from tuner.network.checkpoints import ensemble_of, to_checkpoint, together
 from tuner.network.config import Config, MLPConfig
 from tuner.network.perceptron import Perceptron
 from tuner.results.arms import Arm
+from tuner.results.winner import Refit
 from tuner.running.progress import Observer
 from tuner.running.repeats import Repeats
 
@@ -33,6 +34,13 @@ class Trained:
     """Stands for the repeats of a study: says how long an epoch takes, and notes what it trains."""
 
     places = 1
+
+    has_waited = False
+    #: Seeds whose training diverges.
+    failing: tuple[int, ...] = ()
+
+    def wait(self, seconds: float) -> None:
+        self.has_waited = True
 
     def __init__(self, timed: float | None, n_rows: int | None = None) -> None:
         self.n_rows = n_rows or len(load("wine", Path()).train)
@@ -51,11 +59,12 @@ class Trained:
 
     def whole(
         self, config: MLPConfig, seeds: Sequence[int], *, at_once: int, cut: Cut,
-        end: float | None, late: float,
-    ) -> dict[int, bytes]:  # fmt: skip
+        end: float | None = None, late: float = 0.0,
+    ) -> dict[int, bytes | None]:  # fmt: skip
+        assert self.has_waited  # else workers that have yet to start count for none
         self.epochs.append(config.epochs)
         self.seeds, self.at_once, self.n_left = tuple(seeds), at_once, cut.rows
-        return {seed: to_checkpoint(NETWORK) for seed in seeds}
+        return {seed: None if seed in self.failing else to_checkpoint(NETWORK) for seed in seeds}
 
 
 class Told(Observer):
@@ -283,3 +292,65 @@ def test_as_many_networks_as_there_is_time_for(
     assert repeats.at_once == min(places, 8)
     assert config.epochs == pytest.approx(epochs, abs=1.1)
     assert len(ensemble_of(found.checkpoint).members) == n
+
+
+@pytest.mark.parametrize(
+    ("before", "seconds", "trained"),
+    [
+        ({"epochs": WHOLE, "others": (8, 9), "wanted": 3}, math.inf, ()),  # all there is to have
+        ({"epochs": WHOLE, "others": (8,), "wanted": 2}, math.inf, (7, 8, 9)),
+        ({"epochs": WHOLE, "others": (8,), "wanted": 3}, math.inf, (7, 8, 9)),  # time was short
+        ({"epochs": WHOLE, "others": (8,), "wanted": 0}, math.inf, ()),  # of an earlier version
+        ({"epochs": WHOLE, "others": (8,), "wanted": 3, "failed": (9,)}, math.inf, ()),
+        ({"epochs": 10, "others": (8, 9), "wanted": 3}, math.inf, (7, 8, 9)),
+        ({"epochs": 10, "others": (8, 9), "wanted": 3, "failed": (6,)}, math.inf, (7, 8, 9)),
+        ({"epochs": WHOLE + 9, "rows": 50, "others": (8, 9), "wanted": 3}, math.inf, (7, 8, 9)),
+        # There is time for one of them, or for shorter ones.
+        ({"epochs": WHOLE, "others": (8,), "wanted": 3}, 60.0, ()),
+        ({"epochs": WHOLE - 1, "others": (), "wanted": 1}, 20.0, ()),
+        ({"epochs": WHOLE - 1, "others": (), "wanted": 1}, 60.0, (7,)),
+        ({"epochs": 10, "others": (), "wanted": 1}, -1.0, ()),
+    ],
+)
+def test_networks_of_an_earlier_call_stay_unless_there_are_more_or_longer_ones(
+    before: dict[str, Any], seconds: float, trained: tuple[int, ...]
+) -> None:
+    """Else `members` and minutes are ignored, or a call with less time takes networks away."""
+    repeats = Trained(1.0 / more())
+    last = training(repeats, 1.0, (7, 8, 9))
+    known = {name: value for name, value in before.items() if name != "epochs"}
+    refit = Refit(config=MLPConfig(epochs=before["epochs"]), seed=7, test=None, **known)
+    end = time.monotonic() + seconds
+    found = last.train(arm("trial 0", trial=0), None, end, Observer(), refit)
+    assert (() if found is None else found.seeds) == trained
+    assert bool(repeats.epochs) == bool(trained)
+
+
+def test_a_network_that_diverges_is_told_and_not_trained_again() -> None:
+    """Else each call trains all of them once more, to find that out."""
+    repeats = Trained(1.0 / more())
+    repeats.failing = (8,)
+    last = training(repeats, 1.0, (7, 8, 9))
+    found = last.train(arm("trial 0", trial=0), None, math.inf, Observer())
+    assert found is not None and (found.seeds, found.failed) == ((7, 9), (8,))
+    assert len(ensemble_of(found.checkpoint).members) == 2
+    refit = Refit(
+        config=found.config, seed=7, test=None, others=(9,), wanted=3, failed=found.failed
+    )
+    assert last.train(arm("trial 0", trial=0), None, math.inf, Observer(), refit) is None
+    with pytest.raises(WorkerLostError):
+        last.again(refit.model_copy(update={"others": (8,)}))
+
+
+def test_fewer_networks_are_the_first_ones() -> None:
+    """As they are in the file; else they are trained again."""
+    repeats = Trained(None)
+    last = training(repeats, 1.0, (7, 8))
+    refit = Refit(config=MLPConfig(epochs=WHOLE), seed=7, test=None, others=(8, 9), wanted=3)
+    found = last.first(refit, together([to_checkpoint(NETWORK)] * 3))
+    assert (found.seeds, repeats.epochs) == ((7, 8), [])
+    assert len(ensemble_of(found.checkpoint).members) == 2
+    alone = training(repeats, 1.0).first(refit, together([to_checkpoint(NETWORK)] * 3))
+    assert (alone.seeds, alone.checkpoint) == ((7,), to_checkpoint(NETWORK))
+    assert last.first(refit, None).seeds == (7, 8)
+    assert (repeats.epochs, repeats.seeds) == ([WHOLE], (7, 8))

@@ -124,7 +124,7 @@ def test_the_command_line_on_a_cluster_of_its_own(
     write_study(STUDY)
     n_actors = (os.cpu_count() or 1) if number is None else 1
     alone = ("--trials", "500", "--workers", "1")
-    process = tune("--cluster", "ray", *(("--trials", "24") if number is None else alone))
+    process = tune("--cluster", "ray", *(("--trials", "40") if number is None else alone))
     until_a_trial_runs(process, finished=1)
     end = time.monotonic() + 120  # the first actor may be at work while the last one starts
     while len(actors := actors_of(process)) < n_actors:
@@ -139,8 +139,8 @@ def test_the_command_line_on_a_cluster_of_its_own(
     if number is None:
         assert process.returncode == 0, complaint
         assert "starting Ray actors on cluster ray" in told
-        assert "24 of 24 trials are finished" in told
-        assert len(trials()) == 24
+        assert "40 of 40 trials are finished" in told
+        assert len(trials()) == 40
     else:
         assert process.returncode == {signal.SIGTERM: 143, signal.SIGKILL: -9}[number], complaint
     assert kept.items() <= values().items()

@@ -14,19 +14,19 @@ import numpy as np
 from optuna.trial import FrozenTrial
 
 from ..data import Dataset
-from ..network.config import Config, DataFacts, MLPConfig
+from ..network.config import Config, DataFacts
 from ..results.arms import Arm
 from ..results.choice import choose
-from ..results.winner import Confirmation, Refit
+from ..results.files import ResultFiles
+from ..results.winner import Confirmation
 from ..running.progress import Observer
 from ..running.repeats import Repeats
 from ..running.trainings import seeds
 from ..storage import StudyStore
 from ..study import StudySpec
 from ..training.modules import ModuleTraining
-from ..training.scoring import Measured, measure, test_ensemble, test_mlp
-from ..workers import rounded
 from .halving import Halving
+from .handing_over import HandingOver
 from .held_out import HeldOut
 from .last_training import LastTraining
 
@@ -90,12 +90,15 @@ class Confirmer:
         self._metric, self._direction = metric, spec.direction(metric)
         self._seeds = repeats.confirming[: spec.confirm.seeds]
         self._select = spec.confirm.select
-        self._last: LastTraining | None = None
+        last: LastTraining | None = None
+        self._handing_over: HandingOver | None = None
         if spec.confirm.refit and dataset is not None:
             own = seeds(spec.study.seed, "ensemble", spec.confirm.members - 1)
-            self._last = LastTraining(
+            last = LastTraining(
                 repeats, store.trials, handed_over, dataset, facts, (*self._seeds[:1], *own)
             )
+            files = ResultFiles(spec.name)
+            self._handing_over = HandingOver(last, files, store, dataset, observer)
         self._halving = Halving(
             spec.confirm,
             metric,
@@ -106,11 +109,10 @@ class Confirmer:
             allowed,
             confirmed,
             repeats,
-            self._last,
+            last,
             facts,
             observer,
         )
-        self._network: bytes | None = None
         self._folds, self._dataset = folds, dataset
         self._held_out = HeldOut(metric, self._seeds, repeats, store, dataset, training, observer)
 
@@ -148,18 +150,22 @@ class Confirmer:
         if confirmation is None:
             return self._known
         before = self._as_before(confirmation)
-        if before is not None and not self._refits(before):
-            return before
+        stored, openings = self._stored if before is None else before, self._store.test_openings
         if before is None:
-            confirmation = self._held_out.tested(confirmation, self._stored)
+            confirmation = self._held_out.tested(confirmation, stored)
+            if self._handing_over is not None and stored is not None:
+                confirmation = self._handing_over.taken_over(stored, confirmation)
             # A cut of what follows loses nothing.
             self._store.keep_confirmation(confirmation.model_dump_json())
         else:
             confirmation = before
-        refitted = self._refitted(confirmation, pace, end, opens_test=before is not None)
-        if refitted is not confirmation:
-            self._store.keep_confirmation(refitted.model_dump_json())
-        return refitted
+        if self._handing_over is None:
+            return confirmation
+        is_open = self._store.test_openings > openings
+        found = self._handing_over.run(confirmation, stored, pace, end, is_open=is_open)
+        if found is not confirmation:
+            self._store.keep_confirmation(found.model_dump_json())
+        return found
 
     def _compared(self, arms: Sequence[Arm], seconds: float) -> Confirmation | None:
         """Picks the winner, if there is one."""
@@ -236,9 +242,8 @@ class Confirmer:
         """
         config = confirmation.winning.config
         if confirmation.refit is not None:
-            kept, self._network = self._network, None
-            assert self._last is not None
-            return kept or self._last.again(confirmation.refit)
+            assert self._handing_over is not None
+            return self._handing_over.network(confirmation.refit)
         self._repeats.run([(config, seed)], networks="need", observer=self._observer)
         return self._repeats.network(config, seed)
 
@@ -269,7 +274,7 @@ class Confirmer:
                 "overlap": self._overlap,
                 "n_rows": self._n_rows,
             }
-        if stored.refit is not None and self._last is None:
+        if stored.refit is not None and self._handing_over is None:
             update["refit"] = None
         if not update:
             return stored
@@ -295,58 +300,3 @@ class Confirmer:
         untested = tuple(arm.model_copy(update=nothing) for arm in stored.arms)
         is_same = (stored.seeds, untested) == (confirmation.seeds, confirmation.arms)
         return stored if is_same and stored.winner == confirmation.winner else None
-
-    # The network that is handed over
-
-    def _refits(self, confirmation: Confirmation) -> bool:
-        """Whether the winner is to be trained on all rows: those of a source, which are known."""
-        return self._last is not None and isinstance(confirmation.winning.config, MLPConfig)
-
-    def _refitted(
-        self, confirmation: Confirmation, pace: float | None, end: float, *, opens_test: bool
-    ) -> Confirmation:
-        """Trains the winner on all rows but the test rows, as long as there is time for it.
-
-        Once more where it was, if there is time for more networks, or longer ones, or if the study
-        file wants fewer.
-
-        Args:
-            confirmation: that it won.
-            pace: seconds that a unit of work took in the search, if that is known.
-            end: of the time, on the clock of `time.monotonic`.
-            opens_test: its score on the test rows is an opening of its own, in a later call than
-                those of the other networks.
-        """
-        if self._last is None or not self._refits(confirmation):
-            return confirmation
-        trained = self._last.train(
-            confirmation.winning, pace, end, self._observer, confirmation.refit
-        )
-        if trained is None:
-            return confirmation
-        (seed, *others), self._network = trained.seeds, trained.checkpoint
-        test, ensemble_test, measured = None, None, Measured({})
-        if confirmation.test_metric:
-            assert self._dataset is not None
-            if opens_test:
-                openings = self._store.open_test()
-                confirmation = confirmation.model_copy(update={"test_openings": openings})
-            name = confirmation.test_metric
-            test = rounded(test_mlp(self._network, self._dataset).scores).get(name)
-            if others:
-                scored = test_ensemble(self._network, self._dataset)
-                ensemble_test = rounded(scored.scores).get(name)
-            measured = measure(self._network, self._dataset)
-        refit = Refit(
-            config=trained.config,
-            seed=seed,
-            test=test,
-            others=tuple(others),
-            ensemble_test=ensemble_test,
-            metrics=rounded(measured.metrics),
-            confusion=measured.confusion,
-            calibration=measured.calibration,
-            agreement=measured.agreement,
-            rows=trained.rows,
-        )
-        return confirmation.model_copy(update={"refit": refit})

@@ -11,13 +11,14 @@ from optuna.trial import FrozenTrial
 
 from ..data import Cut, Dataset
 from ..errors import WorkerLostError
-from ..network.checkpoints import together
+from ..network.checkpoints import first_of, together
 from ..network.config import Config, DataFacts, MLPConfig
 from ..results.arms import Arm
 from ..results.winner import Refit
 from ..running.evaluation import LEAST_EPOCHS
 from ..running.progress import Observer
 from ..running.repeats import Repeats
+from ..running.trainings import WORKERS_SECONDS
 from ..training.fleet import busy_with, shares_steps
 from .entrants import costs, sharing
 from .rounds import FASTEST, PLANNED
@@ -41,12 +42,14 @@ class Trained:
         rows: training rows that there was time for; None is all.
         seeds: of each of them.
         checkpoint: of all of them together.
+        failed: seeds of those that diverged.
     """
 
     config: Config
     rows: int | None
     seeds: tuple[int, ...]
     checkpoint: bytes
+    failed: tuple[int, ...] = ()
 
 
 class LastTraining:
@@ -142,22 +145,20 @@ class LastTraining:
             end: of the time, on the clock of `time.monotonic`.
             observer: is told that it begins.
             before: its networks of an earlier call. Others are trained only if they are more, or
-                longer; or if fewer are wanted, which are then the first of these.
+                longer; and none where it is not known whether more were wanted then.
 
         Raises:
             InterruptedStudyError: a signal came meanwhile.
-            WorkerLostError: networks that were trained before failed.
         """
-        config, left = self._handed_over(arm, None), end - time.monotonic()
+        config, seeds = self._handed_over(arm, None), self._seeds
         if before is not None:
-            n = len(self._seeds)
-            if n < len(before.seeds):
-                fewer = before.model_copy(update={"others": before.others[: n - 1]})
-                return Trained(fewer.config, fewer.rows, fewer.seeds, self.again(fewer))
-            if not _is_more(config, None, n, before):
+            seeds = [seed for seed in seeds if seed not in before.failed]
+            if not before.wanted or not self._is_more(config, None, len(seeds), before):
                 return None
-        if left <= 0:
+        if time.monotonic() >= end:
             return None
+        self._repeats.wait(WORKERS_SECONDS)  # where a search was over, none has been needed yet
+        left = end - time.monotonic()
         at_once, rows = self._at_once(pace), None
         (epoch,) = self._busy([arm], pace)
         if config.epochs * epoch > PLANNED * left:
@@ -178,11 +179,11 @@ class LastTraining:
                     rows, epochs = self._facts.n_rows, arm.config.epochs
                 epoch *= rows / self._n_rows
                 config = self._handed_over(arm, epochs, rows)
-        n, late = len(self._seeds), 0.0
+        n, late = len(seeds), 0.0
         if math.isfinite(end):
             turns = PLANNED * (end - time.monotonic()) / max(config.epochs * epoch, 1e-9)
             n, late = min(n, at_once * max(1, int(turns))), _LATE * left
-        if before is not None and not _is_more(config, rows, n, before):
+        if before is not None and not self._is_more(config, rows, n, before):
             return None
         some = (
             "as many rows as there is time for"
@@ -190,17 +191,42 @@ class LastTraining:
             else "all rows but the test rows"
         )
         observer.begin(f"training the winner on {some}")
-        found = self._repeats.whole(
+        ended = self._repeats.whole(
             config,
-            self._seeds[:n],
+            seeds[:n],
             at_once=at_once,
             cut=self._cut(rows),
             end=end if math.isfinite(end) else None,
             late=late,
         )
-        if not found or (before is not None and not _is_more(config, rows, len(found), before)):
+        found = {seed: network for seed, network in ended.items() if network is not None}
+        if not found:
             return None
-        return Trained(config, rows, tuple(found), together([*found.values()]))
+        if before is not None and not self._is_more(config, rows, len(found), before):
+            return None
+        failed = {*ended} - {*found} | {*(() if before is None else before.failed)}
+        networks = together([*found.values()])
+        return Trained(config, rows, tuple(found), networks, tuple(sorted(failed)))
+
+    @property
+    def n_wanted(self) -> int:
+        """Networks that are wanted."""
+        return len(self._seeds)
+
+    def first(self, before: Refit, networks: bytes | None) -> Trained:
+        """Returns as many networks as are wanted of those that an earlier call trained.
+
+        Args:
+            before: those of that call, at least as many.
+            networks: of all of them together; None trains them again.
+
+        Raises:
+            InterruptedStudyError: a signal came meanwhile.
+            WorkerLostError: one of them failed.
+        """
+        fewer = before.first(self.n_wanted)
+        kept = self.again(fewer) if networks is None else first_of(networks, self.n_wanted)
+        return Trained(fewer.config, fewer.rows, fewer.seeds, kept, fewer.failed)
 
     def again(self, refit: Refit) -> bytes:
         """Trains the networks of a confirmation again, whose checkpoint is gone.
@@ -209,10 +235,12 @@ class LastTraining:
             InterruptedStudyError: a signal came meanwhile.
             WorkerLostError: one of them failed.
         """
+        self._repeats.wait(WORKERS_SECONDS)
         at_once = min(self._repeats.places, busy_with())
-        found = self._repeats.whole(
+        ended = self._repeats.whole(
             refit.config, refit.seeds, at_once=at_once, cut=self._cut(refit.rows)
         )
+        found = {seed: network for seed, network in ended.items() if network is not None}
         if len(found) < len(refit.seeds):
             raise WorkerLostError("networks that were trained before could not be trained again")
         return together([*found.values()])
@@ -236,6 +264,20 @@ class LastTraining:
         assert isinstance(config, MLPConfig)
         is_shared = self._facts is not None and shares_steps(config, self._facts)
         return 1 if is_shared else self._at_once(pace)
+
+    def _is_more(self, config: Config, rows: int | None, n: int, before: Refit) -> bool:
+        """Says whether networks are more than those of before, or see more, and are not fewer.
+
+        Args:
+            config: of all of them.
+            rows: training rows; None is all.
+            n: how many.
+            before: the others.
+        """
+        seen = config.epochs * (rows or self._n_rows)
+        earlier = before.config.epochs * (before.rows or self._n_rows)
+        now, then = (seen, n), (earlier, len(before.seeds))
+        return now != then and seen >= earlier and n >= len(before.seeds)
 
     def _epochs(self, arms: Sequence[Arm], pace: float | None, slower: float) -> list[float]:
         """Returns how long an epoch of each arm takes, as it was timed or is expected."""
@@ -283,20 +325,6 @@ class LastTraining:
         whole = self._whole * seconds * self._n_rows / rows
         known = self._known[_network(config)] = max(FASTEST * estimate, whole)
         return known
-
-
-def _is_more(config: Config, rows: int | None, n: int, before: Refit) -> bool:
-    """Says whether so many networks are more than those of before, or as many that are longer.
-
-    Args:
-        config: of all of them.
-        rows: training rows; None is all.
-        n: how many.
-        before: the others.
-    """
-    seen = [math.inf if each is None else each for each in (rows, before.rows)]
-    now, then = (seen[0], config.epochs, n), (seen[1], before.config.epochs, len(before.seeds))
-    return now != then and all(new >= old for new, old in zip(now, then, strict=True))
 
 
 def _winners(arms: Sequence[Arm]) -> list[Arm]:

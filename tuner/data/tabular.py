@@ -74,6 +74,8 @@ class Wanted:
         told = {"label": label, **columns}
         for key in ("label", "drop", "categorical", "numeric"):
             names = told.get(key, ())
+            if names is None:
+                raise DataError(f"{key} must name columns, got None")
             is_one = isinstance(names, str) or not isinstance(names, Iterable)
             told[key] = (str(names),) if is_one else tuple(map(str, names))
         for key in ("weight", "group", "time"):

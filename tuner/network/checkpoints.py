@@ -53,6 +53,15 @@ def together(checkpoints: Sequence[bytes]) -> bytes:
     return _written(first)
 
 
+def first_of(checkpoint: bytes, n: int) -> bytes:
+    """Returns the first n networks of those that `together` packed, one at least, as it does."""
+    content = _read(checkpoint)
+    content[_OTHERS] = content.get(_OTHERS, [])[: n - 1]
+    if not content[_OTHERS]:
+        del content[_OTHERS]
+    return _written(content)
+
+
 def ensemble_of(checkpoint: bytes) -> Ensemble:
     """Returns the networks that are in a file: those that `together` packed, or a single one.
 

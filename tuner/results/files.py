@@ -9,7 +9,7 @@ from ..errors import InputError, StoreLostError
 from ..system import paths
 from .best import Best, best, digest, is_whole
 from .leaderboard import leaderboard_of
-from .winner import Confirmation
+from .winner import Confirmation, Refit
 
 if TYPE_CHECKING:
     import optuna
@@ -59,6 +59,16 @@ class ResultFiles:
         if current is None or not network.exists():
             return False
         return current.is_of(best) and is_whole(network, current)
+
+    def networks(self, refit: Refit) -> bytes | None:
+        """Returns the networks of a last training, if they are there, undamaged."""
+        current, path = self._current(), self.folder / "best.ckpt"
+        if current is None or current.confirmed is None or not current.confirmed.is_refit:
+            return None
+        made = current.config, current.seed, current.confirmed.members, current.confirmed.refit_rows
+        if made != (refit.config, refit.seed, len(refit.seeds), refit.rows):
+            return None
+        return path.read_bytes() if path.exists() and is_whole(path, current) else None
 
     def tell(self, best: Best) -> None:
         """Writes `best.json`, if it is not there as it should be, beside the network of a winner.

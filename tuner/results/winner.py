@@ -39,6 +39,8 @@ class Refit(BaseModel):
             class, and the number of rows; () where there is none.
         agreement: true and predicted values of some test rows; () in a classification.
         rows: training rows that there was time for, and of the others the same share; None is all.
+        wanted: networks that there were to be; 0 where that is not known.
+        failed: seeds of networks whose training diverged.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,11 +55,17 @@ class Refit(BaseModel):
     calibration: tuple[tuple[float, float, int], ...] = ()
     agreement: tuple[tuple[float, float], ...] = ()
     rows: int | None = None
+    wanted: int = 0
+    failed: tuple[int, ...] = ()
 
     @property
     def seeds(self) -> tuple[int, ...]:
         """Of all its networks."""
         return (self.seed, *self.others)
+
+    def first(self, n: int) -> Refit:
+        """Returns it with its first networks alone, one at least."""
+        return self.model_copy(update={"others": self.others[: n - 1], "wanted": n})
 
 
 class Confirmation(Stored):

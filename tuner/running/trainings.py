@@ -192,7 +192,7 @@ class Trainings:
         cut: Cut,
         end: float | None = None,
         late: float = 0.0,
-    ) -> dict[int, bytes]:
+    ) -> dict[int, bytes | None]:
         """Trains networks on validation rows, too, and keeps nothing of them.
 
         Where one trains at once, cores may share its steps.
@@ -207,7 +207,8 @@ class Trainings:
                 they have done.
 
         Returns:
-            Checkpoints by seed, in the order of the seeds: of those that ended in time.
+            Checkpoints by seed, in the order of the seeds: of those that ended in time, and None of
+            those that diverged.
 
         Raises:
             InterruptedStudyError: a signal came meanwhile.
@@ -223,9 +224,9 @@ class Trainings:
         )
         with closing(trained):
             ended = {
-                training.seed: event.checkpoint
+                training.seed: event.checkpoint if isinstance(event, Finished) else None
                 for training, event in trained
-                if isinstance(event, Finished)
+                if isinstance(event, Finished) or event.diverged
             }
         return {seed: ended[seed] for seed in seeds if seed in ended}
 
