@@ -26,6 +26,7 @@ from tuner.errors import InputError, InterruptedStudyError, StudyFileError
 from tuner.network.config import MLPConfig
 from tuner.results.arms import Arm, Direction
 from tuner.results.choice import choose
+from tuner.results.files import ResultFiles
 from tuner.results.winner import Confirmation
 from tuner.running.kept_repeats import Repeat
 from tuner.running.progress import Observer, Repeated
@@ -885,6 +886,40 @@ def test_networks_of_the_same_winner_stay(write_study: Write) -> None:
     assert (second.refit, second.test_openings) == (first.refit, 1)
     assert not [each for each in recorder.begun if each.startswith("training the winner")]
     assert Path("runs/small/best.ckpt").read_bytes() == network
+
+
+@pytest.mark.slow
+def test_networks_outlive_a_better_trial_that_is_not_confirmed(write_study: Write) -> None:
+    """Else more minutes may hand over fewer networks of the same winner, or another one's."""
+    write_study(CONFIRMED)
+    first = tuner.tune("small").confirmation
+    assert first is not None and first.refit is not None
+    folder = Path("runs/small")
+    networks = (folder / "best.ckpt").read_bytes()
+    files = ResultFiles("small")
+    assert files.networks(first.refit) == networks
+    best = tuner.best("small").model_copy(update={"confirmed": None, "seed": 1, "trial": 9})
+
+    class Dying(ResultFiles):
+        def _rename(self, path: Path, name: str) -> None:
+            if path.name.startswith(".trial"):
+                raise KeyboardInterrupt
+            super()._rename(path, name)
+
+    files.stage(9, b"of a trial")
+    with pytest.raises(KeyboardInterrupt):
+        Dying("small").promote(best)
+    assert files.networks(first.refit) == networks
+    files.promote(best)
+    assert (folder / "best.ckpt").read_bytes() == b"of a trial"
+    assert files.networks(first.refit) == networks
+    recorder = Recorder()
+    again = tuner.tune("small", observer=recorder)
+    assert again.confirmation == first
+    assert recorder.told == []
+    assert not [each for each in recorder.begun if each.startswith("training the winner")]
+    assert (folder / "best.ckpt").read_bytes() == networks
+    assert not list(folder.glob("handed-over*"))
 
 
 @pytest.mark.slow

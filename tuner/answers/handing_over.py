@@ -39,7 +39,7 @@ class HandingOver:
     def taken_over(self, stored: Confirmation, confirmation: Confirmation) -> Confirmation:
         """Returns a confirmation with the networks of an earlier one, if its winner is the same.
 
-        As far as they are there: a search that goes on puts its best network in their place.
+        As far as they are there.
 
         Args:
             stored: the earlier one.
@@ -99,14 +99,14 @@ class HandingOver:
         return confirmation.model_copy(update={"refit": refit})
 
     def network(self, refit: Refit) -> bytes:
-        """Returns the checkpoint of networks; they are trained again if they are gone.
+        """Returns the checkpoint of networks; they are trained again if they are nowhere.
 
         Raises:
             InterruptedStudyError: a signal came meanwhile.
             WorkerLostError: they could not be trained again.
         """
         made, self._made = self._made, None
-        return made or self._last.again(refit)
+        return made or self._files.networks(refit) or self._last.again(refit)
 
     def _scored(self, trained: Trained, metric: str) -> Refit:
         """Scores networks on the test rows.

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError, StoreLostError
 from ..system import paths
-from .best import Best, best, digest, is_whole
+from .best import Best, digest, is_whole, read_kept
 from .leaderboard import leaderboard_of
 from .winner import Confirmation, Refit
 
 if TYPE_CHECKING:
     import optuna
+
+
+class _Names(NamedTuple):
+    """Files of a winner: what is told of it, and its networks."""
+
+    told: str
+    checkpoint: str
+
+
+_BEST = _Names("best.json", "best.ckpt")
+#: Those that were handed over, while the best trial of a search that goes on is in their place.
+_PUT_BY = _Names("handed-over.json", "handed-over.ckpt")
 
 
 class ResultFiles:
@@ -41,13 +53,27 @@ class ResultFiles:
     def promote(self, best: Best) -> None:
         """Makes the staged checkpoint of a trial the best one.
 
+        Networks that were handed over are put by until a winner is confirmed again.
+
         Raises:
             StoreLostError: the disk is full or gone.
         """
         staged, network = self._staged(best.trial), self.folder / "best.ckpt"
+        if best.confirmed is None:
+            self._put_by()
         if staged.exists():
             self._rename(staged, network.name)
         self._write("best.json", self.sealed(best).model_dump_json(indent=2).encode())
+        if best.confirmed is not None:
+            for name in (_PUT_BY.checkpoint, _PUT_BY.told):
+                (self.folder / name).unlink(missing_ok=True)
+
+    def _put_by(self) -> None:
+        current = self._current()
+        if current is not None and current.confirmed is not None and current.confirmed.is_refit:
+            self._write(_PUT_BY.told, current.model_dump_json(indent=2).encode())
+            if (self.folder / _BEST.checkpoint).exists():
+                self._rename(self.folder / _BEST.checkpoint, _PUT_BY.checkpoint)
 
     def sealed(self, best: Best) -> Best:
         """Returns a winner with the hash of the network that is there."""
@@ -61,14 +87,17 @@ class ResultFiles:
         return current.is_of(best) and is_whole(network, current)
 
     def networks(self, refit: Refit) -> bytes | None:
-        """Returns the networks of a last training, if they are there, undamaged."""
-        current, path = self._current(), self.folder / "best.ckpt"
-        if current is None or current.confirmed is None or not current.confirmed.is_refit:
-            return None
-        made = current.config, current.seed, current.confirmed.members, current.confirmed.refit_rows
-        if made != (refit.config, refit.seed, len(refit.seeds), refit.rows):
-            return None
-        return path.read_bytes() if path.exists() and is_whole(path, current) else None
+        """Returns the networks of a last training, if they are there or put by, undamaged."""
+        wanted = refit.config, refit.seed, len(refit.seeds), refit.rows
+        for names in (_BEST, _PUT_BY):
+            told, path = self._told(names.told), self.folder / names.checkpoint
+            last = None if told is None else told.confirmed
+            if told is None or last is None or not last.is_refit or not path.exists():
+                continue
+            made = told.config, told.seed, last.members, last.refit_rows
+            if made == wanted and is_whole(path, told):
+                return path.read_bytes()
+        return None
 
     def tell(self, best: Best) -> None:
         """Writes `best.json`, if it is not there as it should be, beside the network of a winner.
@@ -154,8 +183,11 @@ class ResultFiles:
         return self.folder / f".trial-{trial}.ckpt"
 
     def _current(self) -> Best | None:
+        return self._told(_BEST.told)
+
+    def _told(self, name: str) -> Best | None:
         try:
-            return best(self.study)
+            return read_kept(Best, self.folder / name, "missing")
         except InputError:
             return None
 
