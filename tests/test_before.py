@@ -56,12 +56,16 @@ def kept(folder: Path) -> list[dict[str, object]]:
 @pytest.mark.slow
 def test_goes_on(before: Path) -> None:
     """Nothing that was trained is trained again, and no trial is lost."""
-    repeats = kept(before)
+    repeats, network = kept(before), tuner.best("small").confirmed
     again = tuner.tune("small")
     assert (again.ran, again.counts.finished) == (0, TOLD["finished"])
     assert again.best == tuner.best("small")
     assert again.best is not None and again.best.value == TOLD["value"]
     assert kept(before) == repeats
+    assert network is not None and network.is_refit
+    assert again.best.confirmed is not None
+    assert again.best.confirmed.network_test == network.network_test
+    assert again.confirmation is not None and again.confirmation.test_openings == 1
     more = tuner.tune("small", trials=TOLD["finished"] + 2)
     assert (more.ran, more.counts.finished) == (2, TOLD["finished"] + 2)
     assert kept(before)[: len(repeats)] == repeats
