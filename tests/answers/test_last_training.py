@@ -297,19 +297,19 @@ def test_as_many_networks_as_there_is_time_for(
 @pytest.mark.parametrize(
     ("before", "seconds", "trained"),
     [
-        ({"epochs": WHOLE, "others": (8, 9), "wanted": 3}, math.inf, ()),  # all there is to have
-        ({"epochs": WHOLE, "others": (8,), "wanted": 2}, math.inf, (7, 8, 9)),
-        ({"epochs": WHOLE, "others": (8,), "wanted": 3}, math.inf, (7, 8, 9)),  # time was short
-        ({"epochs": WHOLE, "others": (8,), "wanted": 0}, math.inf, ()),  # of an earlier version
-        ({"epochs": WHOLE, "others": (8,), "wanted": 3, "failed": (9,)}, math.inf, ()),
-        ({"epochs": 10, "others": (8, 9), "wanted": 3}, math.inf, (7, 8, 9)),
-        ({"epochs": 10, "others": (8, 9), "wanted": 3, "failed": (6,)}, math.inf, (7, 8, 9)),
-        ({"epochs": WHOLE + 9, "rows": 50, "others": (8, 9), "wanted": 3}, math.inf, (7, 8, 9)),
+        ({"epochs": WHOLE, "others": (8, 9)}, math.inf, ()),  # all there is to have
+        ({"epochs": WHOLE, "others": (8,)}, math.inf, (7, 8, 9)),
+        ({"epochs": WHOLE, "others": (8,)}, math.inf, (7, 8, 9)),  # time was short
+        ({"epochs": WHOLE, "others": (8,), "failed": None}, math.inf, ()),  # of an earlier version
+        ({"epochs": WHOLE, "others": (8,), "failed": (9,)}, math.inf, ()),
+        ({"epochs": 10, "others": (8, 9)}, math.inf, (7, 8, 9)),
+        ({"epochs": 10, "others": (8, 9), "failed": (6,)}, math.inf, (7, 8, 9)),
+        ({"epochs": WHOLE + 9, "rows": 50, "others": (8, 9)}, math.inf, (7, 8, 9)),
         # There is time for one of them, or for shorter ones.
-        ({"epochs": WHOLE, "others": (8,), "wanted": 3}, 60.0, ()),
-        ({"epochs": WHOLE - 1, "others": (), "wanted": 1}, 20.0, ()),
-        ({"epochs": WHOLE - 1, "others": (), "wanted": 1}, 60.0, (7,)),
-        ({"epochs": 10, "others": (), "wanted": 1}, -1.0, ()),
+        ({"epochs": WHOLE, "others": (8,)}, 60.0, ()),
+        ({"epochs": WHOLE - 1, "others": ()}, 20.0, ()),
+        ({"epochs": WHOLE - 1, "others": ()}, 60.0, (7,)),
+        ({"epochs": 10, "others": ()}, -1.0, ()),
     ],
 )
 def test_networks_of_an_earlier_call_stay_unless_there_are_more_or_longer_ones(
@@ -319,6 +319,7 @@ def test_networks_of_an_earlier_call_stay_unless_there_are_more_or_longer_ones(
     repeats = Trained(1.0 / more())
     last = training(repeats, 1.0, (7, 8, 9))
     known = {name: value for name, value in before.items() if name != "epochs"}
+    known.setdefault("failed", ())
     refit = Refit(config=MLPConfig(epochs=before["epochs"]), seed=7, test=None, **known)
     end = time.monotonic() + seconds
     found = last.train(arm("trial 0", trial=0), None, end, Observer(), refit)
@@ -334,10 +335,14 @@ def test_a_network_that_diverges_is_told_and_not_trained_again() -> None:
     found = last.train(arm("trial 0", trial=0), None, math.inf, Observer())
     assert found is not None and (found.seeds, found.failed) == ((7, 9), (8,))
     assert len(ensemble_of(found.checkpoint).members) == 2
-    refit = Refit(
-        config=found.config, seed=7, test=None, others=(9,), wanted=3, failed=found.failed
-    )
+    refit = Refit(config=found.config, seed=7, test=None, others=(9,), failed=found.failed)
     assert last.train(arm("trial 0", trial=0), None, math.inf, Observer(), refit) is None
+    # One more of them was asked for, and is not to be had: that is told, too.
+    fewer = Refit(config=found.config, seed=7, test=None, failed=())
+    again = training(repeats, 1.0, (7, 8)).train(
+        arm("trial 0", trial=0), None, math.inf, Observer(), fewer
+    )
+    assert again is not None and (again.seeds, again.failed) == ((7,), (8,))
     with pytest.raises(WorkerLostError):
         last.again(refit.model_copy(update={"others": (8,)}))
 
@@ -346,7 +351,7 @@ def test_fewer_networks_are_the_first_ones() -> None:
     """As they are in the file; else they are trained again."""
     repeats = Trained(None)
     last = training(repeats, 1.0, (7, 8))
-    refit = Refit(config=MLPConfig(epochs=WHOLE), seed=7, test=None, others=(8, 9), wanted=3)
+    refit = Refit(config=MLPConfig(epochs=WHOLE), seed=7, test=None, others=(8, 9))
     found = last.first(refit, together([to_checkpoint(NETWORK)] * 3))
     assert (found.seeds, repeats.epochs) == ((7, 8), [])
     assert len(ensemble_of(found.checkpoint).members) == 2

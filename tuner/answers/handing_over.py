@@ -10,7 +10,7 @@ from ..running.progress import Observer
 from ..storage import StudyStore
 from ..training.scoring import Measured, measure, test_ensemble, test_mlp
 from ..workers import rounded
-from .last_training import LastTraining, Trained
+from .last_training import LastTraining, Trained, is_same
 
 
 class HandingOver:
@@ -89,9 +89,9 @@ class HandingOver:
             return confirmation
         self._made = trained.checkpoint
         known = None if stored is None else stored.refit
-        if known is not None and _made_so(known) == _made_so(trained):  # lost, and made again
-            told = {"wanted": n, "failed": trained.failed}
-            return confirmation.model_copy(update={"refit": known.model_copy(update=told)})
+        if known is not None and is_same(trained, known):  # its scores are facts
+            refit = known.model_copy(update={"failed": trained.failed})
+            return confirmation.model_copy(update={"refit": refit})
         if confirmation.test_metric and not is_open:
             openings = self._store.open_test()
             confirmation = confirmation.model_copy(update={"test_openings": openings})
@@ -134,11 +134,5 @@ class HandingOver:
             calibration=measured.calibration,
             agreement=measured.agreement,
             rows=trained.rows,
-            wanted=self._last.n_wanted,
             failed=trained.failed,
         )
-
-
-def _made_so(networks: Refit | Trained) -> tuple[object, ...]:
-    """What decides networks and their scores."""
-    return networks.config, networks.rows, networks.seeds

@@ -49,7 +49,7 @@ class Trained:
     rows: int | None
     seeds: tuple[int, ...]
     checkpoint: bytes
-    failed: tuple[int, ...] = ()
+    failed: tuple[int, ...]
 
 
 class LastTraining:
@@ -145,15 +145,18 @@ class LastTraining:
             end: of the time, on the clock of `time.monotonic`.
             observer: is told that it begins.
             before: its networks of an earlier call. Others are trained only if they are more, or
-                longer; and none where it is not known whether more were wanted then.
+                longer; and none where it is not known whether more were wanted then. Where more
+                diverge, the same are returned, and which ones those are.
 
         Raises:
             InterruptedStudyError: a signal came meanwhile.
         """
         config, seeds = self._handed_over(arm, None), self._seeds
         if before is not None:
+            if before.failed is None:
+                return None
             seeds = [seed for seed in seeds if seed not in before.failed]
-            if not before.wanted or not self._is_more(config, None, len(seeds), before):
+            if not self._is_more(config, None, len(seeds), before):
                 return None
         if time.monotonic() >= end:
             return None
@@ -202,11 +205,12 @@ class LastTraining:
         found = {seed: network for seed, network in ended.items() if network is not None}
         if not found:
             return None
-        if before is not None and not self._is_more(config, rows, len(found), before):
-            return None
-        failed = {*ended} - {*found} | {*(() if before is None else before.failed)}
+        failed = {*ended} - {*found} | {*self._seeds} - {*seeds}
         networks = together([*found.values()])
-        return Trained(config, rows, tuple(found), networks, tuple(sorted(failed)))
+        trained = Trained(config, rows, tuple(found), networks, tuple(sorted(failed)))
+        if before is None or self._is_more(config, rows, len(found), before):
+            return trained
+        return trained if is_same(trained, before) else None
 
     @property
     def n_wanted(self) -> int:
@@ -226,7 +230,7 @@ class LastTraining:
         """
         fewer = before.first(self.n_wanted)
         kept = self.again(fewer) if networks is None else first_of(networks, self.n_wanted)
-        return Trained(fewer.config, fewer.rows, fewer.seeds, kept, fewer.failed)
+        return Trained(fewer.config, fewer.rows, fewer.seeds, kept, fewer.failed or ())
 
     def again(self, refit: Refit) -> bytes:
         """Trains the networks of a confirmation again, whose checkpoint is gone.
@@ -325,6 +329,12 @@ class LastTraining:
         whole = self._whole * seconds * self._n_rows / rows
         known = self._known[_network(config)] = max(FASTEST * estimate, whole)
         return known
+
+
+def is_same(trained: Trained, refit: Refit) -> bool:
+    """Says whether networks, and so their scores, are those of a last training before."""
+    made = trained.config, trained.rows, trained.seeds
+    return made == (refit.config, refit.rows, refit.seeds)
 
 
 def _winners(arms: Sequence[Arm]) -> list[Arm]:

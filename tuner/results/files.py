@@ -58,30 +58,31 @@ class ResultFiles:
         Raises:
             StoreLostError: the disk is full or gone.
         """
-        staged, network = self._staged(best.trial), self.folder / "best.ckpt"
+        staged, network = self._staged(best.trial), self.folder / _BEST.checkpoint
         if best.confirmed is None:
             self._put_by()
         if staged.exists():
             self._rename(staged, network.name)
-        self._write("best.json", self.sealed(best).model_dump_json(indent=2).encode())
+        self._write(_BEST.told, self.sealed(best).model_dump_json(indent=2).encode())
         if best.confirmed is not None:
-            for name in (_PUT_BY.checkpoint, _PUT_BY.told):
+            for name in _PUT_BY:
                 (self.folder / name).unlink(missing_ok=True)
 
     def _put_by(self) -> None:
         current = self._current()
         if current is not None and current.confirmed is not None and current.confirmed.is_refit:
             self._write(_PUT_BY.told, current.model_dump_json(indent=2).encode())
+            # A copy: at no moment a study has no network.
             if (self.folder / _BEST.checkpoint).exists():
-                self._rename(self.folder / _BEST.checkpoint, _PUT_BY.checkpoint)
+                self._write(_PUT_BY.checkpoint, (self.folder / _BEST.checkpoint).read_bytes())
 
     def sealed(self, best: Best) -> Best:
         """Returns a winner with the hash of the network that is there."""
-        return best.model_copy(update={"checkpoint": digest(self.folder / "best.ckpt")})
+        return best.model_copy(update={"checkpoint": digest(self.folder / _BEST.checkpoint)})
 
     def has(self, best: Best) -> bool:
         """Says whether the network of this winner is there, undamaged, whatever is told of it."""
-        current, network = self._current(), self.folder / "best.ckpt"
+        current, network = self._current(), self.folder / _BEST.checkpoint
         if current is None or not network.exists():
             return False
         return current.is_of(best) and is_whole(network, current)
@@ -140,7 +141,7 @@ class ResultFiles:
         a network that is not the best trial's, whose own is on another machine.
         """
         if best is None:
-            for name in ("best.json", "best.ckpt"):
+            for name in _BEST:
                 if (self.folder / name).exists():
                     self._rename(self.folder / name, f"earlier-{name}")
         else:
@@ -152,7 +153,7 @@ class ResultFiles:
             elif self._staged(best.trial).exists():
                 self.promote(best)
             elif best.confirmed is None:
-                network = self.folder / "best.ckpt"
+                network = self.folder / _BEST.checkpoint
                 if unsealed is not None and not unsealed.is_of(best) and network.exists():
                     self._rename(network, f"earlier-{network.name}")
                 self.promote(best)
@@ -164,7 +165,7 @@ class ResultFiles:
     @property
     def damage(self) -> str:
         """Says that the network of `best.json` is damaged or gone; else ""."""
-        current, network = self._current(), self.folder / "best.ckpt"
+        current, network = self._current(), self.folder / _BEST.checkpoint
         if current is None or not current.checkpoint:
             return ""
         if not network.exists():

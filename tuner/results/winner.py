@@ -39,8 +39,8 @@ class Refit(BaseModel):
             class, and the number of rows; () where there is none.
         agreement: true and predicted values of some test rows; () in a classification.
         rows: training rows that there was time for, and of the others the same share; None is all.
-        wanted: networks that there were to be; 0 where that is not known.
-        failed: seeds of networks whose training diverged.
+        failed: seeds of networks whose training diverged; None where that is not known, as of an
+            earlier version, which did not say how many were wanted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,8 +55,7 @@ class Refit(BaseModel):
     calibration: tuple[tuple[float, float, int], ...] = ()
     agreement: tuple[tuple[float, float], ...] = ()
     rows: int | None = None
-    wanted: int = 0
-    failed: tuple[int, ...] = ()
+    failed: tuple[int, ...] | None = None
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -65,7 +64,8 @@ class Refit(BaseModel):
 
     def first(self, n: int) -> Refit:
         """Returns it with its first networks alone, one at least."""
-        return self.model_copy(update={"others": self.others[: n - 1], "wanted": n})
+        update = {"others": self.others[: n - 1], "failed": self.failed or ()}
+        return self.model_copy(update=update)
 
 
 class Confirmation(Stored):
